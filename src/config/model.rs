@@ -1,0 +1,517 @@
+//! The checked model: all that decides the bytes of a run.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Span, Spanned};
+
+/// A model as the user means it: names are known to be well-formed, numbers to be in range.
+///
+/// What refers to something else by name (paths, columns, conditions) is checked when the plan
+/// compiles it, with the same [`super::Mistake`]s.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// The model file's name without its ending.
+    pub name: String,
+    /// Decides every random choice. Never 0 (0 in the file is replaced by a drawn one).
+    pub seed: u64,
+    /// The anchor of model time.
+    pub start: Start,
+    /// Independent shares of each stream, 1 to 1,024.
+    pub lanes: u16,
+    /// The length of a tick, if the file sets it.
+    pub tick: Option<Tick>,
+    /// The traffic of root streams that have none of their own.
+    pub traffic: Option<Traffic>,
+    /// Curves defined in the file or in the library of curves that the file names.
+    pub curves: Vec<Curve>,
+    /// Tables, in the order of the file.
+    pub tables: Vec<Table>,
+    /// Populations, in the order of the file.
+    pub entities: Vec<Entity>,
+    /// Streams, in the order of the file.
+    pub streams: Vec<Stream>,
+}
+
+/// The anchor of model time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// The moment of the run.
+    Now,
+    /// Microseconds since the Unix epoch.
+    At(i64),
+}
+
+/// The length of a tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tick {
+    /// 100 ms.
+    Tenth,
+    /// 1 s.
+    Second,
+    /// 10 s.
+    TenSeconds,
+}
+
+impl Tick {
+    /// Its length in microseconds.
+    pub fn length_us(self) -> i64 {
+        match self {
+            Self::Tenth => 100_000,
+            Self::Second => 1_000_000,
+            Self::TenSeconds => 10_000_000,
+        }
+    }
+}
+
+/// How fast events come.
+#[derive(Clone, Debug)]
+pub struct Traffic {
+    /// Events a second before multipliers; above 0, finite. None: from the entity's count and
+    /// activity.
+    pub rate_per_s: Option<Spanned<f64>>,
+    /// Names of [`Model::curves`], multiplied.
+    pub curves: Vec<Spanned<String>>,
+    /// Whose local time the curves follow. None: UTC.
+    pub zone: Option<Spanned<Zone>>,
+}
+
+/// Whose local time counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Zone {
+    /// One IANA zone.
+    Named(String),
+    /// A path to a text column of IANA zones: each member's own zone, `account.home.zone`.
+    Attribute(String),
+}
+
+/// A multiplier by the hour of the day or of the week (from Monday 00:00), in steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Curve {
+    /// Its name.
+    pub name: String,
+    /// 24 or 168 numbers, none negative, not all zero; mean 1 unless `normalise = false`.
+    pub hours: Vec<f64>,
+}
+
+/// A table of the model: columns of text, read from CSV or written inline.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    pub span: Span,
+    /// Its columns; all have the same number of cells, at least one.
+    pub columns: Vec<Column>,
+    /// The column that holds its weights, if rows do not weigh the same.
+    pub weight: Option<Spanned<String>>,
+}
+
+/// A column of a table.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// Its name, from the header.
+    pub name: String,
+    /// Its cells, from the first row on.
+    pub cells: Arc<[String]>,
+}
+
+/// A population whose members have the numbers 0 to count − 1.
+#[derive(Clone, Debug)]
+pub struct Entity {
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    pub span: Span,
+    /// How many members, 1 to 2^32 − 1; None: it follows from the rate and the activity, or from
+    /// the family.
+    pub count: Option<Spanned<u64>>,
+    /// How often members act, for entities that root streams are keyed by.
+    pub activity: Option<Activity>,
+    /// How often members are picked by others.
+    pub popularity: Popularity,
+    /// The entity that this one belongs to.
+    pub belongs_to: Option<BelongsTo>,
+    /// Attributes, in the order of the file.
+    pub attributes: Vec<Attribute>,
+}
+
+/// How often the members of an entity act.
+#[derive(Clone, Debug)]
+pub struct Activity {
+    /// Events a second of one member, on average, before multipliers. None: from rate and count.
+    pub mean_per_s: Option<Spanned<f64>>,
+    /// How members differ.
+    pub spread: Spread,
+}
+
+/// How the activity of members differs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Spread {
+    /// All the same.
+    Equal,
+    /// Like a gamma distribution of this shape (above 0).
+    Gamma {
+        /// The shape k; the coefficient of variation is 1/√k.
+        shape: f64,
+    },
+}
+
+/// How often the members of an entity are picked.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Popularity {
+    /// All the same.
+    Uniform,
+    /// The r-th most popular in proportion to r^−exponent (0 to 4).
+    Zipf {
+        /// The exponent.
+        exponent: f64,
+    },
+}
+
+/// An entity's place in a family.
+#[derive(Clone, Debug)]
+pub struct BelongsTo {
+    /// The name of the entity above.
+    pub parent: Spanned<String>,
+    /// How many members one above has (1 to 16), with weights above 0.
+    pub each: Vec<(u32, f64)>,
+}
+
+/// A property of an entity's members: a function of (seed, entity, number).
+#[derive(Clone, Debug)]
+pub struct Attribute {
+    /// Its name.
+    pub name: String,
+    /// Where its value comes from.
+    pub generator: Spanned<Generator>,
+    /// Whether members are dealt out over the values in ranges of numbers, in proportion to the
+    /// weights, so that others can pick members by it. Only of `table` and `choice`.
+    pub dealt: bool,
+}
+
+/// Events of one schema that go to one topic.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    pub span: Span,
+    /// The topic.
+    pub topic: Topic,
+    /// The Avro schema as its file has it, and the file.
+    pub schema: Spanned<SchemaText>,
+    /// The field that is the record's key, as a dotted path. None: no key.
+    pub key: Option<Spanned<String>>,
+    /// How the key is written.
+    pub key_format: KeyFormat,
+    /// Its own traffic.
+    pub traffic: Option<Traffic>,
+    /// Named values of a row that fields refer to, in the order of the file.
+    pub lets: Vec<Field>,
+    /// The schema's fields, by dotted path, in the order of the file.
+    pub fields: Vec<Field>,
+}
+
+/// A topic that a stream goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topic {
+    /// Its name.
+    pub name: String,
+    /// How many partitions it is created with. None: the broker's default.
+    pub partitions: Option<u32>,
+    /// How many replicas it is created with. None: the broker's default.
+    pub replicas: Option<u32>,
+    /// Further settings that it is created with.
+    pub config: Vec<(String, String)>,
+}
+
+/// An Avro schema as its file has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaText {
+    /// The file.
+    pub path: PathBuf,
+    /// Its text.
+    pub json: String,
+}
+
+/// How a key is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeyFormat {
+    /// As UTF-8 text.
+    #[default]
+    String,
+    /// As a framed Avro `string`, registered under the key's subject.
+    Avro,
+}
+
+/// A named value of a row.
+#[derive(Clone, Debug)]
+pub struct Field {
+    /// Its name (of a field: its dotted path in the schema).
+    pub name: Spanned<String>,
+    /// Where its value comes from.
+    pub generator: Spanned<Generator>,
+}
+
+/// A constant.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Scalar {
+    /// `null` (written `"null"` as a bare generator name).
+    Null,
+    /// `true` or `false`.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i64),
+    /// A number with a point, as written.
+    Real(f64),
+    /// Text.
+    Text(String),
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug)]
+pub enum Generator {
+    /// `"identity"`: who the event is, as a UUID that only the seed's holder can read.
+    Identity,
+    /// `"event_time"`.
+    EventTime,
+    /// `{ local_time = "account.home.zone" }`: the event time as RFC 3339 in the zone that the
+    /// path names.
+    LocalTime {
+        /// A path to a text column of IANA zones.
+        zone: Spanned<String>,
+    },
+    /// `{ constant = … }`, or `"null"`.
+    Constant(Scalar),
+    /// `{ choice = { a = 0.8, b = 0.2 } }` or `{ choice = ["a", "b"] }`: values with weights.
+    Choice(Vec<(String, f64)>),
+    /// `{ table = "mccs" }`: a row, by the table's weights or by another column of weights.
+    Table {
+        /// The table's name.
+        table: Spanned<String>,
+        /// The column of weights, instead of the table's own.
+        weight: Option<Spanned<String>>,
+        /// The column that is the value. None: the row, for paths to go through.
+        column: Option<Spanned<String>>,
+    },
+    /// `{ uniform = [0, 9999] }`: whole numbers, both ends included.
+    Uniform {
+        /// The least.
+        min: i64,
+        /// The greatest.
+        max: i64,
+    },
+    /// `{ lognormal = { median = 2200, sigma = 1.3 }, min = 1, max = … }` and its like.
+    Distribution {
+        /// The distribution; a mixture has several.
+        parts: Vec<MixturePart>,
+        /// A path to the table row that parameters given as column names are read from.
+        by: Option<Spanned<String>>,
+        /// Values below are set to it.
+        min: Option<f64>,
+        /// Values above are set to it.
+        max: Option<f64>,
+        /// Digits after the point, 0 to 6; the value is rounded to them.
+        digits: u8,
+    },
+    /// `{ chance = 0.02 }`, or of a column: `{ chance = "online_share", by = "merchant.mcc" }`.
+    Chance {
+        /// The probability, 0 to 1.
+        probability: Spanned<Parameter>,
+        /// A path to the table row that a column name is read from.
+        by: Option<Spanned<String>>,
+    },
+    /// `{ by = "channel", cases = { present = …, online = … }, default = … }`.
+    By {
+        /// A path to a text value.
+        on: Spanned<String>,
+        /// A generator a value.
+        cases: Vec<(Spanned<String>, Spanned<Generator>)>,
+        /// For all other values. None: every value must have a case.
+        default: Option<Box<Spanned<Generator>>>,
+    },
+    /// Any generator with `when = "…"`: else null, or `else = …`.
+    When {
+        /// An expression that is true or false.
+        condition: Spanned<Expression>,
+        /// If it is true.
+        then: Box<Spanned<Generator>>,
+        /// If not. None: null.
+        otherwise: Option<Box<Spanned<Generator>>>,
+    },
+    /// `{ entity = "account", format = "acct-{:010}" }`: a member. Every use without `with` and
+    /// `of` in one stream is the same pick.
+    Entity {
+        /// The entity's name.
+        entity: Spanned<String>,
+        /// `with = { site = "spot" }`: only members whose dealt attributes have these values
+        /// (paths).
+        with: Vec<(Spanned<String>, Spanned<String>)>,
+        /// `of = "account"`: only members that belong to this one (a path).
+        of: Option<Spanned<String>>,
+        /// The text of the number: `{}` with an optional width and base, as in Rust.
+        format: Option<Spanned<String>>,
+    },
+    /// `{ attribute = "account.home", column = "name" }`, or `"account.home.name"`: what a path
+    /// leads to.
+    Attribute {
+        /// The path.
+        path: Spanned<String>,
+        /// One more step.
+        column: Option<Spanned<String>>,
+        /// As for entities.
+        format: Option<Spanned<String>>,
+    },
+    /// `{ template = "{merchant.name:25}{merchant.site.city:13}" }`: text with paths in braces.
+    Template(String),
+    /// `{ regex = "[0-9a-f]{16}" }`: random text of that form.
+    Regex(String),
+    /// `{ token = "base36", length = 12 }`: text that is unique for each event, or, with
+    /// `of = "card"`, for each member; looks random, by a keyed permutation.
+    Token {
+        /// Digits: 10 (`decimal`), 16 (`hex`) or 36 (`base36`, capital letters).
+        base: u8,
+        /// How many characters; at most 64 bits' worth are used.
+        length: u8,
+        /// A path to the member. None: the event.
+        of: Option<Spanned<String>>,
+    },
+    /// `{ expression = "round(amount * rate)" }`.
+    Expression(Expression),
+}
+
+/// One part of a mixture.
+#[derive(Clone, Debug)]
+pub struct MixturePart {
+    /// Its share, above 0.
+    pub weight: f64,
+    /// Its form.
+    pub shape: Shape,
+}
+
+/// A continuous distribution.
+#[derive(Clone, Debug)]
+pub enum Shape {
+    /// e^(ln median + sigma · z).
+    Lognormal {
+        /// The median, above 0.
+        median: Spanned<Parameter>,
+        /// The standard deviation of the logarithm, above 0.
+        sigma: Spanned<Parameter>,
+    },
+    /// mean + sd · z.
+    Normal {
+        /// The mean.
+        mean: Spanned<Parameter>,
+        /// The standard deviation, above 0.
+        sd: Spanned<Parameter>,
+    },
+    /// −mean · ln u.
+    Exponential {
+        /// The mean, above 0.
+        mean: Spanned<Parameter>,
+    },
+}
+
+/// A number, or the name of a column that holds it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Parameter {
+    /// The number.
+    Number(f64),
+    /// The column of the row that `by` leads to.
+    Column(String),
+}
+
+/// An expression over the values of a row, with places counted in the model file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expression {
+    /// What it does.
+    pub kind: ExpressionKind,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// What an expression does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ExpressionKind {
+    /// A whole number or decimal: `digits` / 10^`scale`.
+    Number {
+        /// All digits, with sign.
+        digits: i64,
+        /// How many of them stand after the point.
+        scale: u8,
+    },
+    /// `'text'`.
+    Text(String),
+    /// `true` or `false`.
+    Boolean(bool),
+    /// A dotted path: a let or field, an entity, an attribute, a column.
+    Path(String),
+    /// `not a`.
+    Not(Box<Expression>),
+    /// `-a`.
+    Negate(Box<Expression>),
+    /// `a + b` and its like.
+    Binary {
+        /// Which.
+        operator: Operator,
+        /// On the left.
+        left: Box<Expression>,
+        /// On the right.
+        right: Box<Expression>,
+    },
+    /// `a in ('x', 'y')`.
+    In {
+        /// What is looked for.
+        value: Box<Expression>,
+        /// Where: constants.
+        list: Vec<Expression>,
+    },
+    /// `if c then a else b`.
+    If {
+        /// The condition.
+        condition: Box<Expression>,
+        /// If it holds.
+        then: Box<Expression>,
+        /// If not.
+        otherwise: Box<Expression>,
+    },
+    /// `min(a, b)`, `max(a, b)`, `abs(a)`, `round(a)`, `round(a, digits)`, `round_to(a, step)`,
+    /// `floor_to(a, step)`, `ratio(a, b, digits)`.
+    Call {
+        /// The function's name.
+        function: String,
+        /// Its arguments.
+        arguments: Vec<Expression>,
+    },
+}
+
+/// An operator between two values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operator {
+    /// `or`.
+    Or,
+    /// `and`.
+    And,
+    /// `==`.
+    Equal,
+    /// `!=`.
+    NotEqual,
+    /// `<`.
+    Less,
+    /// `<=`.
+    LessOrEqual,
+    /// `>`.
+    Greater,
+    /// `>=`.
+    GreaterOrEqual,
+    /// `+`.
+    Add,
+    /// `-`.
+    Subtract,
+    /// `*`.
+    Multiply,
+    /// `/`: rounded to the nearest, halves away from zero.
+    Divide,
+}

@@ -1,0 +1,1 @@
+//! The model file as a tree of values that know their place.

@@ -1,0 +1,1 @@
+//! Strings that come from the environment or a file, and are masked.

@@ -1,0 +1,1 @@
+//! Rates, durations, counts and times as people write them.

@@ -1,0 +1,1 @@
+//! The in-process Kafka and schema registry of the quickstart.

@@ -1,0 +1,1 @@
+//! Who an event is, as 122 bits of a UUID, and back.

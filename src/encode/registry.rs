@@ -1,0 +1,1 @@
+//! Schemas in a schema registry that speaks the Confluent API.

@@ -1,0 +1,1 @@
+//! Bytes on the wire: varints, framing, the writer of rows.

@@ -1,0 +1,4 @@
+//! Generation: a program of column operations, run over rows in chunks.
+
+pub mod column;
+pub mod philox;

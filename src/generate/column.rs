@@ -1,0 +1,92 @@
+//! Columns of `u32` words, the only form of a value before it is written.
+
+/// Rows that a program handles at once; small enough that all columns stay in the second-level
+/// cache. The bytes of an event do not depend on it.
+pub const CHUNK_ROWS: usize = 256;
+
+/// The number of a column in a [`Frame`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Register(pub u16);
+
+/// A 64-bit value in two columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wide {
+    /// The upper 32 bits.
+    pub high: Register,
+    /// The lower 32 bits.
+    pub low: Register,
+}
+
+/// Columns of one number of rows; arrays and maps inside a row have frames of their own.
+///
+/// A word is read as unsigned, as two's complement, or as one half of a [`Wide`]: which, is said
+/// by whoever reads it.
+#[derive(Clone, Debug, Default)]
+pub struct Frame {
+    rows: usize,
+    columns: Vec<Box<[u32]>>,
+    children: Vec<Child>,
+}
+
+/// The items of one array or map field, of all rows of the frame above, one after the other.
+#[derive(Clone, Debug, Default)]
+pub struct Child {
+    /// Row `r` of the frame above owns the items `starts[r]..starts[r + 1]`.
+    pub starts: Vec<u32>,
+    /// The items' columns.
+    pub frame: Frame,
+}
+
+impl Frame {
+    /// A frame of `columns` columns, with room for `capacity` rows in each.
+    pub fn new(columns: usize, capacity: usize) -> Self {
+        let columns = (0..columns).map(|_| vec![0; capacity].into_boxed_slice()).collect();
+        Self { rows: 0, columns, children: Vec::new() }
+    }
+
+    /// How many rows are in use.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Sets how many rows are in use.
+    ///
+    /// # Panics
+    ///
+    /// If a column has no room for them.
+    pub fn set_rows(&mut self, rows: usize) {
+        let room = self.columns.first().map_or(rows, |column| column.len());
+        assert!(rows <= room, "a frame with room for {room} rows was told to hold {rows}");
+        self.rows = rows;
+    }
+
+    /// The words of a column, one a row in use.
+    pub fn column(&self, register: Register) -> &[u32] {
+        &self.columns[usize::from(register.0)][..self.rows]
+    }
+
+    /// The words of a column, to be written.
+    pub fn column_mut(&mut self, register: Register) -> &mut [u32] {
+        &mut self.columns[usize::from(register.0)][..self.rows]
+    }
+
+    /// Takes a column out, so that it can be written while others are read; put it back after.
+    pub fn take(&mut self, register: Register) -> Box<[u32]> {
+        std::mem::take(&mut self.columns[usize::from(register.0)])
+    }
+
+    /// Puts back a column that was taken out.
+    pub fn put(&mut self, register: Register, column: Box<[u32]>) {
+        self.columns[usize::from(register.0)] = column;
+    }
+
+    /// The frames of the arrays and maps in a row, in the order in which the program made them.
+    pub fn children(&self) -> &[Child] {
+        &self.children
+    }
+
+    /// The same, to be written.
+    pub fn children_mut(&mut self) -> &mut Vec<Child> {
+        &mut self.children
+    }
+}

@@ -1,0 +1,1 @@
+//! The manifest: what makes a run repeatable and checkable.

@@ -1,0 +1,1 @@
+//! Observation: metrics, the live view, the end report.

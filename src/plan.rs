@@ -1,0 +1,1 @@
+//! The plan: what is decided before the first event.

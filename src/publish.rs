@@ -1,0 +1,123 @@
+//! Publishing: slices of batches go to a sink, receipts come back.
+//!
+//! Each sink offers the same four things: its options, connecting, publishing and flushing. A sink
+//! takes slices of records that share one arena, never a record at a time.
+
+pub mod kafka;
+pub mod null;
+pub mod stdout;
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::stream::Batch;
+
+/// Records of a batch that are released together.
+#[derive(Clone, Debug)]
+pub struct Slice {
+    /// The batch that holds them; a sink keeps it as long as it needs its bytes.
+    pub batch: Arc<Batch>,
+    /// Which of the batch's records.
+    pub records: Range<usize>,
+    /// The intended times of the records on the wall clock.
+    pub schedule: Schedule,
+}
+
+/// How model time maps onto the wall clock.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Schedule {
+    /// A record is intended at `anchor_ns` + (due − `begin_us`) / `speed`.
+    Paced {
+        /// The wall clock, in nanoseconds since the Unix epoch, when the window begins.
+        anchor_ns: i64,
+        /// The window's begin in model time, in microseconds since the Unix epoch.
+        begin_us: i64,
+        /// Seconds of model time in a second of wall time; above 0.
+        speed: f64,
+    },
+    /// As fast as it goes: a record is intended when it is handed over, at `released_ns`.
+    Unpaced {
+        /// The wall clock at the hand-over, in nanoseconds since the Unix epoch.
+        released_ns: i64,
+    },
+}
+
+impl Schedule {
+    /// The intended time of a record on the wall clock, in nanoseconds since the Unix epoch.
+    #[expect(clippy::cast_possible_truncation, reason = "times within 292 years of the anchor")]
+    pub fn intended_ns(&self, due_us: i64) -> i64 {
+        match *self {
+            Self::Paced { anchor_ns, begin_us, speed } => {
+                let since_begin_us = due_us - begin_us;
+                if speed.to_bits() == 1.0_f64.to_bits() {
+                    anchor_ns + since_begin_us * 1_000
+                } else {
+                    anchor_ns + (since_begin_us as f64 * 1_000.0 / speed) as i64
+                }
+            }
+            Self::Unpaced { released_ns } => released_ns,
+        }
+    }
+}
+
+/// What became of one record.
+#[derive(Clone, Copy, Debug)]
+pub struct Receipt<'a> {
+    /// The number of the record's stream in the model.
+    pub stream: u16,
+    /// Bytes of key and value.
+    pub bytes: u32,
+    /// Delivered, or why not (a short, constant reason such as `message_too_large`).
+    pub outcome: Result<(), &'a str>,
+    /// From the intended time to the acknowledgement; 0 or more.
+    pub latency_ns: i64,
+}
+
+/// Who hears of receipts; called from a thread of the sink, in short calls.
+pub trait Receiver: Send + Sync {
+    /// Counts what became of some records.
+    fn receive(&self, receipts: &[Receipt<'_>]);
+}
+
+/// What stopped a sink from going on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The Kafka sink.
+    #[error(transparent)]
+    Kafka(#[from] kafka::Error),
+    /// Writing to a pipe or file.
+    #[error("cannot write to {target}")]
+    Write {
+        /// Where to.
+        target: String,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Records that a sink was given and did not get a receipt for, by the end of a flush.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unacknowledged(pub u64);
+
+/// Where records go. All calls come from the pacer's thread.
+pub trait Sink: Send {
+    /// Hands over the slice's records in order; waits while the sink is full, for as long as
+    /// `give_up` does not say true (asked at least every 100 ms). Returns how many were taken:
+    /// all of them, or fewer if it gave up.
+    ///
+    /// Each record that was taken gets exactly one receipt, unless it stays unacknowledged.
+    fn publish(&mut self, slice: &Slice, give_up: &dyn Fn() -> bool) -> Result<usize, Error>;
+
+    /// Waits until each record taken has its receipt, for at most `patience`, or until `give_up`
+    /// says true; what is still open then is given up and counted.
+    fn flush(
+        &mut self,
+        patience: Duration,
+        give_up: &dyn Fn() -> bool,
+    ) -> Result<Unacknowledged, Error>;
+
+    /// Records taken and without a receipt yet.
+    fn in_flight(&self) -> u64;
+}

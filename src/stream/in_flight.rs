@@ -1,0 +1,1 @@
+//! What was handed over and has no receipt yet.

@@ -1,0 +1,1 @@
+//! The pacer: releases slices at their intended times.
