@@ -6,3 +6,15 @@ pub struct Cipher;
 /// placeholder
 #[derive(Clone, Copy, Debug)]
 pub struct Permutation;
+impl Cipher {
+    /// placeholder
+    pub fn new(_key: u64) -> Self {
+        Self
+    }
+}
+impl Permutation {
+    /// placeholder
+    pub fn new(_bits: u32, _key: u64) -> Self {
+        Self
+    }
+}
