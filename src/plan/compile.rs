@@ -236,7 +236,8 @@ impl<'a> Compiler<'a> {
             return words;
         }
         let out = [(); 4].map(|()| self.register());
-        self.emit(Operation::Identity { cipher: self.cipher, stream: self.source.number, out });
+        let cipher = self.cipher.clone();
+        self.emit(Operation::Identity { cipher, stream: self.source.number, out });
         self.identity = Some(out);
         out
     }
