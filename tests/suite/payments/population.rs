@@ -213,7 +213,9 @@ pub(super) fn activity(rows: &[Row], accounts: f64) -> Result<Vec<Figure>, Strin
             _ => {}
         }
     }
-    times.values_mut().for_each(|times| times.sort_unstable());
+    for times in times.values_mut() {
+        times.sort_unstable();
+    }
     let mean = rows.len() as f64 / accounts;
     let squares: f64 = times.values().map(|times| (times.len() as f64).powi(2)).sum();
     // Poisson counts of a gamma rate: variance = mean + mean² / shape.
