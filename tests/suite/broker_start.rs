@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::types::RDKafkaErrorCode;
@@ -60,7 +61,8 @@ fn a_paused_broker_keeps_silent_until_it_is_resumed() {
     assert!(asked(60).is_ok());
 }
 
-/// What a client with these properties hears when it asks for a topic of its own.
+/// What a client with these properties hears when it asks for a topic: nothing bad, or the first
+/// error by name.
 fn ask(bootstrap_servers: &str, topic: &str, properties: &[(&str, &str)]) -> Result<(), String> {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", bootstrap_servers).set("log_level", "0");
@@ -68,10 +70,21 @@ fn ask(bootstrap_servers: &str, topic: &str, properties: &[(&str, &str)]) -> Res
         config.set(*name, *value);
     }
     let consumer: BaseConsumer = config.create().map_err(|error| error.to_string())?;
-    let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(10));
-    let metadata = metadata.map_err(|error| error.to_string())?;
-    let error = metadata.topics()[0].error().map(RDKafkaErrorCode::from);
-    error.map_or(Ok(()), |code| Err(format!("{code:?}")))
+    brokers::wait_for("an answer or a refusal", Duration::from_mins(1), || {
+        let metadata = consumer.fetch_metadata(Some(topic), Duration::from_millis(500));
+        if let Ok(metadata) = metadata {
+            let error = metadata.topics()[0].error().map(RDKafkaErrorCode::from);
+            return Some(error.map_or(Ok(()), |code| Err(format!("{code:?}"))));
+        }
+        match consumer.poll(Duration::ZERO) {
+            Some(Err(KafkaError::MessageConsumption(code)))
+                if code != RDKafkaErrorCode::AllBrokersDown =>
+            {
+                Some(Err(format!("{code:?}")))
+            }
+            _ => None,
+        }
+    })
 }
 
 #[test]
@@ -95,10 +108,11 @@ fn guarded_listeners_let_in_who_may_come_in_and_nobody_else() {
     for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
         assert_eq!(sasl(mechanism, USER, PASSWORD, &authority), Ok(()), "{mechanism}");
     }
-    assert!(sasl("PLAIN", USER, "wrong", &authority).is_err());
-    assert!(sasl("PLAIN", USER, PASSWORD, &other).is_err());
+    let refused = |error: &str| Err(error.to_owned());
+    assert_eq!(sasl("PLAIN", USER, "wrong", &authority), refused("Authentication"));
+    assert_eq!(sasl("PLAIN", USER, PASSWORD, &other), refused("SSL"));
     let stranger = || sasl("SCRAM-SHA-256", STRANGER, PASSWORD, &authority);
-    assert_eq!(stranger(), Err("TopicAuthorizationFailed".to_owned()));
+    assert_eq!(stranger(), refused("TopicAuthorizationFailed"));
     kafka.allow(STRANGER, "Describe", "guarded");
     assert_eq!(stranger(), Ok(()));
 
@@ -106,8 +120,13 @@ fn guarded_listeners_let_in_who_may_come_in_and_nobody_else() {
     let mutual =
         [tls[0], tls[1], ("ssl.certificate.location", &client), ("ssl.key.location", &key)];
     assert_eq!(ask(&kafka.mutual_tls(), "guarded", &mutual), Ok(()));
-    assert!(ask(&kafka.mutual_tls(), "guarded", &tls).is_err());
-    assert!(ask(&kafka.expired(), "guarded", &tls).is_err());
+    // In TLS 1.3 the client is through before the broker refuses it: mostly it hears a hang-up.
+    let nameless = ask(&kafka.mutual_tls(), "guarded", &tls);
+    assert!(
+        [refused("BrokerTransportFailure"), refused("SSL")].contains(&nameless),
+        "{nameless:?}"
+    );
+    assert_eq!(ask(&kafka.expired(), "guarded", &tls), refused("SSL"));
 }
 
 #[test]

@@ -67,7 +67,7 @@ impl Process {
             Some(name) => format!("docker rm -f {name}"),
             None => format!("kill -9 {}", child.id()),
         };
-        Self { child, container, watchdog: Watchdog::start(&stop) }
+        Self { child, container, watchdog: Watchdog::start(&stop, folder) }
     }
 
     /// Whether it still runs.
@@ -111,7 +111,8 @@ impl Drop for Process {
     }
 }
 
-/// Stops a server when this process ends without having done so: a `static` is never dropped.
+/// Stops a server and removes its folder when this process ends without having done so: a
+/// `static` is never dropped.
 ///
 /// It reads a pipe that only we hold open, so it hears of our end whatever that was.
 #[derive(Debug)]
@@ -121,10 +122,11 @@ struct Watchdog {
 }
 
 impl Watchdog {
-    fn start(stop: &str) -> Self {
-        let script = "read -r word; [ \"$word\" = done ] || eval \"$1\"";
+    fn start(stop: &str, folder: &Path) -> Self {
+        let script =
+            "read -r word; [ \"$word\" = done ] || { eval \"$1\"; sleep 1; rm -rf \"$2\"; }";
         let mut command = Command::new("sh");
-        command.args(["-c", script, "watchdog", stop]).process_group(0);
+        command.args(["-c", script, "watchdog", stop]).arg(folder).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = command.spawn().expect("sh starts");
         let pipe = child.stdin.take();
