@@ -6,3 +6,4 @@ mod broker_start;
 mod brokers;
 mod registry;
 mod sources;
+mod docker;
