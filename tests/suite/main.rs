@@ -1,12 +1,11 @@
 //! The one integration binary.
-mod config;
-
-mod payments;
 
 #![expect(clippy::unwrap_used, reason = "what fails in a helper of tests fails the test")]
 
 mod broker_start;
 mod brokers;
+mod config;
+mod docker;
+mod payments;
 mod registry;
 mod sources;
-mod docker;
