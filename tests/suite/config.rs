@@ -144,6 +144,22 @@ fn a_mistake_in_a_flag_or_a_variable_names_it() {
     insta::assert_snapshot!("mistakes_in_flags_and_variables", shown);
 }
 
+// A file that a model names, but that is not compiled in, is found here.
+#[test]
+fn every_model_that_comes_with_the_program_is_read() {
+    for name in config::library::models() {
+        let built_in = config::read(&ModelSource::named(name), &Overrides::default(), &environment);
+        let built_in = built_in.unwrap_or_else(|refused| panic!("{refused}"));
+        let on_disk = read(Path::new(&format!("config/{name}.toml")), &Overrides::default());
+        let on_disk = on_disk.unwrap_or_else(|refused| panic!("{refused}"));
+        assert_eq!(built_in.model.name, name);
+        assert_eq!(
+            format!("{:?}", built_in.model.streams[0].fields),
+            format!("{:?}", on_disk.model.streams[0].fields),
+        );
+    }
+}
+
 #[test]
 fn what_is_no_model_is_refused_by_name() {
     for (argument, wanted) in [
