@@ -1,3 +1,11 @@
 //! The one integration binary.
 
+#![expect(clippy::unwrap_used, reason = "what fails in a helper of tests fails the test")]
+
+mod broker_start;
+mod brokers;
+mod config;
+mod docker;
 mod payments;
+mod registry;
+mod sources;
