@@ -4,6 +4,8 @@
 
 mod broker_start;
 mod brokers;
+mod config;
+mod docker;
+mod payments;
 mod registry;
 mod sources;
-mod docker;
