@@ -147,10 +147,6 @@ fn attributes(reader: &mut Reader<'_>, names: &Names<'_>, at: &At<'_>) -> Vec<At
     let mut attributes = Vec::new();
     for (entry, at) in section.all() {
         reader.well_formed("an attribute", &entry.key, &entry.key_span);
-        if names.entities.contains(&entry.key) {
-            let what = format!("`{}` is the name of an entity too", at.path);
-            reader.refuse(&entry.key_span, what, "paths through a member would be ambiguous");
-        }
         if let Some((generator, dealt)) = generator::attribute(reader, names, &at) {
             attributes.push(Attribute { name: entry.key.clone(), generator, dealt });
         }
