@@ -4,3 +4,4 @@
 
 mod broker_start;
 mod brokers;
+mod kafka_sink;

@@ -1,0 +1,1 @@
+//! On guarded listeners of a real Kafka.
