@@ -5,3 +5,6 @@
 mod broker_start;
 mod brokers;
 mod kafka_sink;
+mod registry;
+mod sources;
+mod docker;
