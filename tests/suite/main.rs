@@ -1,1 +1,7 @@
 //! The one integration binary.
+
+#![expect(clippy::unwrap_used, reason = "what fails in a helper of tests fails the test")]
+
+mod broker_start;
+mod brokers;
+mod registry;
