@@ -6,7 +6,9 @@
 pub mod avro;
 pub mod identity;
 pub mod json;
+pub mod partition;
 pub mod registry;
+pub mod row;
 pub mod wire;
 
 use std::sync::Arc;

@@ -1,0 +1,161 @@
+//! The write instructions that a schema and its fills are compiled into.
+
+use std::sync::Arc;
+
+use super::digits::Style;
+use crate::encode::Integer;
+use crate::generate::column::Register;
+
+/// One write instruction. Registers are numbers of [`Layout::registers`], not of the frame.
+#[derive(Clone, Debug)]
+pub(super) enum Operation {
+    /// Bytes of the pool of constants.
+    Constant { start: u32, bytes: u32 },
+    /// An entry of a table of bytes.
+    Lookup { index: Register, table: Table },
+    /// An entry of a table of bytes, or its last one where the register is 0.
+    OptionalLookup { present: Register, index: Register, table: Table },
+    /// A byte 0 or 1.
+    Boolean(Register),
+    /// Refuses a number outside limits; writes nothing.
+    Check { value: Integer, limit: u32 },
+    /// A zigzag varint.
+    Long(Integer),
+    /// Four bytes, little-endian.
+    Float { value: Integer, divisor: f64 },
+    /// Eight bytes, little-endian.
+    Double { value: Integer, divisor: f64 },
+    /// A length, and the shortest two's complement, big-endian.
+    DecimalBytes(Integer),
+    /// Two's complement in so many bytes, big-endian.
+    DecimalFixed { value: Integer, size: u32 },
+    /// The first bytes of a word, big-endian.
+    Word { word: Register, bytes: u8 },
+    /// Four words, big-endian.
+    Words([Register; 4]),
+    /// Four bytes, little-endian.
+    LittleEndian(Integer),
+    /// Begins a text whose length is not known yet.
+    Open,
+    /// Ends it.
+    Close,
+    /// A number as digits.
+    Number { value: Integer, style: Style },
+    /// A number with a decimal point.
+    Decimal { value: Integer, scale: u8 },
+    /// Random characters.
+    Characters { word: Register, count: u8, alphabet: Arc<[Letter]> },
+    /// A UUID as 36 characters.
+    Uuid([Register; 4]),
+    /// An instant as text.
+    LocalTime(Arc<LocalTime>),
+    /// Where the register is 0: one byte, and on at `end`.
+    Optional { present: Register, null: u8, end: u32 },
+    /// On at the target of the branch that the register says.
+    Union { branch: Register, targets: Arc<[u32]> },
+    /// On at another instruction.
+    Jump(u32),
+    /// The items of a list, by the instructions up to `end`, in one block.
+    List { list: u32, end: u32 },
+    /// Notes how much was written: after the identity, after the key.
+    Mark(u8),
+    /// Our own bug if it is reached: a union's branch that is never taken.
+    Never { limit: u32 },
+}
+
+/// A character in UTF-8; the last byte is its length.
+pub(super) type Letter = [u8; 8];
+
+/// The parts of [`super::super::Piece::LocalTime`].
+#[derive(Clone, Debug)]
+pub(super) struct LocalTime {
+    pub instant_us: Integer,
+    pub offset_minutes: Integer,
+    pub digits: u8,
+}
+
+/// Entries of bytes, in slots of one size if they are short: the last byte is the length.
+#[derive(Clone, Debug)]
+pub(super) enum Table {
+    Slots16(Arc<[[u8; 16]]>),
+    Slots32(Arc<[[u8; 32]]>),
+    Slots64(Arc<[[u8; 64]]>),
+    Long(Arc<[Box<[u8]>]>),
+}
+
+impl Table {
+    /// The longest entry that fits the same slots as one of `bytes`.
+    pub(super) fn room(bytes: usize) -> usize {
+        match bytes {
+            0..16 => 15,
+            16..32 => 31,
+            32..64 => 63,
+            _ => usize::MAX,
+        }
+    }
+
+    /// A table of these entries.
+    pub(super) fn new(entries: &[Vec<u8>]) -> Self {
+        match Self::room(entries.iter().map(Vec::len).max().unwrap_or(0)) {
+            15 => Self::Slots16(slots(entries)),
+            31 => Self::Slots32(slots(entries)),
+            63 => Self::Slots64(slots(entries)),
+            _ => Self::Long(entries.iter().map(|entry| entry.as_slice().into()).collect()),
+        }
+    }
+}
+
+fn slots<const N: usize>(entries: &[Vec<u8>]) -> Arc<[[u8; N]]> {
+    let slot = |entry: &Vec<u8>| {
+        let mut slot = [0; N];
+        slot[..entry.len()].copy_from_slice(entry);
+        slot[N - 1] = entry.len().to_le_bytes()[0];
+        slot
+    };
+    entries.iter().map(slot).collect()
+}
+
+/// Which columns of a frame, and which of its child frames, a program reads.
+#[derive(Clone, Debug, Default)]
+pub(in crate::encode) struct Layout {
+    /// The frame's columns.
+    pub registers: Vec<Register>,
+    /// Numbers of child frames, with what is read of them.
+    pub lists: Vec<(usize, Self)>,
+}
+
+impl Layout {
+    /// The place of a frame's column among those that are read.
+    pub(super) fn place(&mut self, register: Register) -> Register {
+        let known = self.registers.iter().position(|&other| other == register);
+        let place = known.unwrap_or_else(|| {
+            self.registers.push(register);
+            self.registers.len() - 1
+        });
+        // A frame has at most 2^16 columns, or there would be no register for them.
+        Register(u16::try_from(place).unwrap_or(u16::MAX))
+    }
+}
+
+/// What a number may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Limit {
+    /// Where in the schema.
+    pub path: String,
+    /// Of what type.
+    pub avro: String,
+    /// The least.
+    pub min: i64,
+    /// The greatest.
+    pub max: i64,
+}
+
+/// Instructions that write one row.
+#[derive(Clone, Debug, Default)]
+pub(in crate::encode) struct Program {
+    pub(super) operations: Vec<Operation>,
+    /// Constants, with 32 bytes more at the end than are used.
+    pub(super) pool: Vec<u8>,
+    pub(in crate::encode) layout: Layout,
+    pub(super) limits: Vec<Limit>,
+}

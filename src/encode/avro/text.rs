@@ -1,0 +1,208 @@
+//! Compiles texts that are put together from pieces.
+
+use std::sync::Arc;
+
+use super::Error;
+use super::compile::{Compiler, long, range};
+use super::digits::{Style, put_decimal, put_number};
+use super::local_time;
+use super::operation::{Letter, LocalTime, Operation};
+use super::schema::Place;
+use crate::encode::wire::Writer;
+use crate::encode::{Integer, Piece, Text};
+use crate::generate::column::Register;
+
+/// How the length of a text is known to the reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::encode) enum Extent {
+    /// It stands before it.
+    Prefixed,
+    /// It stands before it, and must be this one.
+    PrefixedOf(usize),
+    /// It must be this one.
+    Exactly(usize),
+    /// It does not stand here.
+    Elsewhere,
+}
+
+impl Compiler {
+    /// Writes a text.
+    pub(in crate::encode) fn text(
+        &mut self,
+        place: &Place<'_>,
+        text: &Text,
+        extent: Extent,
+    ) -> Result<(), Error> {
+        let (mut min, mut max) = (0, 0);
+        for piece in &text.0 {
+            let (piece_min, piece_max) = piece_bounds(place, piece)?;
+            (min, max) = (min + piece_min, max + piece_max);
+        }
+        if let Extent::PrefixedOf(expected) | Extent::Exactly(expected) = extent
+            && (min, max) != (expected, expected)
+        {
+            return Err(place.length(expected, (min, max)));
+        }
+        let prefixed = matches!(extent, Extent::Prefixed | Extent::PrefixedOf(_));
+        if prefixed && min == max {
+            self.builder.constant(&long(min));
+        }
+        if prefixed && min != max {
+            self.builder.operation(Operation::Open);
+        }
+        for piece in &text.0 {
+            self.piece(place, piece)?;
+        }
+        if prefixed && min != max {
+            self.builder.operation(Operation::Close);
+        }
+        Ok(())
+    }
+
+    fn piece(&mut self, place: &Place<'_>, piece: &Piece) -> Result<(), Error> {
+        match piece {
+            Piece::Literal(text) => self.builder.constant(text.as_bytes()),
+            Piece::Lookup { index, values, width } => {
+                let index = self.builder.place(*index);
+                let entries = values.iter().map(|text| fitted(text, *width).into_bytes());
+                self.builder.lookup(None, index, entries.collect());
+            }
+            Piece::Number { value, base, width, upper } => {
+                let style = Style { base: *base, width: *width, upper: *upper };
+                if let Integer::Constant(value) = *value {
+                    self.written(|writer| put_number(writer, value, style));
+                } else {
+                    let value = self.builder.integer(*value);
+                    self.builder.operation(Operation::Number { value, style });
+                }
+            }
+            Piece::Decimal { value, scale } => {
+                if let Integer::Constant(value) = *value {
+                    self.written(|writer| put_decimal(writer, value, *scale));
+                } else {
+                    let value = self.builder.integer(*value);
+                    self.builder.operation(Operation::Decimal { value, scale: *scale });
+                }
+            }
+            Piece::Characters { word, alphabet, count } => {
+                let word = self.builder.place(*word);
+                let alphabet: Arc<[Letter]> = alphabet.iter().copied().map(letter).collect();
+                self.builder.operation(Operation::Characters { word, count: *count, alphabet });
+            }
+            Piece::Uuid(words) => {
+                let words = words.map(|word| self.builder.place(word));
+                self.builder.operation(Operation::Uuid(words));
+            }
+            Piece::LocalTime { instant_us, offset_minutes, digits } => {
+                let instants = (local_time::INSTANT_MIN, local_time::INSTANT_MAX);
+                let offsets = (-local_time::OFFSET_MAX, local_time::OFFSET_MAX);
+                let instant_us = self.within(place, *instant_us, instants)?;
+                let offset_minutes = self.within(place, *offset_minutes, offsets)?;
+                let time = LocalTime { instant_us, offset_minutes, digits: *digits };
+                self.builder.operation(Operation::LocalTime(Arc::new(time)));
+            }
+        }
+        Ok(())
+    }
+
+    fn written(&mut self, write: impl FnOnce(&mut Writer<'_>)) {
+        let mut bytes = Vec::new();
+        write(&mut Writer::new(&mut bytes));
+        self.builder.constant(&bytes);
+    }
+}
+
+/// All that a text can say, if one column decides it.
+pub(super) fn choices(text: &Text) -> Option<(Register, Vec<String>)> {
+    let mut column = None;
+    for piece in &text.0 {
+        match piece {
+            Piece::Literal(_) => {}
+            Piece::Lookup { index, values, .. } if column.is_none() => {
+                column = Some((*index, values.len()));
+            }
+            _ => return None,
+        }
+    }
+    let (index, count) = column?;
+    let said = |at: usize| {
+        let piece = |piece: &Piece| match piece {
+            Piece::Lookup { values, width, .. } => fitted(&values[at], *width),
+            Piece::Literal(text) => text.clone(),
+            _ => String::new(),
+        };
+        text.0.iter().map(piece).collect()
+    };
+    Some((index, (0..count).map(said).collect()))
+}
+
+/// A text of exactly `width` characters: cut, or with blanks after it.
+fn fitted(text: &str, width: Option<usize>) -> String {
+    match width {
+        Some(width) => format!("{:width$}", text.chars().take(width).collect::<String>()),
+        None => text.to_owned(),
+    }
+}
+
+fn letter(character: char) -> Letter {
+    let mut letter = [0; 8];
+    let length = character.encode_utf8(&mut letter).len();
+    letter[7] = length.to_le_bytes()[0];
+    letter
+}
+
+/// The fewest and the most bytes that a piece can have.
+fn piece_bounds(place: &Place<'_>, piece: &Piece) -> Result<(usize, usize), Error> {
+    let impossible = |given: String, rule| Error::Impossible { path: place.path(), given, rule };
+    match piece {
+        Piece::Literal(text) => Ok((text.len(), text.len())),
+        Piece::Lookup { values, width, .. } => {
+            let lengths = values.iter().map(|text| fitted(text, *width).len());
+            let (min, max) = (lengths.clone().min(), lengths.max());
+            min.zip(max).ok_or_else(|| {
+                impossible("an empty list of values".to_owned(), "at least one is needed")
+            })
+        }
+        Piece::Number { value, base, width, .. } => {
+            if !(2..=36).contains(base) {
+                return Err(impossible(format!("a number in base {base}"), "a base is 2 to 36"));
+            }
+            let (least, greatest) = range(*value);
+            let digits = |value: i64| {
+                let digits = value.unsigned_abs().checked_ilog((*base).into()).unwrap_or(0) + 1;
+                usize::from(value < 0) + usize::from(*width).max(digits as usize)
+            };
+            let max = digits(least).max(digits(greatest));
+            // Between the ends the shortest number is the one with a single digit.
+            let shortest = if least == greatest { max } else { usize::from(*width).max(1) };
+            Ok((shortest, max))
+        }
+        Piece::Decimal { value, scale } => {
+            if let Integer::Constant(value) = *value {
+                let mut bytes = Vec::new();
+                put_decimal(&mut Writer::new(&mut bytes), value, *scale);
+                return Ok((bytes.len(), bytes.len()));
+            }
+            // A sign, a point, and 19 digits or a zero before the point.
+            Ok((1, 22 + usize::from(*scale)))
+        }
+        Piece::Characters { alphabet, count, .. } => {
+            if alphabet.is_empty() || alphabet.len() > 256 {
+                let given = format!("an alphabet of {} characters", alphabet.len());
+                return Err(impossible(given, "it has 1 to 256"));
+            }
+            let count = usize::from(*count);
+            let lengths = alphabet.iter().map(|character| character.len_utf8());
+            let (min, max) = (lengths.clone().min(), lengths.max());
+            Ok((count * min.unwrap_or(0), count * max.unwrap_or(0)))
+        }
+        Piece::Uuid(_) => Ok((36, 36)),
+        Piece::LocalTime { digits, .. } => match digits {
+            0 | 3 | 6 => Ok((local_time::length(*digits), local_time::length(*digits))),
+            other => {
+                let given = format!("a time with {other} digits after the second");
+                Err(impossible(given, "0, 3 or 6 are possible"))
+            }
+        },
+    }
+}

@@ -1,0 +1,135 @@
+//! Whole records: identity header, key and framed value, one after the other.
+
+use apache_avro::Schema;
+
+use super::avro::{Compiler, Error, Extent, Place, Program, View, names};
+use super::wire::{FRAMING_BYTES, Writer, framing};
+use super::{Fill, Text};
+use crate::generate::column::{Frame, Register};
+
+/// How the key of a record is written.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Key {
+    /// As UTF-8 text.
+    Text(Text),
+    /// As an Avro `string`, framed with the id of its schema if there is one.
+    Avro {
+        /// The text.
+        text: Text,
+        /// The id of the key's schema in the registry.
+        schema_id: Option<u32>,
+    },
+}
+
+/// What a record is made of.
+#[derive(Clone, Debug)]
+pub struct Plan<'a> {
+    /// The four words of the identity, if it goes into a header.
+    pub identity: Option<[Register; 4]>,
+    /// The key, if there is one.
+    pub key: Option<&'a Key>,
+    /// The id of the value's schema in the registry; none for bare datums.
+    pub schema_id: Option<u32>,
+    /// The value's schema.
+    pub schema: &'a Schema,
+    /// What fills the value.
+    pub fill: &'a Fill,
+}
+
+/// The lengths of one record's parts, in bytes; in the arena they follow each other in this order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lengths {
+    /// Of the identity: 16, or 0.
+    pub identity: u32,
+    /// Of the key.
+    pub key: u32,
+    /// Of the value, framing included.
+    pub value: u32,
+}
+
+/// Compiled write instructions for whole records.
+#[derive(Clone, Debug)]
+pub struct RowEncoder {
+    program: Program,
+    framing_bytes: usize,
+}
+
+impl RowEncoder {
+    /// Compiles what a record is made of.
+    pub fn compile(plan: &Plan<'_>) -> Result<Self, Error> {
+        let mut compiler = Compiler::new();
+        if let Some(words) = plan.identity {
+            compiler.words(words);
+        }
+        compiler.mark(0);
+        let names = names(plan.schema);
+        match plan.key {
+            Some(Key::Text(text)) => {
+                let place = Place::named("the key", &Schema::String, &names);
+                compiler.text(&place, text, Extent::Elsewhere)?;
+            }
+            Some(Key::Avro { text, schema_id }) => {
+                compiler.constant(&schema_id.map_or_else(Vec::new, |id| framing(id).to_vec()));
+                let place = Place::named("the key", &Schema::String, &names);
+                compiler.text(&place, text, Extent::Prefixed)?;
+            }
+            None => {}
+        }
+        compiler.mark(1);
+        compiler.constant(&plan.schema_id.map_or_else(Vec::new, |id| framing(id).to_vec()));
+        compiler.fill(&Place::root(plan.schema, &names), plan.fill)?;
+        let framing_bytes = plan.schema_id.map_or(0, |_| FRAMING_BYTES);
+        Ok(Self { program: compiler.finish(), framing_bytes })
+    }
+
+    /// How many bytes of a value are framing: the rest is the bare datum.
+    pub fn framing_bytes(&self) -> usize {
+        self.framing_bytes
+    }
+
+    /// Appends all rows of `frame` to `arena`, without gaps, and the lengths of each to `lengths`.
+    ///
+    /// If a row is refused, both are as they were before.
+    ///
+    /// # Panics
+    ///
+    /// If the frame lacks a column that was compiled in, or holds a number that is no entry of a
+    /// list of values: our own bug.
+    pub fn encode(
+        &self,
+        frame: &Frame,
+        arena: &mut Vec<u8>,
+        lengths: &mut Vec<Lengths>,
+    ) -> Result<(), Error> {
+        let view = View::new(frame, &self.program.layout);
+        let (before, lengths_before) = (arena.len(), lengths.len());
+        lengths.reserve(frame.rows());
+        let mut writer = Writer::new(arena);
+        let mut start = before;
+        for row in 0..frame.rows() {
+            match self.program.write(&view, row, &mut writer) {
+                Ok([identity_end, key_end]) => {
+                    let end = writer.position();
+                    lengths.push(Lengths {
+                        identity: length(start, identity_end),
+                        key: length(identity_end, key_end),
+                        value: length(key_end, end),
+                    });
+                    start = end;
+                }
+                Err(refusal) => {
+                    writer.truncate(before);
+                    lengths.truncate(lengths_before);
+                    return Err(self.program.explain(&refusal));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "a record is far below 4 GiB")]
+fn length(start: usize, end: usize) -> u32 {
+    (end - start) as u32
+}
