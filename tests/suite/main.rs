@@ -5,3 +5,4 @@
 mod broker_start;
 mod brokers;
 mod registry;
+mod config;
