@@ -1,1 +1,3 @@
-//! Who an event is, as 122 bits of a UUID, and back.
+//! Who an event is: see the plan.
+
+pub use crate::plan::identity::{Cipher, Identity, Numbers, Token};

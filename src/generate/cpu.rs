@@ -5,6 +5,7 @@
 
 use super::column::{CHUNK_ROWS, Frame};
 use super::philox::philox;
+use crate::plan::identity::{Cipher, Numbers};
 use crate::plan::program::{
     Arithmetic, Comparison, Counter, Logic, Operand, Operation, Program, Register, Target, Wide,
     input,
@@ -20,6 +21,9 @@ pub struct Context<'a> {
     /// The quarter of an hour that the chunk's tick lies in, counted from the Unix epoch.
     pub slot: i64,
 }
+
+/// The origin of events that the model itself makes.
+const MODEL_ORIGIN: u8 = 0;
 
 type Values = [i64; CHUNK_ROWS];
 
@@ -195,9 +199,13 @@ fn entity(operation: &Operation, frame: &mut Frame, context: Context<'_>) {
         }
         Operation::Identity { cipher, stream, out } => identity(frame, cipher, *stream, *out),
         Operation::Permute { permutation, number, out } => {
-            let numbers = load(frame, Operand::Wide(*number));
-            let sealed = numbers.map(|number| permutation.seal(number.cast_unsigned()));
-            store(frame, Target::Wide(*out), &sealed.map(u64::cast_signed));
+            map(frame, number.high, out.high, |word| word);
+            map(frame, number.low, out.low, |word| word);
+            let (mut high, mut low) = (frame.take(out.high), frame.take(out.low));
+            let rows = frame.rows();
+            permutation.seal_columns(&mut high[..rows], &mut low[..rows]);
+            frame.put(out.high, high);
+            frame.put(out.low, low);
         }
         _ => unreachable!("the other operations have kernels of their own"),
     }
@@ -205,7 +213,7 @@ fn entity(operation: &Operation, frame: &mut Frame, context: Context<'_>) {
 
 fn identity(
     frame: &mut Frame,
-    cipher: &crate::plan::identity::Cipher,
+    cipher: &Cipher,
     stream: u8,
     out: [Register; 4],
 ) {
@@ -213,9 +221,14 @@ fn identity(
     let rows = frame.rows();
     let Wide { high, low } = input::NUMBER;
     let [a, b, c, d] = &mut columns;
+    let numbers = Numbers {
+        high: frame.column(high),
+        low: frame.column(low),
+        child: &[0; CHUNK_ROWS][..rows],
+    };
     cipher.seal_columns(
-        stream,
-        [frame.column(high), frame.column(low)],
+        (stream, MODEL_ORIGIN),
+        &numbers,
         [&mut a[..rows], &mut b[..rows], &mut c[..rows], &mut d[..rows]],
     );
     for (register, column) in out.into_iter().zip(columns) {

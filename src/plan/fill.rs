@@ -72,11 +72,11 @@ pub enum Piece {
         /// How many.
         count: u8,
     },
-    /// One of two texts, by a word that is 0 or not.
+    /// One of two texts, by a word that is 1 or 0.
     Either {
         /// The column.
         condition: Register,
-        /// Where it is not 0.
+        /// Where it is 1.
         then: Text,
         /// Where it is 0.
         otherwise: Text,

@@ -302,10 +302,10 @@ pub enum Operation {
         /// The UUID, first the highest word.
         out: [Register; 4],
     },
-    /// A number of at most 64 bits, permuted, see [`super::identity::Permutation`].
+    /// A number of at most 64 bits, permuted, see [`super::identity::Token`].
     Permute {
         /// The permutation.
-        permutation: super::identity::Permutation,
+        permutation: super::identity::Token,
         /// The number.
         number: Wide,
         /// The number that stands for it.

@@ -58,7 +58,6 @@ pub struct Dealt {
 /// What entities are resolved from, step by step.
 struct Draft<'a> {
     model: &'a Model,
-    numbers: BTreeMap<&'a str, usize>,
     parents: Vec<Option<usize>>,
     lanes: Vec<u32>,
     counts: Vec<Option<u64>>,
@@ -108,7 +107,6 @@ impl<'a> Draft<'a> {
             .collect();
         let mut draft = Self {
             model,
-            numbers,
             parents,
             lanes: Vec::new(),
             counts: vec![None; model.entities.len()],

@@ -4,5 +4,8 @@
 
 mod broker_start;
 mod brokers;
-mod registry;
 mod config;
+mod docker;
+mod payments;
+mod registry;
+mod sources;

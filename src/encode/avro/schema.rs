@@ -20,10 +20,8 @@ pub(in crate::encode) fn names(schema: &Schema) -> Names<'_> {
 fn collect<'s>(schema: &'s Schema, names: &mut Names<'s>) {
     let mut add = |name: &Name| names.insert(name.fullname(None), schema).is_none();
     match schema {
-        Schema::Record(record) => {
-            if add(&record.name) {
-                record.fields.iter().for_each(|field| collect(&field.schema, names));
-            }
+        Schema::Record(record) if add(&record.name) => {
+            record.fields.iter().for_each(|field| collect(&field.schema, names));
         }
         Schema::Array(array) => collect(&array.items, names),
         Schema::Map(map) => collect(&map.types, names),

@@ -5,7 +5,7 @@ use apache_avro::schema::{DecimalSchema, InnerDecimalSchema, RecordSchema, UuidS
 use apache_avro::types::Value as Avro;
 
 use super::path::nearest;
-use super::value::{Cell, Number, Value, numbers, power_of_ten};
+use super::value::{Cell, Number, Value, numbers};
 use super::Compiler;
 use crate::config::Span;
 use crate::plan::fill::{Fill, Integer};
@@ -339,15 +339,5 @@ fn field_names(record: &RecordSchema, prefix: &str, names: &mut Vec<String>) {
             field_names(inner, &format!("{path}."), names);
         }
         names.push(path);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn powers_of_ten_stay_within_64_bits() {
-        assert_eq!(power_of_ten(18), 1_000_000_000_000_000_000);
     }
 }

@@ -9,7 +9,7 @@ use super::{Compiler, Site};
 use crate::config::{Span, Spanned};
 use crate::plan::arrival::{INDEX_BITS, LANE_BITS};
 use crate::plan::fill::{Integer, Piece, Text};
-use crate::plan::identity::Permutation;
+use crate::plan::identity::Token;
 use crate::plan::program::{Operation, Register, Wide, input};
 
 /// Characters that one word is used for: so many that what is left of it decides among 2^12 more.
@@ -183,9 +183,13 @@ impl Compiler<'_> {
                 (needed.max(2), wide, present, kind.entity.name.clone())
             }
             // A position of 2^31 ticks and a leading 0 that keeps other origins apart.
-            None => (LANE_BITS + INDEX_BITS + 32, input::NUMBER, None, String::new()),
+            None => {
+                let ticks = u32::from(bits).saturating_sub(LANE_BITS + INDEX_BITS + 1);
+                self.ticks_max = self.ticks_max.min(1 << ticks);
+                (LANE_BITS + INDEX_BITS + 32, input::NUMBER, None, String::new())
+            }
         };
-        if bits < needed {
+        if u32::from(bits) < needed {
             let what = format!("{length} characters of base {base} hold {bits} bits, but {needed} are needed");
             return self.refuse(span, what, "make it longer, or use a greater base");
         }
@@ -193,7 +197,7 @@ impl Compiler<'_> {
         let name = format!("{}/{name}/{base}/{length}", self.source.stream.name);
         let name = if member.is_some() { name[name.find('/').unwrap_or(0)..].to_owned() } else { name };
         let [low, high] = crate::generate::philox::key(seed, "token", &name);
-        let permutation = Permutation::new(bits, u64::from(high) << 32 | u64::from(low));
+        let permutation = Token::new(bits, u64::from(high) << 32 | u64::from(low));
         let out = self.wide();
         self.emit(Operation::Permute { permutation, number, out });
         let piece = Piece::Number { value: Integer::Wide(out), base, width: length, upper: base > 16 };
@@ -254,10 +258,10 @@ fn number_piece(value: Integer, spec: Spec) -> Piece {
 }
 
 /// The whole bits that so many digits hold; 63 at most, so that the number has a sign to spare.
-fn token_bits(base: u8, length: u8) -> u32 {
+fn token_bits(base: u8, length: u8) -> u8 {
     let bits = libm::floor(f64::from(length) * libm::log2(f64::from(base)) + 1e-9);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 63")]
-    let bits = bits.min(63.0) as u32;
+    let bits = bits.min(63.0) as u8;
     bits
 }
 
