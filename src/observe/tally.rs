@@ -232,16 +232,16 @@ impl Tally {
         self.books().lag.record(lag_ns, taken as u64);
     }
 
-    /// How many of a slice's records a sink took before it failed: it holds them, or has given
-    /// receipts for them.
-    fn taken_before_failure(&self, in_flight: u64) -> u64 {
+    /// How many of a slice's records a sink took before it failed: those that it gave receipts for
+    /// or up, and that are not counted yet.
+    fn taken_before_failure(&self, unacknowledged: u64) -> u64 {
         let settled: u64 = self
             .books()
             .streams
             .iter()
             .map(|stream| stream.delivered + stream.failed_count())
             .sum();
-        (settled + in_flight).saturating_sub(self.issued())
+        (settled + unacknowledged).saturating_sub(self.issued())
     }
 }
 
@@ -282,12 +282,14 @@ impl Receiver for Tally {
 pub struct Watched {
     sink: Box<dyn Sink>,
     tally: Arc<Tally>,
+    /// The slice that the sink failed at: how much of it was taken shows when all is settled.
+    failed: Option<Slice>,
 }
 
 impl Watched {
     /// Watches `sink`, whose receipts go to the same `tally`.
     pub fn new(sink: Box<dyn Sink>, tally: Arc<Tally>) -> Self {
-        Self { sink, tally }
+        Self { sink, tally, failed: None }
     }
 }
 
@@ -309,13 +311,10 @@ impl Sink for Watched {
         }
         let result = self.sink.publish(slice, give_up);
         self.tally.offered_ns.store(NOTHING, Ordering::Relaxed);
-        let taken = if let Ok(taken) = &result {
-            *taken
-        } else {
-            let taken = self.tally.taken_before_failure(self.sink.in_flight());
-            usize::try_from(taken).unwrap_or(usize::MAX).min(slice.records.len())
-        };
-        self.tally.count_issued(slice, taken);
+        match &result {
+            Ok(taken) => self.tally.count_issued(slice, *taken),
+            Err(_) => self.failed = Some(slice.clone()),
+        }
         result
     }
 
@@ -324,7 +323,13 @@ impl Sink for Watched {
         patience: Duration,
         give_up: &dyn Fn() -> bool,
     ) -> Result<Unacknowledged, publish::Error> {
-        self.sink.flush(patience, give_up)
+        let unacknowledged = self.sink.flush(patience, give_up)?;
+        if let Some(slice) = self.failed.take() {
+            let taken = self.tally.taken_before_failure(unacknowledged.0);
+            let taken = usize::try_from(taken).unwrap_or(usize::MAX).min(slice.records.len());
+            self.tally.count_issued(&slice, taken);
+        }
+        Ok(unacknowledged)
     }
 
     fn in_flight(&self) -> u64 {
@@ -454,6 +459,7 @@ mod tests {
         let sink = Limited { room: 42, tally: Arc::clone(&tally), then: failure };
         let mut sink = Watched::new(Box::new(sink), Arc::clone(&tally));
         assert!(sink.publish(&slice(100, 0), &|| false).is_err());
+        sink.flush(Duration::ZERO, &|| false).unwrap();
         let glance = tally.glance();
         assert_eq!((glance.issued, glance.delivered + glance.failed), (42, 42));
     }
