@@ -205,6 +205,23 @@ impl Client {
         }
     }
 
+    /// The number of any broker; or the code of what went wrong within the time.
+    pub(super) fn any_broker(&self, timeout_ms: i32) -> Result<Option<i32>, i32> {
+        let mut found: *const c::rd_kafka_metadata = ptr::null();
+        // SAFETY: as in `metadata`.
+        unsafe {
+            let failed =
+                c::rd_kafka_metadata(self.raw(), 0, ptr::null_mut(), &raw mut found, timeout_ms);
+            if failed as i32 != 0 {
+                return Err(failed as i32);
+            }
+            let brokers = slice((*found).brokers, (*found).broker_cnt);
+            let first = brokers.first().map(|broker| broker.id);
+            c::rd_kafka_metadata_destroy(found);
+            Ok(first)
+        }
+    }
+
     /// Sends what waits without lingering, and waits up to `timeout_ms` for it.
     pub(super) fn flush(&self, timeout_ms: i32) {
         // SAFETY: the handle is alive. Whether all is sent is seen by counting receipts.

@@ -64,8 +64,16 @@ const RESERVED: &[(&str, &str)] = &[
     ("test.mock.num.brokers", "a run must not fall back to a broker that is not there"),
 ];
 
-/// Properties without a default value, which librdkafka does not list.
+/// Properties that librdkafka does not list: aliases, those of topics, those without a default.
 const UNLISTED: &[&str] = &[
+    "acks",
+    "compression.level",
+    "compression.type",
+    "delivery.timeout.ms",
+    "linger.ms",
+    "message.timeout.ms",
+    "partitioner",
+    "request.timeout.ms",
     "bootstrap.servers",
     "metadata.broker.list",
     "sasl.username",

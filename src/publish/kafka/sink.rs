@@ -18,7 +18,7 @@ use crate::stream::in_flight::{Held, InFlight};
 const CHUNK_RECORDS: usize = 4_096;
 
 /// How long a try to reach the brokers lasts before complaints are looked at.
-const TRY_MS: i32 = 250;
+pub(super) const TRY_MS: i32 = 250;
 
 /// How long a new topic may be unknown to the broker that we ask.
 const TOPIC_PATIENCE: Duration = Duration::from_secs(3);

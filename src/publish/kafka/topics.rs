@@ -1,14 +1,15 @@
 //! What topics there are, whether they take what we send, and making those that are missing.
 
+use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::ops::Range;
 use std::time::Duration;
 
-use super::native::admin::{Answer, Described, Entries, NewTopic, Pending};
+use super::native::admin::{Answer, Described, Entries, NewTopic, Patience, Pending};
 use super::native::{Client, code};
 use super::options::{Options, Timestamp};
 use super::problem::{Complaints, Error};
-use super::sink::note;
+use super::sink::{TRY_MS, note};
 use crate::clock::Clock;
 
 /// What Kafka adds to a record that is alone in its batch, at most, in bytes.
@@ -89,15 +90,38 @@ impl Topics {
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        let c_names = c_names(names)?;
-        let pending = self.client.describe_topics(&c_names, self.patience_ms());
+        let unique: BTreeSet<&str> = names.iter().copied().collect();
+        let asked = c_names(&unique)?;
+        let patience = self.patience(Some(self.any_broker()?));
+        let pending = self.client.describe_topics(&asked, patience);
         let described = self.answer(&pending, "ask about topics")?;
         let mut states = Vec::new();
-        for (name, answer) in names.iter().zip(described) {
+        for (name, answer) in unique.iter().zip(described) {
             states.push(state(name, answer)?);
         }
-        self.add_configs(&mut states)?;
-        Ok(states)
+        self.add_configs(&mut states, patience)?;
+        let known = |name: &&str| states.iter().find(|state| state.name == *name).cloned();
+        Ok(names.iter().filter_map(known).collect())
+    }
+
+    /// The number of a broker that answers.
+    fn any_broker(&self) -> Result<i32, Error> {
+        let late = self.deadline();
+        let mut complaints = Complaints::default();
+        loop {
+            let answer = self.client.any_broker(TRY_MS);
+            note(&self.client, &self.options, &mut complaints);
+            if let Ok(Some(broker)) = answer {
+                return Ok(broker);
+            }
+            if let Some(grave) = complaints.grave() {
+                return Err(grave.clone());
+            }
+            if late() {
+                return Err(complaints.unreachable(&self.options));
+            }
+            self.clock.sleep(Duration::from_millis(20));
+        }
     }
 
     /// Makes those of `needs` that `inspect` does not find, never alters or deletes, and waits until
@@ -117,7 +141,7 @@ impl Topics {
             topic: topic.to_owned(),
             reason: self.options.masked(reason),
         };
-        let pending = self.client.create_topics(&wanted, self.patience_ms());
+        let pending = self.client.create_topics(&wanted, self.patience(None));
         let pending = pending.map_err(|reason| failed(&missing[0].name, &reason))?;
         for (topic, answer) in self.answer(&pending, "create topics")? {
             match answer {
@@ -149,15 +173,14 @@ impl Topics {
     }
 
     /// Adds what the topics' configurations say, as far as the broker tells.
-    fn add_configs(&self, states: &mut [TopicState]) -> Result<(), Error> {
+    fn add_configs(&self, states: &mut [TopicState], patience: Patience) -> Result<(), Error> {
         let mut there: Vec<&mut TopicState> =
             states.iter_mut().filter(|state| state.partitions.is_some()).collect();
-        let names: Vec<&str> = there.iter().map(|state| state.name.as_str()).collect();
-        if names.is_empty() {
+        if there.is_empty() {
             return Ok(());
         }
-        let c_names = c_names(&names)?;
-        let pending = self.client.describe_configs(&c_names, self.patience_ms());
+        let asked = c_names(there.iter().map(|state| &state.name))?;
+        let pending = self.client.describe_configs(&asked, patience);
         let Ok(answers) = self.answer(&pending, "ask for the topics' configuration") else {
             // The right to describe a topic's configuration is not needed to write to it, and the
             // embedded broker does not know the question.
@@ -192,6 +215,10 @@ impl Topics {
                 return Err(complaints.unreachable(&self.options));
             }
         }
+    }
+
+    fn patience(&self, broker: Option<i32>) -> Patience {
+        Patience { broker, timeout_ms: self.patience_ms() }
     }
 
     fn patience_ms(&self) -> i32 {
@@ -323,10 +350,10 @@ fn new_topic(need: &Need) -> NewTopic<'_> {
     }
 }
 
-fn c_names(names: &[&str]) -> Result<Vec<CString>, Error> {
+fn c_names<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> Result<Vec<CString>, Error> {
     let bad = |_| Error::Ask {
         what: "ask about topics",
         reason: "a topic's name has a zero byte".to_owned(),
     };
-    names.iter().map(|name| CString::new(*name).map_err(bad)).collect()
+    names.into_iter().map(|name| CString::new(name.as_ref()).map_err(bad)).collect()
 }

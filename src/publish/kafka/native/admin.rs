@@ -35,6 +35,15 @@ pub(in super::super) struct NewTopic<'a> {
 /// Names and values of a topic's configuration.
 pub(in super::super) type Entries = Vec<(String, String)>;
 
+/// Whom to ask, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Patience {
+    /// A broker's number; the controller if none. The mock cluster has no controller.
+    pub(in super::super) broker: Option<i32>,
+    /// How long, in milliseconds.
+    pub(in super::super) timeout_ms: i32,
+}
+
 /// A question to the brokers that is under way; see [`Pending::wait`].
 #[derive(Debug)]
 pub(in super::super) struct Pending<'a, T> {
@@ -79,12 +88,12 @@ impl Client {
     pub(in super::super) fn describe_topics(
         &self,
         names: &[CString],
-        timeout_ms: i32,
+        patience: Patience,
     ) -> Pending<'_, Vec<Answer<Described>>> {
         let mut pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
         self.ask(
             c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS,
-            timeout_ms,
+            patience,
             read_described,
             |options, queue| {
                 // SAFETY: the names end with a zero and are copied by the call; all objects made
@@ -110,11 +119,11 @@ impl Client {
     pub(in super::super) fn describe_configs(
         &self,
         names: &[CString],
-        timeout_ms: i32,
+        patience: Patience,
     ) -> Pending<'_, Vec<Answer<Entries>>> {
         self.ask(
             c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS,
-            timeout_ms,
+            patience,
             read_configs,
             |options, queue| {
                 // SAFETY: as above.
@@ -143,7 +152,7 @@ impl Client {
     pub(in super::super) fn create_topics(
         &self,
         wanted: &[NewTopic<'_>],
-        timeout_ms: i32,
+        patience: Patience,
     ) -> Result<Pending<'_, Vec<(String, Answer<()>)>>, String> {
         let mut topics = Vec::new();
         for topic in wanted {
@@ -157,7 +166,7 @@ impl Client {
         }
         let pending = self.ask(
             c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_CREATETOPICS,
-            timeout_ms,
+            patience,
             read_created,
             |options, queue| {
                 // SAFETY: the call copies the topics.
@@ -179,7 +188,7 @@ impl Client {
     fn ask<T>(
         &self,
         operation: c::rd_kafka_admin_op_t,
-        timeout_ms: i32,
+        patience: Patience,
         read: fn(*mut c::rd_kafka_event_t) -> T,
         mut send: impl FnMut(*mut c::rd_kafka_AdminOptions_t, *mut c::rd_kafka_queue_t),
     ) -> Pending<'_, T> {
@@ -190,10 +199,18 @@ impl Client {
             let options = c::rd_kafka_AdminOptions_new(self.raw(), operation);
             c::rd_kafka_AdminOptions_set_request_timeout(
                 options,
-                timeout_ms,
+                patience.timeout_ms,
                 buffer.as_mut_ptr(),
                 TEXT_BYTES,
             );
+            if let Some(broker) = patience.broker {
+                c::rd_kafka_AdminOptions_set_broker(
+                    options,
+                    broker,
+                    buffer.as_mut_ptr(),
+                    TEXT_BYTES,
+                );
+            }
             send(options, queue.raw);
             c::rd_kafka_AdminOptions_destroy(options);
             Pending { queue, read }
