@@ -173,6 +173,11 @@ impl Source {
         })
     }
 
+    /// The text of a piece as it may be shown: what must not be is masked.
+    pub fn shown(&self, piece: &Piece) -> String {
+        self.masked_piece(piece, &(0..0)).0
+    }
+
     /// The text of the piece with masked places replaced, and `span` moved along.
     pub(super) fn masked_piece(&self, piece: &Piece, span: &Span) -> (String, Span) {
         let hidden = merged(self.hidden_places(piece));
