@@ -78,11 +78,6 @@ impl Source {
         &self.pieces
     }
 
-    /// The text of a piece with its secrets masked.
-    pub fn shown(&self, piece: &Piece) -> String {
-        self.masked_piece(piece, &(0..0)).0
-    }
-
     /// Adds a text and says where it begins.
     pub(super) fn add(&mut self, kind: PieceKind, name: String, text: String) -> usize {
         // One byte apart, so that a place at the very end of a text stays in it.
