@@ -19,7 +19,9 @@ const FILES: &[(&str, &str)] = &[
     file!("config/payments/cities.csv"),
     file!("config/payments/fees.csv"),
     file!("config/payments/mccs.csv"),
+    file!("config/payments/modes.csv"),
     file!("config/payments/responses.csv"),
+    file!("config/payments/secures.csv"),
     file!("schemas/payments/Authorisation.avsc"),
 ];
 

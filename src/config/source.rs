@@ -78,11 +78,6 @@ impl Source {
         &self.pieces
     }
 
-    /// The text of a piece with its secrets masked.
-    pub fn shown(&self, piece: &Piece) -> String {
-        self.masked_piece(piece, &(0..0)).0
-    }
-
     /// Adds a text and says where it begins.
     pub(super) fn add(&mut self, kind: PieceKind, name: String, text: String) -> usize {
         // One byte apart, so that a place at the very end of a text stays in it.
@@ -171,6 +166,11 @@ impl Source {
             line: before.matches('\n').count() + 1,
             column: before[line_start..].chars().count() + 1,
         })
+    }
+
+    /// The text of a piece as it may be shown: what must not be is masked.
+    pub fn shown(&self, piece: &Piece) -> String {
+        self.masked_piece(piece, &(0..0)).0
     }
 
     /// The text of the piece with masked places replaced, and `span` moved along.

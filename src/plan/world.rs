@@ -12,7 +12,7 @@ use crate::generate::philox;
 /// The greatest number of members of an entity.
 pub const MEMBERS_MAX: u64 = u32::MAX as u64;
 /// The greatest number of groups that members are dealt over.
-const GROUPS_MAX: usize = 4_096;
+const GROUPS_MAX: usize = 16_384;
 
 /// A model's entities with their numbers, families and groups.
 #[derive(Debug)]
@@ -121,17 +121,17 @@ impl<'a> Draft<'a> {
             .map(|(number, _)| draft.root(number))
             .collect();
         draft.lanes = (0..model.entities.len())
-            .map(|number| {
-                if acting.contains(&draft.root(number)) { u32::from(model.lanes) } else { 1 }
-            })
+            .map(
+                |number| {
+                    if acting.contains(&draft.root(number)) { u32::from(model.lanes) } else { 1 }
+                },
+            )
             .collect();
         draft.kinships = model
             .entities
             .iter()
             .zip(&draft.lanes)
-            .map(|(entity, &lanes)| {
-                Some(Kinship::new(lanes, &entity.belongs_to.as_ref()?.each))
-            })
+            .map(|(entity, &lanes)| Some(Kinship::new(lanes, &entity.belongs_to.as_ref()?.each)))
             .collect();
         draft
     }
@@ -223,7 +223,11 @@ impl<'a> Draft<'a> {
         let entity = &self.model.entities[number];
         let Some(count) = self.counts[number] else {
             let what = format!("nothing says how many members `{}` has", entity.name);
-            self.refuse(&entity.span, what, "set `count`, or `activity` with a rate, or `belongs_to`");
+            self.refuse(
+                &entity.span,
+                what,
+                "set `count`, or `activity` with a rate, or `belongs_to`",
+            );
             return None;
         };
         if count == 0 || count > MEMBERS_MAX {
@@ -306,7 +310,8 @@ impl<'a> Draft<'a> {
         let groups: usize = parts.iter().map(|(.., weights)| weights.len()).product();
         if groups > GROUPS_MAX {
             let entity = &self.model.entities[root];
-            let what = format!("members are dealt over {groups} groups, but the limit is {GROUPS_MAX}");
+            let what =
+                format!("members are dealt over {groups} groups, but the limit is {GROUPS_MAX}");
             self.refuse(&entity.span, what, "use a smaller table, or deal by fewer attributes");
             return None;
         }
@@ -319,7 +324,7 @@ impl<'a> Draft<'a> {
             for (group, weight) in weights.iter_mut().enumerate() {
                 *weight *= own[value(group)];
             }
-            #[expect(clippy::cast_possible_wrap, reason = "there are fewer groups than 4,097")]
+            #[expect(clippy::cast_possible_wrap, reason = "there are fewer groups than 16,385")]
             let value_of_group = (0..groups).map(|group| value(group) as i64).collect();
             dealt.push(Dealt { entity, attribute, values: own.len(), value_of_group });
         }
