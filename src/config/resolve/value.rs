@@ -162,7 +162,7 @@ pub(super) fn template(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Generator
     {
         let span = words.inner.map_or(words.span, |base| base + index..base + index + 1);
         let what = format!("`{}` has {reason}", at.path);
-        reader.refuse(&span, what, "paths stand in braces: \"{merchant.name:25}\"");
+        reader.refuse(&span, what, "paths stand in braces: \"{path:25}\"");
         return None;
     }
     Some(Generator::Template(words.value))
