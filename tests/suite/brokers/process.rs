@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -145,9 +146,13 @@ impl Watchdog {
 
 /// A command of the server's image or class path; `name` if it is to be a server that can be named.
 pub(crate) fn docker_run(image: &str, name: Option<&str>, folder: &Path) -> Command {
+    // As ourselves: the folder is ours alone.
+    let owner = std::fs::metadata(folder).expect("a folder of ours");
+    let user = format!("{}:{}", owner.uid(), owner.gid());
     let folder = folder.display();
     let mut command = Command::new("docker");
-    command.args(["run", "--rm", "--network", "host", "--volume", &format!("{folder}:{folder}")]);
+    command.args(["run", "--rm", "--network", "host", "--user", &user]);
+    command.args(["--volume", &format!("{folder}:{folder}")]);
     if let Some(name) = name {
         command.args(["--name", name]);
     }
