@@ -155,7 +155,9 @@ pub enum Error {
         source: encode::avro::Error,
     },
     /// A shard that does not exist.
-    #[error("shard {index}/{count} does not exist: shards count from 0, and there are {lanes} lanes to share")]
+    #[error(
+        "shard {index}/{count} does not exist: shards count from 0, and there are {lanes} lanes to share"
+    )]
     Shard {
         /// The shard asked for.
         index: u32,
@@ -165,7 +167,9 @@ pub enum Error {
         lanes: u32,
     },
     /// A window that positions cannot number.
-    #[error("the window ends {end_s} s after the start, but this model's positions end at {limit_s} s")]
+    #[error(
+        "the window ends {end_s} s after the start, but this model's positions end at {limit_s} s"
+    )]
     Window {
         /// The window's end in seconds after the start.
         end_s: u64,

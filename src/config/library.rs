@@ -1,10 +1,29 @@
 //! The models, curves, tables and schemas that come with the program.
 
+/// A path from the root of the sources, and the text there.
+macro_rules! file {
+    ($path:literal) => {
+        ($path, include_str!(concat!("../../", $path)))
+    };
+}
+
 /// Every file that is compiled in, by its path from the root of the sources.
 ///
 /// A model is a file right under `config/`; what it names is found by the same relative paths as
 /// on disk.
-const FILES: &[(&str, &str)] = &[("config/curves.toml", include_str!("../../config/curves.toml"))];
+const FILES: &[(&str, &str)] = &[
+    file!("config/curves.toml"),
+    file!("config/payments.toml"),
+    file!("config/payments/bins.csv"),
+    file!("config/payments/brands.csv"),
+    file!("config/payments/cities.csv"),
+    file!("config/payments/fees.csv"),
+    file!("config/payments/mccs.csv"),
+    file!("config/payments/modes.csv"),
+    file!("config/payments/responses.csv"),
+    file!("config/payments/secures.csv"),
+    file!("schemas/payments/Authorisation.avsc"),
+];
 
 /// The library of curves, which is no model.
 pub(super) const CURVES: &str = "config/curves.toml";

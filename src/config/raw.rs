@@ -64,6 +64,11 @@ impl Node {
         }
     }
 
+    /// The value of a key, if it is a table that has it.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        self.entries()?.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
+    }
+
     /// The entries, if it is a table.
     pub fn entries(&self) -> Option<&[Entry]> {
         match &self.kind {
@@ -85,7 +90,7 @@ pub fn parse(text: &str, base: usize) -> Result<Node, Vec<Mistake>> {
         let entries = entries(text, base, table.into_inner());
         return Ok(Node { kind: Kind::Table(entries), span: shift(&span, base) });
     }
-    Err(errors.iter().map(|error| grammar_mistake(error, text.len(), base)).collect())
+    Err(grammar_mistakes(text, base, &errors))
 }
 
 /// Reads one value whose text begins at `base` of the source; what is no TOML value is text.
@@ -97,20 +102,36 @@ pub fn parse_value(text: &str, base: usize) -> Node {
     match DeValue::parse(text) {
         Ok(value) => {
             let span = value.span();
-            node(text, base, value.into_inner(), &span).unwrap_or_else(bare)
+            node(text, base, value.into_inner(), &span)
         }
         Err(_) => bare(),
     }
 }
 
-fn grammar_mistake(error: &toml::de::Error, text_bytes: usize, base: usize) -> Mistake {
-    let span = error.span().unwrap_or(0..text_bytes.min(1));
-    let message = error.message().trim_end();
-    let mut lines = message.lines();
-    let what = lines.next().unwrap_or("this is no TOML").to_owned();
-    let rest: Vec<&str> = lines.collect();
-    let help = (!rest.is_empty()).then(|| rest.join("; "));
-    Mistake { span: shift(&span, base), what, help }
+/// After one breach the parser often stumbles on: the first of each line is told, and none that
+/// says the same as the one before.
+fn grammar_mistakes(text: &str, base: usize, errors: &[toml::de::Error]) -> Vec<Mistake> {
+    let mut mistakes: Vec<Mistake> = Vec::new();
+    let mut last = None;
+    for error in errors {
+        let span = error.span().unwrap_or(0..text.len().min(1));
+        let line = text.get(..span.start).unwrap_or("").matches('\n').count();
+        let message = error.message().trim_end().replace('\n', "; ");
+        let repeated = last
+            .replace((line, message.clone()))
+            .is_some_and(|(last_line, last_message)| last_line == line || last_message == message);
+        let twice = message == "duplicate key";
+        if repeated && !twice {
+            continue;
+        }
+        let what = if twice {
+            format!("`{}` is there twice", text.get(span.clone()).unwrap_or(""))
+        } else {
+            message
+        };
+        mistakes.push(Mistake { span: shift(&span, base), what, help: None });
+    }
+    mistakes
 }
 
 fn shift(span: &Span, base: usize) -> Span {
@@ -120,11 +141,11 @@ fn shift(span: &Span, base: usize) -> Span {
 fn entries(text: &str, base: usize, table: DeTable<'_>) -> Vec<Entry> {
     let mut entries: Vec<Entry> = table
         .into_iter()
-        .filter_map(|(key, value)| {
+        .map(|(key, value)| {
             let span = value.span();
-            let node = node(text, base, value.into_inner(), &span)?;
+            let node = node(text, base, value.into_inner(), &span);
             let key_span = shift(&key.span(), base);
-            Some(Entry { key: key.into_inner().into_owned(), key_span, node })
+            Entry { key: key.into_inner().into_owned(), key_span, node }
         })
         .collect();
     // The parser hands keys over in the order of the alphabet.
@@ -132,8 +153,7 @@ fn entries(text: &str, base: usize, table: DeTable<'_>) -> Vec<Entry> {
     entries
 }
 
-/// None: a number that even 128 bits or a double cannot hold.
-fn node(text: &str, base: usize, value: DeValue<'_>, span: &Span) -> Option<Node> {
+fn node(text: &str, base: usize, value: DeValue<'_>, span: &Span) -> Node {
     let kind = match value {
         DeValue::String(value) => text_kind(text, base, value, span),
         DeValue::Integer(integer) => {
@@ -149,7 +169,7 @@ fn node(text: &str, base: usize, value: DeValue<'_>, span: &Span) -> Option<Node
         DeValue::Array(array) => Kind::List(
             array
                 .into_iter()
-                .filter_map(|item| {
+                .map(|item| {
                     let span = item.span();
                     node(text, base, item.into_inner(), &span)
                 })
@@ -157,7 +177,7 @@ fn node(text: &str, base: usize, value: DeValue<'_>, span: &Span) -> Option<Node
         ),
         DeValue::Table(table) => Kind::Table(entries(text, base, table)),
     };
-    Some(Node { kind, span: shift(span, base) })
+    Node { kind, span: shift(span, base) }
 }
 
 fn text_kind(text: &str, base: usize, value: Cow<'_, str>, span: &Span) -> Kind {

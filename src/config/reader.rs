@@ -21,6 +21,17 @@ pub(super) struct At<'t> {
     pub(super) node: &'t Node,
 }
 
+impl At<'_> {
+    /// Whether it can be read as text.
+    pub(super) fn is_text(&self) -> bool {
+        match &self.node.kind {
+            Kind::Text { .. } => true,
+            Kind::Table(entries) => is_reference(entries),
+            _ => false,
+        }
+    }
+}
+
 /// Text, and what is known of its place.
 #[derive(Clone, Debug)]
 pub(super) struct Words {
@@ -125,7 +136,8 @@ impl Reader<'_> {
         name: &Spanned<String>,
         known: impl IntoIterator<Item = &'n str> + Clone,
     ) {
-        let help = suggest::way_out(&name.value, known).unwrap_or_default();
+        let help = suggest::way_out(&name.value, known)
+            .unwrap_or_else(|| format!("the model has no {noun} at all"));
         self.refuse(&name.span, format!("no {noun} `{}`", name.value), &help);
     }
 
@@ -148,7 +160,17 @@ impl Reader<'_> {
         })
     }
 
+    /// A table in a place where text would do as well.
+    pub(super) fn section_beside_text<'t>(&mut self, at: &At<'t>) -> Option<Section<'t>> {
+        if at.node.entries().is_none() {
+            self.wrong_type(at, "text or a table");
+            return None;
+        }
+        self.section(at)
+    }
+
     /// Refuses every key that was never asked for.
+    #[expect(clippy::needless_pass_by_value, reason = "nothing can be asked for afterwards")]
     pub(super) fn finish(&mut self, section: Section<'_>) {
         for entry in section.entries {
             if !section.known.contains(&entry.key.as_str()) {
@@ -177,15 +199,6 @@ impl Reader<'_> {
             self.refuse(&section.span.clone(), what, help);
         }
         found
-    }
-
-    /// Whether a value can be read as text.
-    pub(super) fn is_text(&self, at: &At<'_>) -> bool {
-        match &at.node.kind {
-            Kind::Text { .. } => true,
-            Kind::Table(entries) => is_reference(entries),
-            _ => false,
-        }
     }
 
     /// Text, from the file, a variable or another file.
@@ -284,7 +297,12 @@ impl Reader<'_> {
 
     /// Keeps a mistake if `number` is out of range or not finite.
     pub(super) fn within(&mut self, at: &At<'_>, number: f64, range: &RangeInclusive<f64>) -> bool {
-        let good = number.is_finite() && range.contains(&number);
+        if !number.is_finite() {
+            let what = format!("`{}` is {number}, but must be a finite number", at.path);
+            self.refuse(&at.node.span, what, "");
+            return false;
+        }
+        let good = range.contains(&number);
         if !good {
             let (least, most) = (range.start(), range.end());
             let limit = if *most >= f64::MAX {
@@ -412,8 +430,9 @@ impl Reader<'_> {
         let found = known.iter().find(|(name, _)| *name == words.value).map(|(_, value)| *value);
         if found.is_none() {
             let what = format!("`{}` cannot be `{}`", at.path, words.value);
-            let help = suggest::way_out(&words.value, known.iter().map(|(name, _)| *name));
-            self.refuse(&words.span, what, &help.unwrap_or_default());
+            let all = known.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>();
+            let choice = if all.len() == 1 { "the only value is" } else { "one of" };
+            self.refuse(&words.span, what, &format!("{choice} {}", all.join(", ")));
         }
         found
     }

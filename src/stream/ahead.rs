@@ -110,7 +110,10 @@ impl Ahead {
 
     /// Cuts a batch at the run's end; None: nothing is left of it, look at the next.
     #[expect(clippy::option_option, reason = "the inner one is the end of the stream")]
-    fn finish(&mut self, item: Option<Result<Made, Error>>) -> Option<Option<Result<Batch, Error>>> {
+    fn finish(
+        &mut self,
+        item: Option<Result<Made, Error>>,
+    ) -> Option<Option<Result<Batch, Error>>> {
         let Some(result) = item else {
             self.shared.close();
             return Some(None);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::cut::Ranks;
 use super::digest::Digest;
 use super::{Batch, Error, Options, Record, Route};
+use crate::config::model::KeyFormat;
 use crate::encode::partition;
 use crate::encode::row::{self, Key, Lengths, RowEncoder};
 use crate::encode::wire::FRAMING_BYTES;
@@ -16,7 +17,6 @@ use crate::plan::batch::Job;
 use crate::plan::program::input;
 use crate::plan::traffic::Segment;
 use crate::plan::{Plan, StreamPlan};
-use crate::config::model::KeyFormat;
 
 /// Everything that threads need to make batches; shared by all of them.
 #[derive(Debug)]
@@ -138,9 +138,11 @@ impl Producer {
         for tick in job.ticks.clone() {
             let begin_us = tick * tick_us;
             let slot = cpu::slot_of(self.plan.start_us.saturating_add_unsigned(begin_us));
-            if scratch.segment.as_ref().is_none_or(|(at, _)| {
-                *at != slot && !stream.traffic.is_constant()
-            }) {
+            if scratch
+                .segment
+                .as_ref()
+                .is_none_or(|(at, _)| *at != slot && !stream.traffic.is_constant())
+            {
                 scratch.segment = Some((slot, stream.traffic.segment(slot)));
             }
             let Some((_, segment)) = scratch.segment.take() else { continue };

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::*;
 use tidegate::config::model::{ExpressionKind, Generator, Start, Tick};
 use tidegate::config::settings::{Authentication, SchemaChoice, Speed};
 use tidegate::config::{self, Configuration, ModelSource, Override, Overrides, Refused};
@@ -24,8 +25,7 @@ fn flags(assignments: &[&str]) -> Overrides {
 }
 
 fn whole() -> Configuration {
-    read(&fixture("whole/model.toml"), &Overrides::default())
-        .unwrap_or_else(|refused| panic!("{refused}"))
+    read(&fixture("whole/model.toml"), &Overrides::default()).unwrap()
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn a_model_with_every_word_of_the_language_is_read() {
     assert_eq!(model.start, Start::At(1_772_409_600_000_000));
     assert_eq!(model.tick, Some(Tick::Second));
     let traffic = model.traffic.as_ref().unwrap();
-    assert_eq!(traffic.rate_per_s.as_ref().unwrap().value, 500.0);
+    assert!((traffic.rate_per_s.as_ref().unwrap().value - 500.0).abs() < 1e-9);
     assert_eq!(traffic.curves.len(), 3);
     assert_eq!(model.tables[0].columns[0].cells[2], "Washington, D.C.");
     assert_eq!(&*model.tables[2].columns[1].cells, ["0.10", "2"]);
@@ -96,9 +96,126 @@ fn flags_stand_before_variables_and_variables_before_the_file() {
             ("TIDEGATE_SINK__KAFKA__SASL_PASSWORD".to_owned(), "0123".to_owned()),
         ]);
     let read = read(&fixture("whole/model.toml"), &overrides).unwrap();
-    assert_eq!(read.model.traffic.unwrap().rate_per_s.unwrap().value, 7.0);
+    assert!((read.model.traffic.unwrap().rate_per_s.unwrap().value - 7.0).abs() < 1e-9);
     assert_eq!((read.model.seed, read.model.lanes), (1, 16));
     let kafka = read.settings.kafka.unwrap();
     assert_eq!(kafka.properties[2].value.value.reveal(), "0123");
     assert_eq!(kafka.properties[3].value.value.reveal(), "50");
+}
+
+#[test]
+fn every_mistake_of_a_bad_model_is_told_with_its_place_and_the_way_out() {
+    let directory = "tests/fixtures/models/bad";
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "toml"))
+        .collect();
+    paths.sort();
+    assert!(paths.len() >= 20, "{paths:?}");
+    for path in paths {
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let refused = config::read(&ModelSource::File(path), &Overrides::default(), &|variable| {
+            variable.ends_with("CANARY").then(|| format!("canary {}", variable.to_lowercase()))
+        });
+        let shown = match refused {
+            Ok(_) => panic!("{name} was accepted"),
+            Err(refused) => refused.render(false),
+        };
+        assert!(!shown.replace("CANARY", "").contains("canary"), "{name}: {shown}");
+        insta::assert_snapshot!(format!("bad_model_{name}"), shown);
+    }
+}
+
+#[test]
+fn a_mistake_in_a_flag_or_a_variable_names_it() {
+    let model = fixture("whole/model.toml");
+    let mut overrides = flags(&["trafic.rate=5/s", "traffic.rate=fast", "seed.x=1", "lanes=2000"])
+        .with_environment([
+            ("TIDEGATE_TRAFFIC__CURVSE".to_owned(), "x".to_owned()),
+            ("TIDEGATE_TICK".to_owned(), "5s".to_owned()),
+        ]);
+    overrides.flags.push(Override::flag("--rate", "traffic.rate", "5 apples"));
+    overrides.flags.push(Override::flag("--registry", "registry.url", "http://me:canary@host"));
+    overrides.flags.push(Override::property("-X", "sasl.password=[canary, 'canary']").unwrap());
+    let shown = read(&model, &overrides).unwrap_err().render(false);
+    assert!(!shown.contains("canary"), "{shown}");
+    insta::assert_snapshot!("mistakes_in_flags_and_variables", shown);
+}
+
+// A file that a model names, but that is not compiled in, is found here.
+#[test]
+fn every_model_that_comes_with_the_program_is_read() {
+    for name in config::library::models() {
+        let built_in = config::read(&ModelSource::named(name), &Overrides::default(), &environment);
+        let built_in = built_in.unwrap_or_else(|refused| panic!("{refused}"));
+        let on_disk = read(Path::new(&format!("config/{name}.toml")), &Overrides::default());
+        let on_disk = on_disk.unwrap_or_else(|refused| panic!("{refused}"));
+        assert_eq!(built_in.model.name, name);
+        assert_eq!(
+            format!("{:?}", built_in.model.streams[0].fields),
+            format!("{:?}", on_disk.model.streams[0].fields),
+        );
+    }
+}
+
+#[test]
+fn what_is_no_model_is_refused_by_name() {
+    for (argument, wanted) in [
+        ("tests/fixtures/models/whole/Authorisation.avsc", "a schema alone is no model yet"),
+        ("no/such/model.toml", "cannot read the model `no/such/model.toml`: there is no such file"),
+        ("tests/fixtures", "it is a directory"),
+    ] {
+        let refused =
+            config::read(&ModelSource::named(argument), &Overrides::default(), &environment);
+        let shown = refused.unwrap_err().render(false);
+        assert!(shown.replace("\n  │", "").contains(wanted), "{argument}: {shown}");
+    }
+}
+
+#[test]
+fn a_seed_is_drawn_if_there_is_none() {
+    let draw = || read(&fixture("whole/model.toml"), &flags(&["seed=0"])).unwrap();
+    let (first, second) = (draw(), draw());
+    assert!(first.seed_was_drawn && first.model.seed != 0);
+    assert_ne!(first.model.seed, second.model.seed);
+    assert!(!whole().seed_was_drawn);
+}
+
+#[test]
+fn no_secret_is_in_what_may_be_logged_or_kept() {
+    let mut overrides = flags(&["sink.kafka.sasl.password=canary-1"])
+        .with_environment([("TIDEGATE_REGISTRY__PASSWORD".to_owned(), "canary-2".to_owned())]);
+    overrides.flags.push(Override::property("-X", "ssl.key.password=canary-3").unwrap());
+    let kept: Vec<&str> = overrides.flags.iter().map(Override::shown).collect();
+    let read = read(&fixture("whole/model.toml"), &overrides).unwrap();
+    let texts: Vec<String> =
+        read.source.pieces().iter().map(|piece| read.source.shown(piece)).collect();
+    let everything = format!("{overrides:?} {kept:?} {read:?} {texts:?}");
+    assert!(!everything.contains("canary"), "{everything}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    // Whatever is cut out of a model or put in, it is read or refused, and every mistake has a
+    // place in some text.
+    #[test]
+    fn a_mangled_model_is_read_or_refused(
+        from in 0_usize..4_000,
+        bytes in 0_usize..40,
+        junk in "[\\[\\]{}=\"',.a-z0-9 \n-]{0,6}|\\PC{0,3}",
+    ) {
+        let directory = fixture("whole");
+        let mut text = std::fs::read_to_string(directory.join("model.toml")).unwrap();
+        let from = text.floor_char_boundary(from.min(text.len()));
+        let to = text.floor_char_boundary((from + bytes).min(text.len()));
+        text.replace_range(from..to, &junk);
+        let source = ModelSource::Text { name: "mangled.toml".to_owned(), directory, text };
+        if let Err(refused) = config::read(&source, &Overrides::default(), &environment) {
+            prop_assert!(!refused.mistakes().is_empty());
+            let shown = refused.render(false);
+            prop_assert!(!shown.contains("canary"), "{}", shown);
+        }
+    }
 }

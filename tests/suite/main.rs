@@ -7,5 +7,6 @@ mod brokers;
 mod config;
 mod docker;
 mod payments;
+mod kafka_sink;
 mod registry;
 mod sources;

@@ -7,9 +7,7 @@ use super::value::{Cell, Number, Value, power_of_ten};
 use super::{Compiler, Site};
 use crate::config::model::{Expression, ExpressionKind, Operator};
 use crate::config::{Span, Spanned};
-use crate::plan::program::{
-    Arithmetic, Comparison, Logic, Operand, Operation, Register,
-};
+use crate::plan::program::{Arithmetic, Comparison, Logic, Operand, Operation, Register};
 
 const FUNCTIONS: &str = "min, max, abs, round, round_to, floor_to, ratio";
 
@@ -97,7 +95,9 @@ impl Compiler<'_> {
             Operator::Less => Some(self.order(Comparison::Less, [&a, &b], span)?),
             Operator::LessOrEqual => Some(self.order(Comparison::LessOrEqual, [&a, &b], span)?),
             Operator::Greater => Some(self.order(Comparison::Less, [&b, &a], span)?),
-            Operator::GreaterOrEqual => Some(self.order(Comparison::LessOrEqual, [&b, &a], span)?),
+            Operator::GreaterOrEqual => {
+                Some(self.order(Comparison::LessOrEqual, [&b, &a], span)?)
+            }
             _ => None,
         };
         if let Some(compared) = compared {
@@ -141,18 +141,19 @@ impl Compiler<'_> {
             (Value::Row { table: t, index: a }, Value::Row { table: u, index: b }) if t == u => {
                 self.same_words(*a, *b)
             }
-            (
-                Value::Member { entity: t, number: a },
-                Value::Member { entity: u, number: b },
-            ) if t == u => self.same_words(*a, *b),
+            (Value::Member { entity: t, number: a }, Value::Member { entity: u, number: b })
+                if t == u =>
+            {
+                self.same_words(*a, *b)
+            }
             (Value::Dictionary { index, cells }, Value::Literal(text))
             | (Value::Literal(text), Value::Dictionary { index, cells }) => {
                 if !cells.contains(text) {
                     let what = format!("`{text}` is none of the values that this is compared with");
                     return self.refuse(span, what, &super::path::nearest(text, cells));
                 }
-                let is = cells.iter().map(|cell| i64::from(cell == text)).collect();
-                self.truth(*index, is)?
+                let is: Vec<_> = cells.iter().map(|cell| i64::from(cell == text)).collect();
+                self.truth(*index, &is)?
             }
             (Value::Literal(a), Value::Literal(b)) => self.constant(u32::from(a == b)),
             (
@@ -178,7 +179,7 @@ impl Compiler<'_> {
         out
     }
 
-    fn truth(&mut self, index: Register, values: Vec<i64>) -> Option<Register> {
+    fn truth(&mut self, index: Register, values: &[i64]) -> Option<Register> {
         match self.lookup(index, values, 0).operand {
             Operand::Unsigned(register) => Some(register),
             _ => None,
@@ -189,14 +190,14 @@ impl Compiler<'_> {
     fn canonical(&mut self, pair: [(Register, &Arc<[String]>); 2]) -> [Operand; 2] {
         let mut known: BTreeMap<&str, i64> = BTreeMap::new();
         pair.map(|(index, cells)| {
-            let values = cells
+            let values: Vec<_> = cells
                 .iter()
                 .map(|cell| {
                     let next = i64::try_from(known.len()).unwrap_or(i64::MAX);
                     *known.entry(cell).or_insert(next)
                 })
                 .collect();
-            self.lookup(index, values, 0).operand
+            self.lookup(index, &values, 0).operand
         })
     }
 

@@ -156,9 +156,7 @@ impl<'a> Compiler<'a> {
         };
         let index = self.choose(site, word, &weights);
         match column {
-            Some(column) => {
-                self.column(table, index, &column.value, &column.span).map(Into::into)
-            }
+            Some(column) => self.column(table, index, &column.value, &column.span).map(Into::into),
             None => Some(Value::Row { table, index }.into()),
         }
     }
@@ -187,16 +185,10 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn uniform(
-        &mut self,
-        min: i64,
-        max: i64,
-        site: Site,
-        word: u32,
-        span: &Span,
-    ) -> Option<Cell> {
+    fn uniform(&mut self, min: i64, max: i64, site: Site, word: u32, span: &Span) -> Option<Cell> {
         let size = i128::from(max) - i128::from(min) + 1;
-        let Some(size) = u64::try_from(size).ok().filter(|size| (1..=1 << 32).contains(size)) else {
+        let Some(size) = u64::try_from(size).ok().filter(|size| (1..=1 << 32).contains(size))
+        else {
             let what = format!("{min} to {max} are {size} values, but the limit is 2^32");
             return self.refuse(span, what, "narrow the range");
         };
@@ -223,7 +215,8 @@ impl<'a> Compiler<'a> {
         if let Some(by) = by {
             let cell = self.path(by, site)?;
             let Value::Row { table: number, index } = cell.value else {
-                let what = format!("`by` needs a row of a table, but this is {}", cell.value.kind());
+                let what =
+                    format!("`by` needs a row of a table, but this is {}", cell.value.kind());
                 return self.refuse(&by.span, what, "name a value that is a row");
             };
             rows = self.source.world.model.tables[number].columns[0].cells.len();
@@ -300,7 +293,8 @@ impl<'a> Compiler<'a> {
             Ok(value) if value.is_finite() => Some(value),
             _ => {
                 let cell = &column.cells[row];
-                let what = format!("`{cell}` in row {} of column `{name}` is not a number", row + 1);
+                let what =
+                    format!("`{cell}` in row {} of column `{name}` is not a number", row + 1);
                 self.refuse(span, what, "")
             }
         }
@@ -331,7 +325,7 @@ impl<'a> Compiler<'a> {
                     let value = self.parameter(probability, Some(table), row)?;
                     values.push(self.threshold(value, &probability.span)?);
                 }
-                self.lookup(index, values, 0).operand
+                self.lookup(index, &values, 0).operand
             }
         };
         let word = self.word(site, word);
@@ -381,7 +375,7 @@ impl<'a> Compiler<'a> {
         for (case, generator) in cases {
             let result = self.generate(generator, site, word)?;
             word += words(&generator.value);
-            let is = cells.iter().map(|cell| i64::from(*cell == case.value)).collect();
+            let is: Vec<_> = cells.iter().map(|cell| i64::from(*cell == case.value)).collect();
             compiled.push((is, result, &generator.span));
         }
         let mut result = match default {
@@ -389,7 +383,7 @@ impl<'a> Compiler<'a> {
             None => compiled.pop()?.1,
         };
         for (is, case, span) in compiled.into_iter().rev() {
-            let Operand::Unsigned(condition) = self.lookup(*index, is, 0).operand else {
+            let Operand::Unsigned(condition) = self.lookup(*index, &is, 0).operand else {
                 return None;
             };
             result = self.select(condition, &case, &result, span)?;
@@ -531,14 +525,19 @@ impl<'a> Compiler<'a> {
                     }
                     None => {
                         let places = cells.iter().filter_map(place);
-                        let places = places.filter_map(|place| i64::try_from(place).ok()).collect();
-                        Some(self.lookup(*index, places, 0))
+                        let places = places.filter_map(|place| i64::try_from(place).ok());
+                        Some(self.lookup(*index, &places.collect::<Vec<_>>(), 0))
                     }
                 }
             }
             (_, other) => {
-                let what = format!("members are not dealt by such values: this is {}", other.kind());
-                self.refuse(&path.span, what, "give a row of the same table, or a value of the choice")
+                let what =
+                    format!("members are not dealt by such values: this is {}", other.kind());
+                self.refuse(
+                    &path.span,
+                    what,
+                    "give a row of the same table, or a value of the choice",
+                )
             }
         }
     }
@@ -549,7 +548,8 @@ impl<'a> Compiler<'a> {
             Value::Dictionary { index, cells } => (*index, Arc::clone(cells)),
             Value::Literal(text) => (self.constant(0), Arc::from([text.clone()])),
             other => {
-                let what = format!("a column of time zones is needed, but this is {}", other.kind());
+                let what =
+                    format!("a column of time zones is needed, but this is {}", other.kind());
                 return self.refuse(&zone.span, what, "");
             }
         };

@@ -6,7 +6,7 @@ use super::Compiler;
 use crate::config::Span;
 use crate::plan::fill::{Integer, Text};
 use crate::plan::program::{
-    Arithmetic, Logic, Operand, Operation, Register, Target, input,
+    Arithmetic, Logic, Operand, Operation, Register, Table, Target, input,
 };
 
 /// A value that may be null in some rows.
@@ -151,9 +151,10 @@ impl Compiler<'_> {
         match &cell.value {
             Value::Number(number) => Some(*number),
             Value::Dictionary { index, cells } => match numbers(cells) {
-                Ok((values, scale)) => Some(self.lookup(*index, values, scale)),
+                Ok((values, scale)) => Some(self.lookup(*index, &values, scale)),
                 Err(cell) => {
-                    let what = format!("`{cell}` is one of the values here, but a number is needed");
+                    let what =
+                        format!("`{cell}` is one of the values here, but a number is needed");
                     self.refuse(span, what, "")
                 }
             },
@@ -164,8 +165,7 @@ impl Compiler<'_> {
             Value::Time => {
                 let base = Number::constant(self.source.start_us, 0);
                 let max = i64::MAX >> 8;
-                let time =
-                    Number { operand: Operand::Wide(input::TIME), min: 0, max, scale: 0 };
+                let time = Number { operand: Operand::Wide(input::TIME), min: 0, max, scale: 0 };
                 self.arithmetic(Arithmetic::Add, [time, base], 0, span)
             }
             other => {
@@ -176,11 +176,11 @@ impl Compiler<'_> {
     }
 
     /// Numbers by the index in a column.
-    pub(super) fn lookup(&mut self, index: Register, values: Vec<i64>, scale: u8) -> Number {
+    pub(super) fn lookup(&mut self, index: Register, values: &[i64], scale: u8) -> Number {
         let min = values.iter().copied().min().unwrap_or(0);
         let max = values.iter().copied().max().unwrap_or(0);
         let (out, operand) = self.target(min, max);
-        self.emit(Operation::Lookup { index, values: values.into(), out });
+        self.emit(Operation::Lookup { index, values: Table::new(values), out });
         Number { operand, min, max, scale }
     }
 
@@ -200,9 +200,7 @@ impl Compiler<'_> {
         right: Option<Register>,
     ) -> Option<Register> {
         match (left, right) {
-            (Some(left), Some(right)) if left != right => {
-                Some(self.logic(Logic::And, left, right))
-            }
+            (Some(left), Some(right)) if left != right => Some(self.logic(Logic::And, left, right)),
             (left, right) => left.or(right),
         }
     }
@@ -244,7 +242,8 @@ fn bounds(function: Arithmetic, left: &Number, right: &Number) -> (i128, i128) {
         Arithmetic::Subtract => (a[0] - b[1], a[1] - b[0]),
         Arithmetic::Multiply => {
             let ends = [a[0] * b[0], a[0] * b[1], a[1] * b[0], a[1] * b[1]];
-            ends.iter().fold((i128::MAX, i128::MIN), |(min, max), &end| (min.min(end), max.max(end)))
+            ends.iter()
+                .fold((i128::MAX, i128::MIN), |(min, max), &end| (min.min(end), max.max(end)))
         }
         Arithmetic::Divide if a[0] >= 0 && b[0] > 0 => {
             ((2 * a[0] + b[1]) / (2 * b[1]), (2 * a[1] + b[0]) / (2 * b[0]))
