@@ -17,7 +17,7 @@ use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
 use proptest::prelude::*;
 use serde_json::json;
-use tidegate::encode::avro::{Encoder, Error};
+use tidegate::encode::avro::{Encoder, Error, Scratch};
 use tidegate::encode::row::{Key, Plan, RowEncoder};
 use tidegate::encode::{Fill, Integer, Piece, Text};
 use tidegate::generate::column::{Child, Frame, Register, Wide};
@@ -38,7 +38,7 @@ fn frame_of(columns: &[&[u32]]) -> Frame {
 fn encoded(schema: &Schema, fill: &Fill, frame: &Frame) -> Result<Vec<Vec<u8>>, Error> {
     let encoder = Encoder::compile(schema, fill)?;
     let (mut out, mut ends) = (vec![0xee; 3], Vec::new());
-    encoder.encode(frame, &mut out, &mut ends)?;
+    encoder.encode(frame, &mut Scratch::default(), &mut out, &mut ends)?;
     let starts = std::iter::once(3).chain(ends.iter().copied());
     Ok(starts.zip(&ends).map(|(start, &end)| out[start..end].to_vec()).collect())
 }
@@ -101,7 +101,7 @@ proptest! {
         })
         .unwrap();
         let (mut arena, mut lengths) = (vec![1, 2], Vec::new());
-        encoder.encode(&frame, &mut arena, &mut lengths).unwrap();
+        encoder.encode(&frame, &mut Scratch::default(), &mut arena, &mut lengths).unwrap();
         let mut rest = &arena[2..];
         for (row, datum) in encoded(&schema, &fill, &frame).unwrap().iter().enumerate() {
             let (identity, after) = rest.split_at(lengths[row].identity as usize);
@@ -256,7 +256,7 @@ fn a_refused_batch_leaves_the_arena_as_it_was() {
     let (frame, value) = wide(&[1, 1 << 40]);
     let encoder = Encoder::compile(&Schema::Int, &Fill::Integer(value)).unwrap();
     let (mut out, mut ends) = (vec![1, 2, 3], vec![3]);
-    assert!(encoder.encode(&frame, &mut out, &mut ends).is_err());
+    assert!(encoder.encode(&frame, &mut Scratch::default(), &mut out, &mut ends).is_err());
     assert_eq!((out, ends), (vec![1, 2, 3], vec![3]));
 }
 

@@ -153,9 +153,9 @@ fn put<R: Radix>(writer: &mut Writer<'_>, value: u64, width: usize) {
         put_first::<R>(writer, high, width.saturating_sub(R::DIGITS));
     } else {
         put_first::<R>(writer, high / R::GROUP, width.saturating_sub(2 * R::DIGITS));
-        writer.put(R::digits(high % R::GROUP).to_le_bytes(), R::DIGITS);
+        writer.put(&R::digits(high % R::GROUP).to_le_bytes(), R::DIGITS);
     }
-    writer.put(R::digits(low).to_le_bytes(), R::DIGITS);
+    writer.put(&R::digits(low).to_le_bytes(), R::DIGITS);
 }
 
 /// Writes the first group: without its leading zeros, as far as `width` allows.
@@ -163,13 +163,13 @@ fn put<R: Radix>(writer: &mut Writer<'_>, value: u64, width: usize) {
 fn put_first<R: Radix>(writer: &mut Writer<'_>, value: u64, width: usize) {
     let mut more = width.saturating_sub(R::DIGITS);
     while more > 0 {
-        writer.put(ZEROS.to_le_bytes(), more.min(8));
+        writer.put(&ZEROS.to_le_bytes(), more.min(8));
         more = more.saturating_sub(8);
     }
     let digits = R::digits(value);
     let zeros = ((digits ^ ZEROS).trailing_zeros() / 8) as usize;
     let skipped = zeros.min(R::DIGITS - width.clamp(1, R::DIGITS));
-    writer.put((digits >> (8 * skipped)).to_le_bytes(), R::DIGITS - skipped);
+    writer.put(&(digits >> (8 * skipped)).to_le_bytes(), R::DIGITS - skipped);
 }
 
 #[cold]
@@ -191,9 +191,11 @@ mod tests {
     use super::*;
 
     fn written(write: impl FnOnce(&mut Writer<'_>)) -> String {
-        let mut out = Vec::new();
-        write(&mut Writer::new(&mut out));
-        String::from_utf8(out).unwrap()
+        let mut out = vec![0; 200];
+        let mut writer = Writer::new(&mut out, 0);
+        write(&mut writer);
+        let end = writer.position();
+        String::from_utf8(out[..end].to_vec()).unwrap()
     }
 
     fn edges() -> Vec<i64> {
