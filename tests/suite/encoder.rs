@@ -215,6 +215,23 @@ fn long_texts_get_a_long_length() {
 }
 
 #[test]
+fn rows_too_long_to_be_written_together_are_read_back() {
+    let values: Arc<[String]> = ["x".repeat(100_000), String::new(), "y".repeat(9)].into();
+    let index: Vec<u32> = (0..300).map(|row| row * 7 % 3).collect();
+    let mut frame = frame_of(&[&index]);
+    let lookup = Piece::Lookup { index: Register(0), values, width: None };
+    let text = Fill::Text(Text(vec![lookup, Piece::Literal("z".to_owned())]));
+    checked(&json!("string"), &text, &frame);
+    let mut starts = vec![0];
+    starts.extend((0..300).map(|row| if row < 150 { row } else { 90_000 + row }));
+    let items: Vec<u32> = (0..100_000_u32).map(|item| item.wrapping_mul(0x9e37_79b9)).collect();
+    frame.children_mut().push(Child { starts, frame: frame_of(&[&items]) });
+    let item = Box::new(Fill::Integer(Integer::Signed(Register(0))));
+    let array = Fill::Array { child: 0, item };
+    checked(&json!({"type": "array", "items": "int"}), &array, &frame);
+}
+
+#[test]
 fn a_number_that_its_type_cannot_hold_is_refused() {
     let decimal = json!({"type": "bytes", "logicalType": "decimal", "precision": 4, "scale": 2});
     let time = json!({"type": "int", "logicalType": "time-millis"});

@@ -66,7 +66,8 @@ impl Operation {
         match self {
             Self::Constant { bytes, .. } => *bytes as usize,
             Self::Lookup { table, .. } | Self::OptionalLookup { table, .. } => table.bytes_max(),
-            Self::Check { .. } | Self::Mark(_) | Self::Union { .. } => 0,
+            // The length of a text is counted where it is opened.
+            Self::Check { .. } | Self::Mark(_) | Self::Union { .. } | Self::Close => 0,
             Self::Boolean(_) | Self::Optional { .. } => 1,
             Self::Float { .. } | Self::LittleEndian(_) | Self::Word { .. } => 4,
             Self::Double { .. } => 8,
@@ -76,7 +77,6 @@ impl Operation {
             Self::List { .. } => 11,
             Self::DecimalFixed { size, .. } => *size as usize,
             Self::Words(_) => 16,
-            Self::Close => 0,
             // A sign and, in base 2, 64 digits.
             Self::Number { style, .. } => 1 + usize::from(style.width).max(64),
             // A sign, a point, and 20 digits or the scale's after a zero.

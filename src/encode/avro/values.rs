@@ -1,6 +1,6 @@
 //! The instructions that write one value a row.
 
-use super::digits::{hex, put_decimal, put_number};
+use super::digits::{Base36, Decimal, Hex, Radix, Style, hex, put_decimal, put_number, put_signed};
 use super::execute::{Run, Scratch, View};
 use super::local_time;
 use super::operation::{Letter, LocalTime, Operation, Table};
@@ -83,7 +83,7 @@ impl Run<'_, '_> {
             }
             Operation::Number { value, style } => {
                 load(*value);
-                slots.each(lanes, |writer, lane, _| put_number(writer, numbers[lane], *style));
+                put_numbers(slots, lanes, numbers, *style);
             }
             Operation::Decimal { value, scale } => {
                 load(*value);
@@ -125,6 +125,22 @@ impl Run<'_, '_> {
             other => unreachable!("{other:?} writes no number"),
         }
     }
+}
+
+/// Writes a number for each lane; the loops are compiled for the usual bases.
+fn put_numbers(slots: &mut Slots, lanes: Lanes<'_>, numbers: &[i64], style: Style) {
+    match (style.base, style.upper) {
+        (10, _) => put_in::<Decimal>(slots, lanes, numbers, style),
+        (16, false) => put_in::<Hex<false>>(slots, lanes, numbers, style),
+        (36, false) => put_in::<Base36<false>>(slots, lanes, numbers, style),
+        (36, true) => put_in::<Base36<true>>(slots, lanes, numbers, style),
+        _ => slots.each(lanes, |writer, lane, _| put_number(writer, numbers[lane], style)),
+    }
+}
+
+fn put_in<R: Radix>(slots: &mut Slots, lanes: Lanes<'_>, numbers: &[i64], style: Style) {
+    let width = usize::from(style.width);
+    slots.each(lanes, |writer, lane, _| put_signed::<R>(writer, numbers[lane], width));
 }
 
 fn constant(slots: &mut Slots, lanes: Lanes<'_>, bytes: &[u8], used: usize) {
