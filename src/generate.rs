@@ -1,4 +1,5 @@
 //! Generation: a program of column operations, run over rows in chunks.
 
 pub mod column;
+pub mod cpu;
 pub mod philox;

@@ -86,6 +86,12 @@ pub enum Error {
     /// The Kafka sink.
     #[error(transparent)]
     Kafka(#[from] kafka::Error),
+    /// The reader of a pipe is gone.
+    #[error("{target} was closed by its reader")]
+    ClosedPipe {
+        /// What was written to.
+        target: String,
+    },
     /// Writing to a pipe or file.
     #[error("cannot write to {target}")]
     Write {

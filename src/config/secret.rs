@@ -1,1 +1,131 @@
 //! Strings that come from the environment or a file, and are masked.
+
+use std::fmt;
+
+/// What is shown in place of a secret.
+pub const MASK: &str = "***";
+
+/// A string that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides `value`.
+    pub fn new(value: String) -> Self {
+        Self(value)
+    }
+
+    /// The string itself: for the client that needs it, never for output.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(MASK)
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(MASK)
+    }
+}
+
+/// The value of a setting, which may be a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Text {
+    /// May be printed.
+    Plain(String),
+    /// Must not be.
+    Secret(Secret),
+}
+
+impl Text {
+    /// The value itself: for the client that needs it, never for output.
+    pub fn reveal(&self) -> &str {
+        match self {
+            Self::Plain(value) => value,
+            Self::Secret(secret) => secret.reveal(),
+        }
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(value) => formatter.write_str(value),
+            Self::Secret(secret) => secret.fmt(formatter),
+        }
+    }
+}
+
+/// Whether a setting of this name holds a secret, wherever its value comes from.
+///
+/// `name` may be a property of librdkafka, a key of the model or an environment variable.
+pub fn is_secret_name(name: &str) -> bool {
+    const WORDS: [&str; 6] = ["password", "passwd", "secret", "token", "credential", "passphrase"];
+    let name = name.to_ascii_lowercase().replace('_', ".");
+    let last = name.rsplit('.').next().unwrap_or("");
+    // Locations of keys and settings about tokens hold no secret themselves.
+    if matches!(last, "location" | "url" | "uri" | "ms" | "mechanism" | "enable" | "method") {
+        return false;
+    }
+    WORDS.iter().any(|word| name.contains(word))
+        || name.split('.').any(is_slip_of_secret)
+        || name.ends_with("sasl.jaas.config")
+        || name.ends_with("sasl.oauthbearer.config")
+        || name.ends_with("basic.auth.user.info")
+        || name.ends_with("ssl.key.pem")
+        || name.ends_with("ssl.keystore.key")
+        || name.ends_with("private.key.pem")
+}
+
+/// Whether a part of a name is a slip of a word for secrets: its value would be shown with the
+/// mistake that tells of the slip.
+fn is_slip_of_secret(part: &str) -> bool {
+    let near = |word, most| strsim::damerau_levenshtein(part, word) <= most;
+    near("password", 2) || near("passphrase", 2) || near("secret", 1) || near("token", 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_shows_nothing_of_itself() {
+        let text = Text::Secret(Secret::new("hunter2".to_owned()));
+        assert_eq!(format!("{text} {text:?}"), "*** Secret(***)");
+        assert_eq!(text.reveal(), "hunter2");
+    }
+
+    #[test]
+    fn names_of_secrets_are_known() {
+        for name in [
+            "sasl.password",
+            "ssl.key.password",
+            "SASL_PASSWORD",
+            "TIDEGATE_SINK__KAFKA__SASL_PASSWORD",
+            "sasl.oauthbearer.client.secret",
+            "registry.token",
+            "sasl.jaas.config",
+            "ssl.key.pem",
+            "sasl.pasword",
+            "sasl.paswrod",
+            "client.secrte",
+        ] {
+            assert!(is_secret_name(name), "{name}");
+        }
+        for name in [
+            "bootstrap.servers",
+            "topic",
+            "compression.codec",
+            "ssl.key.location",
+            "sasl.username",
+            "sasl.oauthbearer.token.endpoint.url",
+        ] {
+            assert!(!is_secret_name(name), "{name}");
+        }
+    }
+}

@@ -1,21 +1,10 @@
 //! Columns of `u32` words, the only form of a value before it is written.
 
+pub use crate::plan::program::{Register, Wide};
+
 /// Rows that a program handles at once; small enough that all columns stay in the second-level
 /// cache. The bytes of an event do not depend on it.
 pub const CHUNK_ROWS: usize = 256;
-
-/// The number of a column in a [`Frame`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Register(pub u16);
-
-/// A 64-bit value in two columns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wide {
-    /// The upper 32 bits.
-    pub high: Register,
-    /// The lower 32 bits.
-    pub low: Register,
-}
 
 /// Columns of one number of rows; arrays and maps inside a row have frames of their own.
 ///
@@ -42,6 +31,11 @@ impl Frame {
     pub fn new(columns: usize, capacity: usize) -> Self {
         let columns = (0..columns).map(|_| vec![0; capacity].into_boxed_slice()).collect();
         Self { rows: 0, columns, children: Vec::new() }
+    }
+
+    /// How many columns there are.
+    pub fn columns(&self) -> usize {
+        self.columns.len()
     }
 
     /// How many rows are in use.

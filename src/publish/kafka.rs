@@ -1,5 +1,19 @@
 //! Publishing to Kafka through librdkafka.
+//!
+//! [`Options`] hold librdkafka's properties under their own names, and can be checked without a
+//! broker. [`topics`] asks what there is before a run. [`Kafka`] is the sink.
+//!
+//! Records go to librdkafka without a copy: their bytes stay in the arena of their batch, which is
+//! held until the last receipt. A thread of its own turns delivery reports into receipts.
 
-/// What can go wrong between us and Kafka.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {}
+mod native;
+mod options;
+mod problem;
+mod produce;
+mod receipts;
+mod sink;
+pub mod topics;
+
+pub use options::{Options, Property, Timestamp};
+pub use problem::Error;
+pub use sink::Kafka;

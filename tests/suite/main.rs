@@ -1,2 +1,13 @@
 //! The one integration binary.
 mod encoder;
+
+#![expect(clippy::unwrap_used, reason = "what fails in a helper of tests fails the test")]
+
+mod broker_start;
+mod brokers;
+mod config;
+mod docker;
+mod payments;
+mod kafka_sink;
+mod registry;
+mod sources;

@@ -89,6 +89,19 @@ impl Compiler {
                 let alphabet: Arc<[Letter]> = alphabet.iter().copied().map(letter).collect();
                 self.builder.operation(Operation::Characters { word, count: *count, alphabet });
             }
+            Piece::Either { condition, then, otherwise } => {
+                let branch = self.builder.place(*condition);
+                let choice = self.builder.hole();
+                let first = self.builder.label();
+                then.0.iter().try_for_each(|piece| self.piece(place, piece))?;
+                let jump = self.builder.hole();
+                let second = self.builder.label();
+                otherwise.0.iter().try_for_each(|piece| self.piece(place, piece))?;
+                let end = self.builder.label();
+                let targets = Arc::from([second, first]);
+                self.builder.fill(choice, Operation::Union { branch, targets });
+                self.builder.fill(jump, Operation::Jump(end));
+            }
             Piece::Uuid(words) => {
                 let words = words.map(|word| self.builder.place(word));
                 self.builder.operation(Operation::Uuid(words));
@@ -202,6 +215,15 @@ fn piece_bounds(place: &Place<'_>, piece: &Piece) -> Result<(usize, usize), Erro
             let lengths = alphabet.iter().map(|character| character.len_utf8());
             let (min, max) = (lengths.clone().min(), lengths.max());
             Ok((count * min.unwrap_or(0), count * max.unwrap_or(0)))
+        }
+        Piece::Either { then, otherwise, .. } => {
+            let bounds = |text: &Text| {
+                text.0.iter().try_fold((0, 0), |(min, max), piece| {
+                    piece_bounds(place, piece).map(|(least, most)| (min + least, max + most))
+                })
+            };
+            let (then, otherwise) = (bounds(then)?, bounds(otherwise)?);
+            Ok((then.0.min(otherwise.0), then.1.max(otherwise.1)))
         }
         Piece::Uuid(_) => Ok((36, 36)),
         Piece::LocalTime { digits, .. } => match digits {

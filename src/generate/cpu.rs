@@ -1,0 +1,477 @@
+//! The CPU's kernels: one an operation, each over whole columns.
+//!
+//! The specification of an operation is the doc comment of [`Operation`]; what these kernels compute
+//! is what every other device must equal.
+
+use super::column::{CHUNK_ROWS, Frame};
+use super::philox::philox;
+use crate::plan::identity::{Cipher, Numbers};
+use crate::plan::program::{
+    Arithmetic, Comparison, Counter, Logic, Operand, Operation, Program, Register, Table, Target, Wide,
+    input,
+};
+use crate::plan::traffic::Segment;
+use crate::plan::zone::SLOT_US;
+
+/// What holds for all rows of a chunk.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The segment that the chunk's tick lies in.
+    pub segment: &'a Segment,
+    /// The quarter of an hour that the chunk's tick lies in, counted from the Unix epoch.
+    pub slot: i64,
+}
+
+/// The origin of events that the model itself makes.
+const MODEL_ORIGIN: u8 = 0;
+
+type Values = [i64; CHUNK_ROWS];
+
+/// Runs a program over the rows of a frame whose input columns are filled.
+///
+/// # Panics
+///
+/// If the frame has fewer columns than the program, or more rows than a chunk.
+pub fn run(program: &Program, frame: &mut Frame, context: Context<'_>) {
+    run_with_widest_vectors(program, frame, context);
+}
+
+// Everything below is inlined here, so that each kernel is compiled for each width of vectors.
+#[multiversion::multiversion(targets(
+    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+bmi2",
+    "x86_64+avx2+bmi2",
+    "aarch64+neon"
+))]
+fn run_with_widest_vectors(program: &Program, frame: &mut Frame, context: Context<'_>) {
+    for operation in &program.operations {
+        step(operation, frame, context);
+    }
+}
+
+#[inline(always)]
+fn step(operation: &Operation, frame: &mut Frame, context: Context<'_>) {
+    match operation {
+        Operation::Random { key, counter, out } => random(frame, *key, *counter, *out),
+        Operation::Range { word, size, base, out } => {
+            map_value(frame, *word, *out, |word| base + range(word, *size));
+        }
+        Operation::Choose { word, table, out } => map(frame, *word, *out, |w| table.choose(w)),
+        Operation::Quantile { word, tables, select: None, out } => {
+            let table = &tables[0];
+            map_value(frame, *word, *out, |word| table.value(word));
+        }
+        Operation::Quantile { word, tables, select: Some(select), out } => {
+            let mut values = [0; CHUNK_ROWS];
+            let (words, rows) = (frame.column(*word), frame.column(*select));
+            for ((value, &word), &row) in values.iter_mut().zip(words).zip(rows) {
+                *value = tables[row as usize].value(word);
+            }
+            store(frame, *out, &values);
+        }
+        Operation::Lookup { index, values: Table::Words(values), out: Target::Word(out) } => {
+            map(frame, *index, *out, |index| values[index as usize]);
+        }
+        Operation::Lookup { index, values, out } => {
+            map_value(frame, *index, *out, |index| values.value(index));
+        }
+        Operation::Not { word, out } => map(frame, *word, *out, |word| u32::from(word == 0)),
+        Operation::Logic { logic, left, right, out } => match logic {
+            Logic::And => zip(frame, [*left, *right], *out, |a, b| a & b),
+            Logic::Or => zip(frame, [*left, *right], *out, |a, b| a | b),
+            Logic::AndNot => zip(frame, [*left, *right], *out, |a, b| a & !b & 1),
+        },
+        Operation::Chance { .. }
+        | Operation::Arithmetic { .. }
+        | Operation::Compare { .. }
+        | Operation::Select { .. }
+        | Operation::Move { .. } => numeric(operation, frame),
+        _ => entity(operation, frame, context),
+    }
+}
+
+/// Operations on whole numbers.
+#[inline(always)]
+fn numeric(operation: &Operation, frame: &mut Frame) {
+    match operation {
+        Operation::Chance { word, threshold, out } => {
+            let thresholds = load(frame, *threshold);
+            with_column(frame, *out, |frame, column| {
+                let words = frame.column(*word);
+                for ((out, &word), &threshold) in column.iter_mut().zip(words).zip(&thresholds) {
+                    *out = u32::from(i64::from(word >> 1) < threshold);
+                }
+            });
+        }
+        Operation::Arithmetic {
+            function: function @ (Arithmetic::Add | Arithmetic::Subtract | Arithmetic::Multiply),
+            left: left @ (Operand::Unsigned(_) | Operand::Constant(_)),
+            right: right @ (Operand::Unsigned(_) | Operand::Constant(_)),
+            out: Target::Word(out),
+        } => {
+            // The lower words of a sum, difference or product are those of the operands' lower words.
+            let (a, b) = (load_words(frame, *left), load_words(frame, *right));
+            let pairs = a.iter().zip(&b);
+            with_column(frame, *out, |_, column| {
+                let rows = column.iter_mut().zip(pairs);
+                match function {
+                    Arithmetic::Add => rows.for_each(|(out, (a, b))| *out = a.wrapping_add(*b)),
+                    Arithmetic::Subtract => {
+                        rows.for_each(|(out, (a, b))| *out = a.wrapping_sub(*b));
+                    }
+                    _ => rows.for_each(|(out, (a, b))| *out = a.wrapping_mul(*b)),
+                }
+            });
+        }
+        Operation::Arithmetic { function, left, right, out } => {
+            let (mut a, b) = (load(frame, *left), load(frame, *right));
+            let rows = frame.rows();
+            arithmetic(*function, &mut a[..rows], &b[..rows]);
+            store(frame, *out, &a);
+        }
+        Operation::Compare { comparison, left, right, out } => {
+            let (a, b) = (load(frame, *left), load(frame, *right));
+            let pairs = a.iter().zip(&b);
+            with_column(frame, *out, |_, column| {
+                for (out, (a, b)) in column.iter_mut().zip(pairs) {
+                    *out = u32::from(match comparison {
+                        Comparison::Equal => a == b,
+                        Comparison::NotEqual => a != b,
+                        Comparison::Less => a < b,
+                        Comparison::LessOrEqual => a <= b,
+                    });
+                }
+            });
+        }
+        Operation::Select { condition, then, otherwise, out: Target::Word(out) } => {
+            let (a, b) = (load_words(frame, *then), load_words(frame, *otherwise));
+            let pairs = a.iter().zip(&b);
+            with_column(frame, *out, |frame, column| {
+                let conditions = frame.column(*condition);
+                for ((out, (&a, &b)), &condition) in column.iter_mut().zip(pairs).zip(conditions) {
+                    *out = if condition == 0 { b } else { a };
+                }
+            });
+        }
+        Operation::Select { condition, then, otherwise, out } => {
+            let (mut a, b) = (load(frame, *then), load(frame, *otherwise));
+            let conditions = frame.column(*condition);
+            for ((a, &b), &condition) in a.iter_mut().zip(&b).zip(conditions) {
+                *a = if condition == 0 { b } else { *a };
+            }
+            store(frame, *out, &a);
+        }
+        Operation::Move { from, out } => {
+            let values = load(frame, *from);
+            store(frame, *out, &values);
+        }
+        _ => unreachable!("the other operations have kernels of their own"),
+    }
+}
+
+#[inline(always)]
+fn arithmetic(function: Arithmetic, a: &mut [i64], b: &[i64]) {
+    let pairs = a.iter_mut().zip(b);
+    match function {
+        Arithmetic::Add => pairs.for_each(|(a, &b)| *a = a.wrapping_add(b)),
+        Arithmetic::Subtract => pairs.for_each(|(a, &b)| *a = a.wrapping_sub(b)),
+        Arithmetic::Multiply => pairs.for_each(|(a, &b)| *a = a.wrapping_mul(b)),
+        Arithmetic::Divide => pairs.for_each(|(a, &b)| *a = divide(*a, b)),
+        Arithmetic::FloorTo => {
+            pairs.for_each(|(a, &b)| {
+                *a = a.checked_div_euclid(b).map_or(*a, |steps| steps.wrapping_mul(b));
+            });
+        }
+        Arithmetic::Minimum => pairs.for_each(|(a, &b)| *a = (*a).min(b)),
+        Arithmetic::Maximum => pairs.for_each(|(a, &b)| *a = (*a).max(b)),
+    }
+}
+
+/// a ÷ b to the nearest whole number, halves away from zero; 0 where b is 0.
+#[inline(always)]
+fn divide(a: i64, b: i64) -> i64 {
+    // Most operands are small, and a division of 32 bits is several times faster.
+    if let (Ok(a), Ok(b)) = (u32::try_from(a), u32::try_from(b)) {
+        let (Some(quotient), Some(rest)) = (a.checked_div(b), a.checked_rem(b)) else { return 0 };
+        return i64::from(quotient) + i64::from(rest >= b - rest);
+    }
+    let (Some(quotient), Some(rest)) = (a.checked_div(b), a.checked_rem(b)) else { return 0 };
+    let (rest, half) = (rest.unsigned_abs(), b.unsigned_abs());
+    let away = if (a < 0) == (b < 0) { 1 } else { -1 };
+    if rest >= half - rest { quotient + away } else { quotient }
+}
+
+/// Operations on members, times and identities.
+#[inline(always)]
+fn entity(operation: &Operation, frame: &mut Frame, context: Context<'_>) {
+    match operation {
+        Operation::Actor { words, population, group, out } => {
+            with_column(frame, *group, |frame, groups| {
+                let (first, lanes) = (frame.column(words[0]), frame.column(input::LANE));
+                for ((group, &word), &lane) in groups.iter_mut().zip(first).zip(lanes) {
+                    *group = context.segment.groups[lane as usize].choose(word);
+                }
+            });
+            with_column(frame, *out, |frame, numbers| {
+                let (second, lanes) = (frame.column(words[1]), frame.column(input::LANE));
+                let rows = second.iter().zip(lanes).zip(frame.column(*group));
+                for (number, ((&word, &lane), &group)) in numbers.iter_mut().zip(rows) {
+                    *number = population.pick(lane, group, word, 0);
+                }
+            });
+        }
+        Operation::Member { words, population, given, group, out } => {
+            match given {
+                Some(given) => map(frame, *given, *group, |given| given),
+                None => map(frame, words[0], *group, |word| population.choose_group(word)),
+            }
+            with_column(frame, *out, |frame, numbers| {
+                let pairs = frame.column(words[1]).iter().zip(frame.column(words[2]));
+                let rows = pairs.zip(frame.column(*group));
+                for (number, ((&entry, &inside), &group)) in numbers.iter_mut().zip(rows) {
+                    *number = population.pick_anywhere([entry, inside], group);
+                }
+            });
+        }
+        Operation::Group { number, population, out } => {
+            map(frame, *number, *out, |number| population.group_of(number));
+        }
+        Operation::Parent { number, kinship, out } => {
+            map(frame, *number, *out, |number| kinship.parent(number));
+        }
+        Operation::Child { word, number, kinship, out } => {
+            zip(frame, [*number, *word], *out, |number, word| kinship.child(number, word));
+        }
+        Operation::Offset { zone, zones, out } => {
+            let offsets = zones.offsets_minutes(context.slot);
+            map(frame, *zone, *out, |zone| offsets[zone as usize].cast_unsigned());
+        }
+        Operation::Identity { cipher, stream, out } => identity(frame, cipher, *stream, *out),
+        Operation::Permute { permutation, number, out } => {
+            map(frame, number.high, out.high, |word| word);
+            map(frame, number.low, out.low, |word| word);
+            let (mut high, mut low) = (frame.take(out.high), frame.take(out.low));
+            let rows = frame.rows();
+            permutation.seal_columns(&mut high[..rows], &mut low[..rows]);
+            frame.put(out.high, high);
+            frame.put(out.low, low);
+        }
+        _ => unreachable!("the other operations have kernels of their own"),
+    }
+}
+
+#[inline(always)]
+fn identity(frame: &mut Frame, cipher: &Cipher, stream: u8, out: [Register; 4]) {
+    let mut columns = out.map(|register| frame.take(register));
+    let rows = frame.rows();
+    let Wide { high, low } = input::NUMBER;
+    let [a, b, c, d] = &mut columns;
+    let numbers = Numbers {
+        high: frame.column(high),
+        low: frame.column(low),
+        child: &[0; CHUNK_ROWS][..rows],
+    };
+    cipher.seal_columns(
+        (stream, MODEL_ORIGIN),
+        &numbers,
+        [&mut a[..rows], &mut b[..rows], &mut c[..rows], &mut d[..rows]],
+    );
+    for (register, column) in out.into_iter().zip(columns) {
+        frame.put(register, column);
+    }
+}
+
+#[inline(always)]
+fn random(frame: &mut Frame, key: [u32; 2], counter: Counter, out: [Register; 4]) {
+    let mut columns = out.map(|register| frame.take(register));
+    let rows = frame.rows();
+    let zeros = [0; CHUNK_ROWS];
+    let low = frame.column(counter.low);
+    let high = counter.high.map_or(&zeros[..rows], |high| frame.column(high));
+    let [a, b, c, d] = &mut columns;
+    philox_columns(
+        key,
+        [low, high],
+        [counter.salt, counter.block],
+        [&mut a[..rows], &mut b[..rows], &mut c[..rows], &mut d[..rows]],
+    );
+    for (register, column) in out.into_iter().zip(columns) {
+        frame.put(register, column);
+    }
+}
+
+#[inline(always)]
+fn philox_columns(
+    key: [u32; 2],
+    [low, high]: [&[u32]; 2],
+    [salt, block]: [u32; 2],
+    [a, b, c, d]: [&mut [u32]; 4],
+) {
+    let rows = low.len().min(high.len()).min(a.len()).min(b.len()).min(c.len()).min(d.len());
+    let (low, high) = (&low[..rows], &high[..rows]);
+    let (a, b, c, d) = (&mut a[..rows], &mut b[..rows], &mut c[..rows], &mut d[..rows]);
+    for row in 0..rows {
+        [a[row], b[row], c[row], d[row]] = philox(key, [low[row], high[row], salt, block]);
+    }
+}
+
+/// ⌊word·size / 2^32⌋.
+#[expect(clippy::cast_possible_truncation, reason = "the result is below the size, 2^32 at most")]
+#[inline(always)]
+fn range(word: u32, size: u64) -> i64 {
+    i64::from(((u64::from(word) * size) >> 32) as u32)
+}
+
+#[inline(always)]
+fn with_column(frame: &mut Frame, out: Register, fill: impl FnOnce(&Frame, &mut [u32])) {
+    let mut column = frame.take(out);
+    fill(frame, &mut column[..frame.rows()]);
+    frame.put(out, column);
+}
+
+#[inline(always)]
+fn map(frame: &mut Frame, from: Register, out: Register, function: impl Fn(u32) -> u32) {
+    with_column(frame, out, |frame, column| {
+        for (out, &word) in column.iter_mut().zip(frame.column(from)) {
+            *out = function(word);
+        }
+    });
+}
+
+#[inline(always)]
+fn zip(
+    frame: &mut Frame,
+    [left, right]: [Register; 2],
+    out: Register,
+    function: impl Fn(u32, u32) -> u32,
+) {
+    with_column(frame, out, |frame, column| {
+        let pairs = frame.column(left).iter().zip(frame.column(right));
+        for (out, (&left, &right)) in column.iter_mut().zip(pairs) {
+            *out = function(left, right);
+        }
+    });
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the plan chose a target that holds the value")]
+#[expect(clippy::cast_sign_loss, reason = "two's complement is meant")]
+#[inline(always)]
+fn map_value(frame: &mut Frame, from: Register, out: Target, function: impl Fn(u32) -> i64) {
+    match out {
+        Target::Word(out) => map(frame, from, out, |word| function(word) as u32),
+        Target::Wide(_) => {
+            let mut values = [0; CHUNK_ROWS];
+            for (value, &word) in values.iter_mut().zip(frame.column(from)) {
+                *value = function(word);
+            }
+            store(frame, out, &values);
+        }
+    }
+}
+
+/// The lower words of an operand.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the lower word is meant")]
+#[inline(always)]
+fn load_words(frame: &Frame, operand: Operand) -> [u32; CHUNK_ROWS] {
+    let mut words = [0; CHUNK_ROWS];
+    let rows = frame.rows();
+    match operand {
+        Operand::Constant(value) => words[..rows].fill(value as u32),
+        Operand::Unsigned(register)
+        | Operand::Signed(register)
+        | Operand::Wide(Wide { low: register, .. }) => {
+            words[..rows].copy_from_slice(frame.column(register));
+        }
+    }
+    words
+}
+
+#[inline(always)]
+fn load(frame: &Frame, operand: Operand) -> Values {
+    let mut values = [0; CHUNK_ROWS];
+    let rows = frame.rows();
+    match operand {
+        Operand::Constant(value) => values[..rows].fill(value),
+        Operand::Unsigned(register) => {
+            for (value, &word) in values.iter_mut().zip(frame.column(register)) {
+                *value = i64::from(word);
+            }
+        }
+        Operand::Signed(register) => {
+            for (value, &word) in values.iter_mut().zip(frame.column(register)) {
+                *value = i64::from(word.cast_signed());
+            }
+        }
+        Operand::Wide(Wide { high, low }) => {
+            let pairs = frame.column(high).iter().zip(frame.column(low));
+            for (value, (&high, &low)) in values.iter_mut().zip(pairs) {
+                *value = (u64::from(high) << 32 | u64::from(low)).cast_signed();
+            }
+        }
+    }
+    values
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the plan chose a target that holds the value")]
+#[expect(clippy::cast_sign_loss, reason = "two's complement is meant")]
+#[inline(always)]
+fn store(frame: &mut Frame, target: Target, values: &Values) {
+    match target {
+        Target::Word(out) => {
+            for (word, &value) in frame.column_mut(out).iter_mut().zip(values) {
+                *word = value as u32;
+            }
+        }
+        Target::Wide(Wide { high, low }) => {
+            for (word, &value) in frame.column_mut(high).iter_mut().zip(values) {
+                *word = (value >> 32) as u32;
+            }
+            for (word, &value) in frame.column_mut(low).iter_mut().zip(values) {
+                *word = value as u32;
+            }
+        }
+    }
+}
+
+/// The quarter of an hour that an instant lies in.
+pub fn slot_of(instant_us: i64) -> i64 {
+    instant_us.div_euclid(SLOT_US)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn division_rounds_to_the_nearest_and_halves_away_from_zero() {
+        for (a, b, quotient) in [
+            (7, 2, 4),
+            (5, 2, 3),
+            (4, 3, 1),
+            (-5, 2, -3),
+            (5, -2, -3),
+            (-4, 3, -1),
+            (1 << 40, 3, 366_503_875_925),
+            (i64::MAX, 1, i64::MAX),
+            (1, 0, 0),
+            (9, i64::MIN, 0),
+        ] {
+            assert_eq!(divide(a, b), quotient, "{a} / {b}");
+        }
+    }
+
+    #[test]
+    fn random_columns_are_philox_row_by_row() {
+        let mut frame = Frame::new(9, CHUNK_ROWS);
+        frame.set_rows(100);
+        for (row, word) in frame.column_mut(Register(1)).iter_mut().enumerate() {
+            *word = u32::try_from(row).unwrap();
+        }
+        let counter = Counter { low: Register(1), high: None, salt: 7, block: 9 };
+        let out = [5, 6, 7, 8].map(Register);
+        random(&mut frame, [1, 2], counter, out);
+        for row in 0..100 {
+            let words = out.map(|register| frame.column(register)[row as usize]);
+            assert_eq!(words, philox([1, 2], [row, 0, 7, 9]));
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Batches: which stretch of model time each job makes.
+
+use std::ops::Range;
+
+use super::Plan;
+use super::arrival::CELL_BITS;
+
+/// Events that a batch has, about, unless told otherwise: a few milliseconds of work.
+pub const BATCH_EVENTS: u32 = 4_096;
+
+/// A stretch of model time, cut into equal jobs: some ticks each, or equal parts of one.
+///
+/// The cut decides how the work is shared, and no byte of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batches {
+    /// Microseconds of model time since the start.
+    window_us: Range<u64>,
+    tick_us: u64,
+    /// Ticks of a job.
+    ticks: u64,
+    /// Jobs of a tick, a power of two, if one tick is more than a job.
+    parts: u64,
+}
+
+/// What one job makes: events of these ticks with times in this window, both from the start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// The ticks.
+    pub ticks: Range<u64>,
+    /// The window in microseconds.
+    pub window_us: Range<u64>,
+}
+
+impl Batches {
+    /// Cuts a window (microseconds since the plan's start) into batches of about so many events.
+    pub fn new(plan: &Plan, window_us: Range<u64>, events: u32) -> Self {
+        let tick_us = plan.tick.length_us().unsigned_abs();
+        let per_tick = plan.rate_per_s() * tick_us as f64 / 1e6;
+        let ratio = f64::from(events.max(1)) / per_tick;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "bounded on both sides"
+        )]
+        let (ticks, parts) =
+            (ratio.clamp(1.0, 1e9) as u64, (1.0 / ratio).clamp(1.0, 65_536.0) as u64);
+        let parts = parts.next_power_of_two().min(1 << CELL_BITS);
+        Self { window_us, tick_us, ticks, parts }
+    }
+
+    /// The job of that number; None beyond the window's end.
+    pub fn job(&self, number: u64) -> Option<Job> {
+        let first_tick = self.window_us.start / self.tick_us / self.ticks * self.ticks;
+        let tick = (number / self.parts).checked_mul(self.ticks)?.checked_add(first_tick)?;
+        let begin_us = tick.checked_mul(self.tick_us)?;
+        let length_us = self.ticks * self.tick_us;
+        let at = |part: u64| begin_us.checked_add(length_us * part / self.parts);
+        let part = number % self.parts;
+        let (begin_us, end_us) = (at(part)?, at(part + 1)?);
+        if begin_us >= self.window_us.end {
+            return None;
+        }
+        let begin_us = begin_us.max(self.window_us.start).min(end_us);
+        let window_us = begin_us..end_us.min(self.window_us.end);
+        let last = window_us.end.saturating_sub(1).max(window_us.start) / self.tick_us;
+        Some(Job { ticks: window_us.start / self.tick_us..last + 1, window_us })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(batches: &Batches) {
+        let mut at = batches.window_us.start;
+        for number in 0.. {
+            let Some(job) = batches.job(number) else { break };
+            if job.window_us.is_empty() {
+                assert!(number < batches.parts, "only before the window's begin: {job:?}");
+                continue;
+            }
+            assert_eq!(job.window_us.start, at);
+            assert!(job.ticks.start * batches.tick_us <= job.window_us.start);
+            assert!(job.ticks.end * batches.tick_us >= job.window_us.end);
+            at = job.window_us.end;
+        }
+        assert_eq!(at, batches.window_us.end);
+    }
+
+    #[test]
+    fn jobs_follow_each_other_without_gap_from_begin_to_end() {
+        for window_us in [0..10_000_000, 1_234_567..9_999_999, 5..6, 99_999..100_001] {
+            for (ticks, parts) in [(1, 1), (7, 1), (1, 4), (1, 128)] {
+                check(&Batches { window_us: window_us.clone(), tick_us: 100_000, ticks, parts });
+            }
+        }
+    }
+}

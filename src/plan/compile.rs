@@ -1,0 +1,274 @@
+//! From the fields of a stream to its program: each value once, in columns.
+
+mod bind;
+mod expression;
+mod generator;
+mod path;
+mod select;
+mod text;
+mod trim;
+mod value;
+
+use std::collections::BTreeMap;
+
+use super::fill::{Fill, Text};
+use super::identity::Cipher;
+use super::program::{Counter, Operand, Operation, Program, Register, Target, Wide, input};
+use super::world::World;
+use crate::config::model::{self, Generator};
+use crate::config::{Mistake, Span, Spanned};
+use crate::generate::philox;
+use value::Cell;
+
+/// The salt of events that the model itself makes: origin 0, child 0.
+const MODEL_EVENT: u32 = 0;
+/// Bits of a tick in a position.
+const TICK_BITS: u32 = 36;
+/// Blocks of implicit picks, one an entity, apart from those of the fields.
+const PICK_BLOCKS: u32 = 0x2000_0000;
+
+/// What a stream's fields compile to.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The operations.
+    pub program: Program,
+    /// What fills the schema.
+    pub fill: Fill,
+    /// The record's key.
+    pub key: Option<Text>,
+    /// The identity for the record's header, if no field holds it.
+    pub identity_header: Option<[Register; 4]>,
+    /// The number of the entity that acts, if the stream has one.
+    pub actor: Option<usize>,
+    /// How many ticks the positions of its events can number.
+    pub ticks_max: u64,
+}
+
+/// What a stream is compiled from.
+#[derive(Debug)]
+pub struct Source<'a> {
+    /// Tables and populations.
+    pub world: &'a World<'a>,
+    /// The stream.
+    pub stream: &'a model::Stream,
+    /// Its number in the model.
+    pub number: u8,
+    /// The schema that values are written by.
+    pub schema: &'a apache_avro::Schema,
+    /// The start of model time, in microseconds since the Unix epoch.
+    pub start_us: i64,
+}
+
+/// Compiles a stream.
+pub fn compile(source: &Source<'_>) -> Result<Compiled, Vec<Mistake>> {
+    let mut compiler = Compiler::new(source);
+    let fill = compiler.bind();
+    let key = compiler.key();
+    for field in &source.stream.lets {
+        // What no field uses is checked all the same.
+        compiler.named(&field.name.value, &field.name.span);
+    }
+    let identity_header = (!compiler.identity_used).then(|| compiler.identity());
+    match (fill, key) {
+        (Some(fill), Some(key)) if compiler.mistakes.is_empty() => {
+            let mut compiled = Compiled {
+                program: compiler.program,
+                fill,
+                key,
+                identity_header,
+                actor: compiler.actor,
+                ticks_max: compiler.ticks_max,
+            };
+            trim::trim(&mut compiled);
+            Ok(compiled)
+        }
+        _ => {
+            let mut mistakes = compiler.mistakes;
+            mistakes.sort_by_key(|mistake| (mistake.span.start, mistake.span.end));
+            mistakes.dedup();
+            Err(mistakes)
+        }
+    }
+}
+
+/// A value that other values refer to by name.
+#[derive(Debug)]
+struct Named<'a> {
+    generator: &'a Spanned<Generator>,
+    /// The first of its random words.
+    word: u32,
+    state: State,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    Waiting,
+    Compiling,
+    Done(Option<Cell>),
+}
+
+/// Whose randomness a generator takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Site {
+    /// The event's.
+    Event,
+    /// That of a member, by the column of its number.
+    Member { entity: usize, number: Register },
+}
+
+#[derive(Debug)]
+struct Compiler<'a> {
+    source: &'a Source<'a>,
+    program: Program,
+    names: BTreeMap<&'a str, Named<'a>>,
+    blocks: BTreeMap<(Site, u32), [Register; 4]>,
+    attributes: BTreeMap<(usize, Register, usize), State>,
+    picks: BTreeMap<usize, Cell>,
+    groups: BTreeMap<(usize, Register), Register>,
+    cipher: Cipher,
+    identity: Option<[Register; 4]>,
+    identity_used: bool,
+    actor: Option<usize>,
+    ticks_max: u64,
+    mistakes: Vec<Mistake>,
+}
+
+impl<'a> Compiler<'a> {
+    fn new(source: &'a Source<'a>) -> Self {
+        let mut names = BTreeMap::new();
+        let mut word = 0;
+        for field in source.stream.lets.iter().chain(&source.stream.fields) {
+            let generator = &field.generator;
+            names.insert(
+                field.name.value.as_str(),
+                Named { generator, word, state: State::Waiting },
+            );
+            word += generator::words(&generator.value);
+        }
+        let [low, high] = philox::key(source.world.model.seed, "identity", "");
+        Self {
+            source,
+            program: Program { operations: Vec::new(), columns: input::COUNT },
+            names,
+            blocks: BTreeMap::new(),
+            attributes: BTreeMap::new(),
+            picks: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            cipher: Cipher::new(u64::from(high) << 32 | u64::from(low)),
+            identity: None,
+            identity_used: false,
+            actor: None,
+            ticks_max: 1 << TICK_BITS,
+            mistakes: Vec::new(),
+        }
+    }
+
+    fn refuse<T>(&mut self, span: &Span, what: impl Into<String>, help: &str) -> Option<T> {
+        let help = (!help.is_empty()).then(|| help.to_owned());
+        self.mistakes.push(Mistake { span: span.clone(), what: what.into(), help });
+        None
+    }
+
+    fn register(&mut self) -> Register {
+        let register = Register(self.program.columns);
+        assert!(
+            self.program.columns < u16::MAX,
+            "a stream's program has fewer than 65,535 columns"
+        );
+        self.program.columns += 1;
+        register
+    }
+
+    fn wide(&mut self) -> Wide {
+        Wide { high: self.register(), low: self.register() }
+    }
+
+    fn emit(&mut self, operation: Operation) {
+        self.program.operations.push(operation);
+    }
+
+    /// A column that holds the same word in every row.
+    fn constant(&mut self, value: u32) -> Register {
+        let out = self.register();
+        let from = Operand::Constant(i64::from(value));
+        self.emit(Operation::Move { from, out: Target::Word(out) });
+        out
+    }
+
+    /// The random word of that number.
+    fn word(&mut self, site: Site, word: u32) -> Register {
+        self.block(site, word / 4)[word as usize % 4]
+    }
+
+    fn block(&mut self, site: Site, block: u32) -> [Register; 4] {
+        if let Some(words) = self.blocks.get(&(site, block)) {
+            return *words;
+        }
+        let out = [(); 4].map(|()| self.register());
+        let (key, counter) = match site {
+            Site::Event => {
+                let Wide { high, low } = input::NUMBER;
+                let counter = Counter { low, high: Some(high), salt: MODEL_EVENT, block };
+                (stream_key(self.source), counter)
+            }
+            Site::Member { entity, number } => {
+                let counter = Counter { low: number, high: None, salt: 0, block };
+                (self.source.world.kinds[entity].key, counter)
+            }
+        };
+        self.emit(Operation::Random { key, counter, out });
+        self.blocks.insert((site, block), out);
+        out
+    }
+
+    /// A let or field of the stream.
+    fn named(&mut self, name: &str, span: &Span) -> Option<Cell> {
+        let named = self.names.get_mut(name)?;
+        match &named.state {
+            State::Done(cell) => return cell.clone(),
+            State::Compiling => {
+                let what = format!("`{name}` refers to itself, directly or through other values");
+                return self.refuse(span, what, "break the circle: draw one of them on its own");
+            }
+            State::Waiting => named.state = State::Compiling,
+        }
+        let (generator, word) = (named.generator, named.word);
+        let cell = self.generate(generator, Site::Event, word);
+        if let Some(named) = self.names.get_mut(name) {
+            named.state = State::Done(cell.clone());
+        }
+        cell
+    }
+
+    /// The event's identity, as four words.
+    fn identity(&mut self) -> [Register; 4] {
+        if let Some(words) = self.identity {
+            return words;
+        }
+        let out = [(); 4].map(|()| self.register());
+        let cipher = self.cipher.clone();
+        self.emit(Operation::Identity { cipher, stream: self.source.number, out });
+        self.identity = Some(out);
+        out
+    }
+
+    fn key(&mut self) -> Option<Option<Text>> {
+        let Some(key) = &self.source.stream.key else { return Some(None) };
+        if !self.names.contains_key(key.value.as_str()) {
+            let what = format!("the key `{}` is neither a field nor a let", key.value);
+            return self.refuse(&key.span, what, "name a field of the stream");
+        }
+        let cell = self.named(&key.value, &key.span)?;
+        if cell.present.is_some() {
+            let what =
+                format!("the key `{}` can be null, so that its order would be lost", key.value);
+            return self.refuse(&key.span, what, "use a let that always has a value");
+        }
+        self.text_of(&cell, None, &key.span).map(Some)
+    }
+}
+
+/// The key of a stream's own randomness.
+pub fn stream_key(source: &Source<'_>) -> [u32; 2] {
+    philox::key(source.world.model.seed, "stream", &source.stream.name)
+}

@@ -1,0 +1,567 @@
+//! Generators: from what the user wrote to operations.
+
+use std::sync::Arc;
+
+use super::path::nearest;
+use super::value::{Cell, Number, Value, power_of_ten};
+use super::{Compiler, Site, text};
+use crate::config::model::{Generator, MixturePart, Parameter, Scalar, Shape};
+use crate::config::{Span, Spanned};
+use crate::plan::alias::Alias;
+use crate::plan::program::{Operand, Operation, Register, Target};
+use crate::plan::quantile::{Curve, LIMIT, Quantile, mixture_inverse};
+use crate::plan::world::row_weights;
+use crate::plan::zone::Zones;
+
+/// The random words that a generator takes, in the order of the file.
+pub(super) fn words(generator: &Generator) -> u32 {
+    match generator {
+        Generator::Choice(_)
+        | Generator::Table { .. }
+        | Generator::Uniform { .. }
+        | Generator::Distribution { .. }
+        | Generator::Chance { .. } => 1,
+        Generator::Entity { .. } => 3,
+        Generator::Regex(pattern) => text::regex_words(pattern),
+        Generator::By { cases, default, .. } => {
+            let cases = cases.iter().map(|(_, case)| words(&case.value));
+            cases.sum::<u32>() + default.as_ref().map_or(0, |default| words(&default.value))
+        }
+        Generator::When { then, otherwise, .. } => {
+            words(&then.value) + otherwise.as_ref().map_or(0, |otherwise| words(&otherwise.value))
+        }
+        Generator::Identity
+        | Generator::EventTime
+        | Generator::LocalTime { .. }
+        | Generator::Constant(_)
+        | Generator::Attribute { .. }
+        | Generator::Template(_)
+        | Generator::Token { .. }
+        | Generator::Expression(_) => 0,
+    }
+}
+
+impl<'a> Compiler<'a> {
+    /// Compiles a generator whose random words begin at `word`.
+    pub(super) fn generate(
+        &mut self,
+        generator: &'a Spanned<Generator>,
+        site: Site,
+        word: u32,
+    ) -> Option<Cell> {
+        let span = &generator.span;
+        match &generator.value {
+            Generator::Identity if site == Site::Event => {
+                self.identity_used = true;
+                Some(Value::Uuid(self.identity()).into())
+            }
+            Generator::EventTime if site == Site::Event => Some(Value::Time.into()),
+            Generator::LocalTime { zone } if site == Site::Event => self.local_time(zone),
+            Generator::Identity | Generator::EventTime | Generator::LocalTime { .. } => {
+                self.refuse(span, "members have no event and no time", "use it in a stream")
+            }
+            Generator::Constant(scalar) => Some(self.scalar(scalar)),
+            Generator::Choice(values) => {
+                let weights: Vec<f64> = values.iter().map(|(_, weight)| *weight).collect();
+                let index = self.choose(site, word, &weights);
+                let cells = values.iter().map(|(value, _)| value.clone()).collect();
+                Some(Value::Dictionary { index, cells }.into())
+            }
+            Generator::Table { table, weight, column } => {
+                self.row(table, weight.as_ref(), column.as_ref(), (site, word))
+            }
+            Generator::Uniform { min, max } => self.uniform(*min, *max, site, word, span),
+            Generator::Distribution { .. } => self.distribution(&generator.value, site, word, span),
+            Generator::Chance { probability, by } => {
+                self.chance(probability, by.as_ref(), site, word)
+            }
+            Generator::By { on, cases, default } => {
+                self.by(on, (cases, default.as_deref()), site, word)
+            }
+            Generator::When { condition, then, otherwise } => {
+                let cell = self.expression(&condition.value, site)?;
+                let condition = self.condition(&cell, &condition.span)?;
+                let after = word + words(&then.value);
+                let then = self.generate(then, site, word)?;
+                let otherwise = match otherwise {
+                    Some(otherwise) => self.generate(otherwise, site, after)?,
+                    None => Value::Null.into(),
+                };
+                self.select(condition, &then, &otherwise, span)
+            }
+            Generator::Entity { entity, with, of, format } => {
+                let cell = self.entity(entity, with, of.as_ref(), (site, word))?;
+                format.as_ref().map_or(Some(cell.clone()), |format| self.format(&cell, format))
+            }
+            Generator::Attribute { path, column, format } => {
+                let path = match column {
+                    Some(column) => Spanned {
+                        value: format!("{}.{}", path.value, column.value),
+                        span: path.span.start..column.span.end,
+                    },
+                    None => path.clone(),
+                };
+                let cell = self.path(&path, site)?;
+                format.as_ref().map_or(Some(cell.clone()), |format| self.format(&cell, format))
+            }
+            Generator::Template(template) => self.template(template, site, span),
+            Generator::Regex(pattern) => self.regex(pattern, site, word, span),
+            Generator::Token { base, length, of } => {
+                self.token(*base, *length, of.as_ref(), site, span)
+            }
+            Generator::Expression(expression) => self.expression(expression, site),
+        }
+    }
+
+    pub(super) fn scalar(&mut self, scalar: &Scalar) -> Cell {
+        let value = match scalar {
+            Scalar::Null => Value::Null,
+            Scalar::Boolean(value) => Value::Boolean(self.constant(u32::from(*value))),
+            Scalar::Integer(value) => Value::Number(Number::constant(*value, 0)),
+            Scalar::Real(value) => Value::Literal(value.to_string()),
+            Scalar::Text(text) => Value::Literal(text.clone()),
+        };
+        value.into()
+    }
+
+    fn choose(&mut self, site: Site, word: u32, weights: &[f64]) -> Register {
+        let word = self.word(site, word);
+        let out = self.register();
+        let table = Arc::new(Alias::new(weights));
+        self.emit(Operation::Choose { word, table, out });
+        out
+    }
+
+    /// A row of a table, or one of its columns.
+    fn row(
+        &mut self,
+        name: &Spanned<String>,
+        weight: Option<&Spanned<String>>,
+        column: Option<&Spanned<String>>,
+        (site, word): (Site, u32),
+    ) -> Option<Cell> {
+        let model = self.source.world.model;
+        let Some(table) = self.source.world.table(&name.value) else {
+            let known: Vec<_> = model.tables.iter().map(|table| table.name.clone()).collect();
+            let what = format!("there is no table `{}`", name.value);
+            return self.refuse(&name.span, what, &nearest(&name.value, &known));
+        };
+        let by = weight.map(|weight| weight.value.as_str());
+        let weights = match row_weights(&model.tables[table], by) {
+            Ok(weights) => weights,
+            Err(what) => {
+                let span = weight.map_or(&name.span, |weight| &weight.span);
+                return self.refuse(span, what, "");
+            }
+        };
+        let index = self.choose(site, word, &weights);
+        match column {
+            Some(column) => self.column(table, index, &column.value, &column.span).map(Into::into),
+            None => Some(Value::Row { table, index }.into()),
+        }
+    }
+
+    /// The value of an attribute that members are dealt by, from its number.
+    pub(super) fn dealt_value(
+        &mut self,
+        generator: &Spanned<Generator>,
+        index: Register,
+    ) -> Option<Cell> {
+        match &generator.value {
+            Generator::Choice(values) => {
+                let cells = values.iter().map(|(value, _)| value.clone()).collect();
+                Some(Value::Dictionary { index, cells }.into())
+            }
+            Generator::Table { table, column, .. } => {
+                let number = self.source.world.table(&table.value)?;
+                match column {
+                    Some(column) => {
+                        self.column(number, index, &column.value, &column.span).map(Into::into)
+                    }
+                    None => Some(Value::Row { table: number, index }.into()),
+                }
+            }
+            _ => self.refuse(&generator.span, "members cannot be dealt by this", ""),
+        }
+    }
+
+    fn uniform(&mut self, min: i64, max: i64, site: Site, word: u32, span: &Span) -> Option<Cell> {
+        let size = i128::from(max) - i128::from(min) + 1;
+        let Some(size) = u64::try_from(size).ok().filter(|size| (1..=1 << 32).contains(size))
+        else {
+            let what = format!("{min} to {max} are {size} values, but the limit is 2^32");
+            return self.refuse(span, what, "narrow the range");
+        };
+        let word = self.word(site, word);
+        let (out, operand) = self.target(min, max);
+        self.emit(Operation::Range { word, size, base: min, out });
+        Some(Value::Number(Number { operand, min, max, scale: 0 }).into())
+    }
+
+    fn distribution(
+        &mut self,
+        generator: &Generator,
+        site: Site,
+        word: u32,
+        span: &Span,
+    ) -> Option<Cell> {
+        let Generator::Distribution { parts, by, min, max, digits } = generator else {
+            return None;
+        };
+        let unit = power_of_ten(*digits) as f64;
+        let mut rows = 1;
+        let mut select = None;
+        let mut table = None;
+        if let Some(by) = by {
+            let cell = self.path(by, site)?;
+            let Value::Row { table: number, index } = cell.value else {
+                let what =
+                    format!("`by` needs a row of a table, but this is {}", cell.value.kind());
+                return self.refuse(&by.span, what, "name a value that is a row");
+            };
+            rows = self.source.world.model.tables[number].columns[0].cells.len();
+            (select, table) = (Some(index), Some(number));
+        }
+        let mut tables = Vec::with_capacity(rows);
+        for row in 0..rows {
+            let mut curves = Vec::with_capacity(parts.len());
+            for part in parts {
+                curves.push((part.weight, self.curve(part, table, row)?));
+            }
+            let clamp = |x: f64| x.max(min.unwrap_or(-LIMIT)).min(max.unwrap_or(LIMIT)) * unit;
+            tables.push(match curves.as_slice() {
+                [(_, curve)] => Quantile::new(|p, q| clamp(curve.inverse(p, q))),
+                curves => Quantile::new(|p, q| clamp(mixture_inverse(curves, p, q))),
+            });
+        }
+        let bounds = tables.iter().map(Quantile::bounds);
+        let (min, max) =
+            bounds.fold((i64::MAX, i64::MIN), |all, own| (all.0.min(own.0), all.1.max(own.1)));
+        if max as f64 >= LIMIT || min as f64 <= -LIMIT {
+            let what = format!("values reach {}, but the limit is 2^40 units", max.max(-min));
+            return self.refuse(span, what, "set `min` and `max`, or fewer `digits`");
+        }
+        let word = self.word(site, word);
+        let (out, operand) = self.target(min, max);
+        self.emit(Operation::Quantile { word, tables: tables.into(), select, out });
+        Some(Value::Number(Number { operand, min, max, scale: *digits }).into())
+    }
+
+    fn curve(&mut self, part: &MixturePart, table: Option<usize>, row: usize) -> Option<Curve> {
+        let mut read = |parameter: &Spanned<Parameter>, positive: bool| {
+            let value = self.parameter(parameter, table, row)?;
+            if positive && value <= 0.0 {
+                let what = format!("{value} is not above 0 (row {})", row + 1);
+                return self.refuse(&parameter.span, what, "");
+            }
+            Some(value)
+        };
+        Some(match &part.shape {
+            Shape::Lognormal { median, sigma } => {
+                Curve::Lognormal { median: read(median, true)?, sigma: read(sigma, true)? }
+            }
+            Shape::Normal { mean, sd } => {
+                Curve::Normal { mean: read(mean, false)?, sd: read(sd, true)? }
+            }
+            Shape::Exponential { mean } => Curve::Exponential { mean: read(mean, true)? },
+        })
+    }
+
+    /// A parameter: the number, or that of a column in a row.
+    fn parameter(
+        &mut self,
+        parameter: &Spanned<Parameter>,
+        table: Option<usize>,
+        row: usize,
+    ) -> Option<f64> {
+        let name = match &parameter.value {
+            Parameter::Number(value) => return Some(*value),
+            Parameter::Column(name) => name,
+        };
+        let span = &parameter.span;
+        let Some(table) = table else {
+            let what = format!("`{name}` is a column, but nothing says of which row");
+            return self.refuse(span, what, "add `by`, the path to a row");
+        };
+        let table = &self.source.world.model.tables[table];
+        let Some(column) = table.columns.iter().find(|column| column.name == *name) else {
+            let known: Vec<_> = table.columns.iter().map(|column| column.name.clone()).collect();
+            let what = format!("table `{}` has no column `{name}`", table.name);
+            return self.refuse(span, what, &nearest(name, &known));
+        };
+        match column.cells[row].parse::<f64>() {
+            Ok(value) if value.is_finite() => Some(value),
+            _ => {
+                let cell = &column.cells[row];
+                let what =
+                    format!("`{cell}` in row {} of column `{name}` is not a number", row + 1);
+                self.refuse(span, what, "")
+            }
+        }
+    }
+
+    fn chance(
+        &mut self,
+        probability: &Spanned<Parameter>,
+        by: Option<&Spanned<String>>,
+        site: Site,
+        word: u32,
+    ) -> Option<Cell> {
+        let threshold = match (&probability.value, by) {
+            (Parameter::Number(_), _) | (_, None) => {
+                let value = self.parameter(probability, None, 0)?;
+                Operand::Constant(self.threshold(value, &probability.span)?)
+            }
+            (Parameter::Column(_), Some(by)) => {
+                let cell = self.path(by, site)?;
+                let Value::Row { table, index } = cell.value else {
+                    let what =
+                        format!("`by` needs a row of a table, but this is {}", cell.value.kind());
+                    return self.refuse(&by.span, what, "name a value that is a row");
+                };
+                let rows = self.source.world.model.tables[table].columns[0].cells.len();
+                let mut values = Vec::with_capacity(rows);
+                for row in 0..rows {
+                    let value = self.parameter(probability, Some(table), row)?;
+                    values.push(self.threshold(value, &probability.span)?);
+                }
+                self.lookup(index, &values, 0).operand
+            }
+        };
+        let word = self.word(site, word);
+        let out = self.register();
+        self.emit(Operation::Chance { word, threshold, out });
+        Some(Value::Boolean(out).into())
+    }
+
+    /// A probability in units of 2^−31.
+    fn threshold(&mut self, probability: f64, span: &Span) -> Option<i64> {
+        if !(0.0..=1.0).contains(&probability) {
+            let what = format!("{probability} is not a probability, 0 to 1");
+            return self.refuse(span, what, "");
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "0 to 2^31")]
+        let threshold = libm::round(probability * 2_147_483_648.0) as i64;
+        Some(threshold)
+    }
+
+    /// The case of a text value, or the default.
+    fn by(
+        &mut self,
+        on: &Spanned<String>,
+        (cases, default): (
+            &'a [(Spanned<String>, Spanned<Generator>)],
+            Option<&'a Spanned<Generator>>,
+        ),
+        site: Site,
+        mut word: u32,
+    ) -> Option<Cell> {
+        let cell = self.path(on, site)?;
+        let Value::Dictionary { index, cells } = &cell.value else {
+            let what = format!("`by` needs one of some texts, but this is {}", cell.value.kind());
+            return self.refuse(&on.span, what, "name a choice or a column");
+        };
+        let known = |value: &String| cells.contains(value);
+        for (case, _) in cases.iter().filter(|(case, _)| !known(&case.value)) {
+            let what = format!("`{}` never has the value `{}`", on.value, case.value);
+            self.refuse::<()>(&case.span, what, &nearest(&case.value, cells));
+        }
+        let uncovered = |cell: &&String| !cases.iter().any(|(case, _)| case.value == **cell);
+        if let (None, Some(value)) = (default, cells.iter().find(uncovered)) {
+            let what = format!("the value `{value}` of `{}` has no case", on.value);
+            return self.refuse(&on.span, what, "add it, or a `default`");
+        }
+        let mut compiled = Vec::new();
+        for (case, generator) in cases {
+            let result = self.generate(generator, site, word)?;
+            word += words(&generator.value);
+            let is: Vec<_> = cells.iter().map(|cell| i64::from(*cell == case.value)).collect();
+            compiled.push((is, result, &generator.span));
+        }
+        let mut result = match default {
+            Some(default) => self.generate(default, site, word)?,
+            None => compiled.pop()?.1,
+        };
+        for (is, case, span) in compiled.into_iter().rev() {
+            let Operand::Unsigned(condition) = self.lookup(*index, &is, 0).operand else {
+                return None;
+            };
+            result = self.select(condition, &case, &result, span)?;
+        }
+        let present = self.both(result.present, cell.present);
+        Some(Cell { value: result.value, present })
+    }
+
+    /// A member: who acts, anybody, one of a group, or one that belongs to another.
+    fn entity(
+        &mut self,
+        name: &Spanned<String>,
+        with: &[(Spanned<String>, Spanned<String>)],
+        of: Option<&Spanned<String>>,
+        (site, word): (Site, u32),
+    ) -> Option<Cell> {
+        let world = self.source.world;
+        let Some(entity) = world.entity(&name.value) else {
+            let known: Vec<_> = world.kinds.iter().map(|kind| kind.entity.name.clone()).collect();
+            let what = format!("there is no entity `{}`", name.value);
+            return self.refuse(&name.span, what, &nearest(&name.value, &known));
+        };
+        if let Some(of) = of {
+            if !with.is_empty() {
+                return self.refuse(&of.span, "`of` and `with` do not go together", "drop one");
+            }
+            return self.child(entity, of, (site, word));
+        }
+        if with.is_empty() && site == Site::Event {
+            return self.pick(entity, &name.span);
+        }
+        let words = [0, 1, 2].map(|place| self.word(site, word + place));
+        let given = if with.is_empty() { None } else { Some(self.given(entity, with, site)?) };
+        let number = self.member(entity, words, given);
+        Some(Value::Member { entity, number }.into())
+    }
+
+    fn child(
+        &mut self,
+        entity: usize,
+        of: &Spanned<String>,
+        (site, word): (Site, u32),
+    ) -> Option<Cell> {
+        let cell = self.path(of, site)?;
+        let kind = &self.source.world.kinds[entity];
+        match (&cell.value, &kind.parent) {
+            (Value::Member { entity: above, number }, Some((parent, kinship)))
+                if above == parent =>
+            {
+                let word = self.word(site, word);
+                let out = self.register();
+                let kinship = Arc::clone(kinship);
+                self.emit(Operation::Child { word, number: *number, kinship, out });
+                let value = Value::Member { entity, number: out };
+                Some(Cell { value, present: cell.present })
+            }
+            _ => {
+                let name = &kind.entity.name;
+                let what = format!("`{name}` does not belong to `{}`", of.value);
+                self.refuse(&of.span, what, "name the entity of its `belongs_to`")
+            }
+        }
+    }
+
+    /// The group that has the given values of the attributes that members are dealt by.
+    fn given(
+        &mut self,
+        entity: usize,
+        with: &[(Spanned<String>, Spanned<String>)],
+        site: Site,
+    ) -> Option<Register> {
+        let kinds = &self.source.world.kinds;
+        let mut group: Option<Number> = None;
+        for dealt in &kinds[entity].dealt {
+            let attribute = &kinds[dealt.entity].entity.attributes[dealt.attribute];
+            let Some((_, path)) = with.iter().find(|(name, _)| name.value == attribute.name) else {
+                let what = format!("`with` does not say which `{}`", attribute.name);
+                return self.refuse(&with[0].0.span, what, "give each attribute that is dealt");
+            };
+            let cell = self.path(path, site)?;
+            let value = self.dealt_number(&attribute.generator.value, &cell, path)?;
+            let radix = i64::try_from(dealt.values).unwrap_or(i64::MAX);
+            group = Some(match group {
+                None => value,
+                Some(group) => {
+                    use crate::plan::program::Arithmetic::{Add, Multiply};
+                    let factor = Number::constant(radix, 0);
+                    let above = self.arithmetic(Multiply, [group, factor], 0, &path.span)?;
+                    self.arithmetic(Add, [above, value], 0, &path.span)?
+                }
+            });
+        }
+        let names: Vec<_> = kinds[entity]
+            .dealt
+            .iter()
+            .map(|dealt| kinds[dealt.entity].entity.attributes[dealt.attribute].name.clone())
+            .collect();
+        if let Some((name, _)) = with.iter().find(|(name, _)| !names.contains(&name.value)) {
+            let what = format!("members are not dealt by `{}`", name.value);
+            return self.refuse(&name.span, what, &nearest(&name.value, &names));
+        }
+        let group = group?;
+        match group.operand {
+            Operand::Unsigned(register) => Some(register),
+            from => {
+                let out = self.register();
+                self.emit(Operation::Move { from, out: Target::Word(out) });
+                Some(out)
+            }
+        }
+    }
+
+    /// Which value of a dealt attribute a cell is.
+    fn dealt_number(
+        &mut self,
+        generator: &Generator,
+        cell: &Cell,
+        path: &Spanned<String>,
+    ) -> Option<Number> {
+        let unsigned = |register, count: usize| Number {
+            operand: Operand::Unsigned(register),
+            min: 0,
+            max: i64::try_from(count).unwrap_or(i64::MAX) - 1,
+            scale: 0,
+        };
+        match (generator, &cell.value) {
+            (Generator::Table { table, .. }, Value::Row { table: row, index })
+                if self.source.world.table(&table.value) == Some(*row) =>
+            {
+                let rows = self.source.world.model.tables[*row].columns[0].cells.len();
+                Some(unsigned(*index, rows))
+            }
+            (Generator::Choice(values), Value::Dictionary { index, cells }) => {
+                let place = |cell: &String| values.iter().position(|(value, _)| value == cell);
+                match cells.iter().find(|cell| place(cell).is_none()) {
+                    Some(cell) => {
+                        let what = format!("nobody has the value `{cell}`");
+                        self.refuse(&path.span, what, "")
+                    }
+                    None => {
+                        let places = cells.iter().filter_map(place);
+                        let places = places.filter_map(|place| i64::try_from(place).ok());
+                        Some(self.lookup(*index, &places.collect::<Vec<_>>(), 0))
+                    }
+                }
+            }
+            (_, other) => {
+                let what =
+                    format!("members are not dealt by such values: this is {}", other.kind());
+                self.refuse(
+                    &path.span,
+                    what,
+                    "give a row of the same table, or a value of the choice",
+                )
+            }
+        }
+    }
+
+    fn local_time(&mut self, zone: &Spanned<String>) -> Option<Cell> {
+        let cell = self.path(zone, Site::Event)?;
+        let (index, cells) = match &cell.value {
+            Value::Dictionary { index, cells } => (*index, Arc::clone(cells)),
+            Value::Literal(text) => (self.constant(0), Arc::from([text.clone()])),
+            other => {
+                let what =
+                    format!("a column of time zones is needed, but this is {}", other.kind());
+                return self.refuse(&zone.span, what, "");
+            }
+        };
+        let zones = match Zones::new(cells.iter().map(String::as_str)) {
+            Ok(zones) => zones,
+            Err(name) => {
+                let what = format!("`{name}` is not a time zone");
+                return self.refuse(&zone.span, what, "use IANA names such as Europe/Berlin");
+            }
+        };
+        let out = self.register();
+        self.emit(Operation::Offset { zone: index, zones: Arc::new(zones), out });
+        Some(Cell { value: self.local_time_text(out), present: cell.present })
+    }
+}

@@ -1,0 +1,222 @@
+//! Paths: from names to members, attributes, rows and columns.
+
+use std::sync::Arc;
+
+use super::value::{Cell, Value};
+use super::{Compiler, PICK_BLOCKS, Site, State, generator};
+use crate::config::{Span, Spanned};
+use crate::plan::program::{Operation, Register, Table, Target};
+use crate::plan::world::World;
+
+impl Compiler<'_> {
+    /// What a path leads to, from a site: a stream's row, or a member whose attribute it is in.
+    pub(super) fn path(&mut self, path: &Spanned<String>, site: Site) -> Option<Cell> {
+        let mut steps = path.value.split('.');
+        let first = steps.next().unwrap_or_default();
+        let mut cell = self.first_step(first, site, &path.span)?;
+        for step in steps {
+            cell = self.step(&cell, step, &path.span)?;
+        }
+        Some(cell)
+    }
+
+    fn first_step(&mut self, name: &str, site: Site, span: &Span) -> Option<Cell> {
+        match site {
+            Site::Event => {
+                if self.names.contains_key(name) {
+                    return self.named(name, span);
+                }
+                if let Some(entity) = self.source.world.entity(name) {
+                    return self.pick(entity, span);
+                }
+                let known = self.names.keys().copied().map(str::to_owned);
+                let known: Vec<_> = known.chain(entity_names(self.source.world)).collect();
+                let what = format!("`{name}` is neither a let, a field nor an entity");
+                self.refuse(span, what, &nearest(name, &known))
+            }
+            Site::Member { entity, number } => {
+                if self.source.world.kinds[entity].entity.name == name {
+                    return Some(Value::Member { entity, number }.into());
+                }
+                self.step(&Value::Member { entity, number }.into(), name, span)
+            }
+        }
+    }
+
+    fn step(&mut self, cell: &Cell, step: &str, span: &Span) -> Option<Cell> {
+        let next = match &cell.value {
+            Value::Member { entity, number } => self.member_step(*entity, *number, step, span)?,
+            Value::Row { table, index } => self.column(*table, *index, step, span)?.into(),
+            other => {
+                let what =
+                    format!("`.{step}` does not lead anywhere: before it is {}", other.kind());
+                return self.refuse(span, what, "only members and rows have parts");
+            }
+        };
+        let present = self.both(cell.present, next.present);
+        Some(Cell { value: next.value, present })
+    }
+
+    /// A column of a table's row.
+    pub(super) fn column(
+        &mut self,
+        table: usize,
+        index: Register,
+        name: &str,
+        span: &Span,
+    ) -> Option<Value> {
+        let table = &self.source.world.model.tables[table];
+        let Some(column) = table.columns.iter().find(|column| column.name == name) else {
+            let known: Vec<_> = table.columns.iter().map(|column| column.name.clone()).collect();
+            let what = format!("table `{}` has no column `{name}`", table.name);
+            return self.refuse(span, what, &nearest(name, &known));
+        };
+        Some(Value::Dictionary { index, cells: Arc::clone(&column.cells) })
+    }
+
+    fn member_step(
+        &mut self,
+        entity: usize,
+        number: Register,
+        step: &str,
+        span: &Span,
+    ) -> Option<Cell> {
+        let world = self.source.world;
+        let kind = &world.kinds[entity];
+        if let Some(dealt) = kind
+            .dealt
+            .iter()
+            .find(|dealt| world.kinds[dealt.entity].entity.attributes[dealt.attribute].name == step)
+        {
+            let group = self.group(entity, number);
+            let index = self.register();
+            let values = Table::new(&dealt.value_of_group);
+            self.emit(Operation::Lookup { index: group, values, out: Target::Word(index) });
+            let attribute = &world.kinds[dealt.entity].entity.attributes[dealt.attribute];
+            return self.dealt_value(&attribute.generator, index);
+        }
+        if let Some(place) = kind.entity.attributes.iter().position(|it| it.name == step) {
+            return self.attribute(entity, number, place, span);
+        }
+        let (mut at, mut above) = (entity, number);
+        while let Some((parent, kinship)) = &world.kinds[at].parent {
+            let out = self.register();
+            let kinship = Arc::clone(kinship);
+            self.emit(Operation::Parent { number: above, kinship, out });
+            (at, above) = (*parent, out);
+            if world.kinds[at].entity.name == step {
+                return Some(Value::Member { entity: at, number: above }.into());
+            }
+        }
+        let attributes = kind.entity.attributes.iter().map(|it| it.name.clone());
+        let dealt = kind
+            .dealt
+            .iter()
+            .map(|dealt| world.kinds[dealt.entity].entity.attributes[dealt.attribute].name.clone());
+        let known: Vec<_> = attributes.chain(dealt).chain(entity_names(world)).collect();
+        let what = format!("`{}` has no attribute `{step}`, and belongs to none", kind.entity.name);
+        self.refuse(span, what, &nearest(step, &known))
+    }
+
+    /// The group of a member, worked out once.
+    pub(super) fn group(&mut self, entity: usize, number: Register) -> Register {
+        if let Some(group) = self.groups.get(&(entity, number)) {
+            return *group;
+        }
+        let out = self.register();
+        let population = Arc::clone(&self.source.world.kinds[entity].picked);
+        self.emit(Operation::Group { number, population, out });
+        self.groups.insert((entity, number), out);
+        out
+    }
+
+    /// An attribute of a member, worked out once.
+    fn attribute(
+        &mut self,
+        entity: usize,
+        number: Register,
+        place: usize,
+        span: &Span,
+    ) -> Option<Cell> {
+        let key = (entity, number, place);
+        match self.attributes.get(&key) {
+            Some(State::Done(cell)) => return cell.clone(),
+            Some(_) => {
+                let name = &self.source.world.kinds[entity].entity.attributes[place].name;
+                let what = format!("attribute `{name}` refers to itself");
+                return self.refuse(span, what, "break the circle");
+            }
+            None => self.attributes.insert(key, State::Compiling),
+        };
+        let attributes = &self.source.world.kinds[entity].entity.attributes;
+        let before = attributes[..place].iter();
+        let word = before.map(|it| generator::words(&it.generator.value)).sum();
+        let site = Site::Member { entity, number };
+        let cell = self.generate(&attributes[place].generator, site, word);
+        self.attributes.insert(key, State::Done(cell.clone()));
+        cell
+    }
+
+    /// The stream's own pick of an entity: who acts, or, of an entity that does not act, anybody.
+    pub(super) fn pick(&mut self, entity: usize, span: &Span) -> Option<Cell> {
+        if let Some(cell) = self.picks.get(&entity) {
+            return Some(cell.clone());
+        }
+        let kind = &self.source.world.kinds[entity];
+        #[expect(clippy::cast_possible_truncation, reason = "a model has few entities")]
+        let words = self.block(Site::Event, PICK_BLOCKS + entity as u32);
+        let acts = kind.entity.activity.is_some();
+        if acts && self.actor.is_some_and(|actor| actor != entity) {
+            let actor = self.actor.map(|actor| &self.source.world.kinds[actor].entity.name);
+            let what = format!(
+                "`{}` acts here, but `{}` does already",
+                kind.entity.name,
+                actor.map_or("", String::as_str)
+            );
+            return self.refuse(span, what, "pick one of them `of` the other, or `with` something");
+        }
+        let number = if acts {
+            self.actor = Some(entity);
+            let (group, out) = (self.register(), self.register());
+            let population = Arc::clone(&kind.actors);
+            self.emit(Operation::Actor { words: [words[0], words[1]], population, group, out });
+            self.groups.insert((entity, out), group);
+            out
+        } else {
+            self.member(entity, [words[0], words[1], words[2]], None)
+        };
+        let cell = Cell::from(Value::Member { entity, number });
+        self.picks.insert(entity, cell.clone());
+        Some(cell)
+    }
+
+    /// A member by popularity, of a group if it is given.
+    pub(super) fn member(
+        &mut self,
+        entity: usize,
+        words: [Register; 3],
+        given: Option<Register>,
+    ) -> Register {
+        let (group, out) = (self.register(), self.register());
+        let population = Arc::clone(&self.source.world.kinds[entity].picked);
+        self.emit(Operation::Member { words, population, given, group, out });
+        self.groups.insert((entity, out), group);
+        out
+    }
+}
+
+fn entity_names<'a>(world: &'a World<'_>) -> impl Iterator<Item = String> + use<'a> {
+    world.kinds.iter().map(|kind| kind.entity.name.clone())
+}
+
+/// The way out for a name that is not known.
+pub(super) fn nearest(name: &str, known: &[String]) -> String {
+    let distance = |candidate: &&String| strsim::damerau_levenshtein(name, candidate);
+    match known.iter().min_by_key(distance) {
+        Some(best) if strsim::damerau_levenshtein(name, best) <= 1 + name.len() / 3 => {
+            format!("did you mean `{best}`?")
+        }
+        Some(_) => format!("known here: {}", known.join(", ")),
+        None => "there is nothing to name here".to_owned(),
+    }
+}

@@ -1,0 +1,354 @@
+//! Text: formats, templates, tokens and regular expressions.
+
+use std::sync::Arc;
+
+use regex_syntax::hir::{Class, Hir, HirKind};
+
+use super::value::{Cell, Number, Value};
+use super::{Compiler, Site};
+use crate::config::{Span, Spanned};
+use crate::plan::arrival::{INDEX_BITS, LANE_BITS};
+use crate::plan::fill::{Integer, Piece, Text};
+use crate::plan::identity::Token;
+use crate::plan::program::{Operation, Register, Wide, input};
+
+/// Characters that one word is used for: so many that what is left of it decides among 2^12 more.
+const WORD_BITS: u32 = 20;
+/// The most characters of a random text.
+const LENGTH_MAX: usize = 4_096;
+
+/// How a value is written inside a text: `{path:SPEC}`, with SPEC as in Rust: `010`, `08x`, `25`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Spec {
+    zeros: bool,
+    width: Option<u8>,
+    base: u8,
+    upper: bool,
+}
+
+impl Spec {
+    fn parse(text: &str) -> Option<Self> {
+        let (text, base, upper) = match text.as_bytes().last() {
+            Some(b'x') => (&text[..text.len() - 1], 16, false),
+            Some(b'X') => (&text[..text.len() - 1], 16, true),
+            _ => (text, 10, false),
+        };
+        let zeros = text.starts_with('0');
+        let width = if text.is_empty() { None } else { Some(text.parse().ok()?) };
+        Some(Self { zeros, width, base, upper })
+    }
+}
+
+/// A part of a template: text, or a path with how it is written.
+enum Part {
+    Literal(String),
+    Value { path: String, spec: Option<Spec> },
+}
+
+impl Compiler<'_> {
+    /// A cell as text; null in rows where the cell is.
+    pub(super) fn text_of(&mut self, cell: &Cell, spec: Option<Spec>, span: &Span) -> Option<Text> {
+        let width = spec.and_then(|spec| spec.width).map(usize::from);
+        let piece = match &cell.value {
+            Value::Dictionary { index, cells } if spec.is_none_or(|spec| !spec.zeros) => {
+                Piece::Lookup { index: *index, values: Arc::clone(cells), width }
+            }
+            Value::Literal(text) => match width {
+                Some(width) => Piece::Literal(format!("{text:width$.width$}")),
+                None => Piece::Literal(text.clone()),
+            },
+            Value::Text(text) if width.is_none() => return Some(text.clone()),
+            Value::Uuid(words) => Piece::Uuid(*words),
+            Value::Member { number, .. } => {
+                number_piece(Integer::Unsigned(*number), spec.unwrap_or_default())
+            }
+            Value::Number(_) | Value::Dictionary { .. } | Value::Time => {
+                let number = self.number(cell, span)?;
+                match number {
+                    Number { scale: 0, .. } => {
+                        number_piece(number.integer(), spec.unwrap_or_default())
+                    }
+                    Number { scale, .. } => Piece::Decimal { value: number.integer(), scale },
+                }
+            }
+            other => {
+                let what = format!("text is needed, but this is {}", other.kind());
+                return self.refuse(span, what, "name one of its parts");
+            }
+        };
+        Some(Text(vec![piece]))
+    }
+
+    /// `acct-{:010}`: a format for one value.
+    pub(super) fn format(&mut self, cell: &Cell, format: &Spanned<String>) -> Option<Cell> {
+        let mut text = Vec::new();
+        for part in self.parts(&format.value, &format.span)? {
+            match part {
+                Part::Literal(literal) => text.push(Piece::Literal(literal)),
+                Part::Value { path, spec } if path.is_empty() => {
+                    text.extend(self.text_of(cell, spec, &format.span)?.0);
+                }
+                Part::Value { path, .. } => {
+                    let what = format!("a format has `{{}}` for its value, not `{{{path}}}`");
+                    return self.refuse(&format.span, what, "use `template` for several values");
+                }
+            }
+        }
+        Some(Cell { value: Value::Text(Text(text)), present: cell.present })
+    }
+
+    /// `{merchant.name:25}{merchant.site.city:13}`; null where one of its values is.
+    pub(super) fn template(&mut self, template: &str, site: Site, span: &Span) -> Option<Cell> {
+        let mut text = Vec::new();
+        let mut present = None;
+        for part in self.parts(template, span)? {
+            match part {
+                Part::Literal(literal) => text.push(Piece::Literal(literal)),
+                Part::Value { path, spec } => {
+                    let path = Spanned { value: path, span: span.clone() };
+                    let cell = self.path(&path, site)?;
+                    text.extend(self.text_of(&cell, spec, span)?.0);
+                    present = self.both(present, cell.present);
+                }
+            }
+        }
+        Some(Cell { value: Value::Text(Text(text)), present })
+    }
+
+    fn parts(&mut self, template: &str, span: &Span) -> Option<Vec<Part>> {
+        let mut parts = Vec::new();
+        let mut literal = String::new();
+        let mut characters = template.char_indices().peekable();
+        while let Some((at, character)) = characters.next() {
+            let doubled = characters.peek().is_some_and(|(_, next)| *next == character);
+            match character {
+                '{' | '}' if doubled => {
+                    literal.push(character);
+                    characters.next();
+                }
+                '{' => {
+                    let rest = &template[at + 1..];
+                    let Some(end) = rest.find('}') else {
+                        return self.refuse(span, "a `{` has no `}`", "write `{{` for a brace");
+                    };
+                    let (path, spec) = rest[..end].split_once(':').unwrap_or((&rest[..end], ""));
+                    let Some(parsed) = Spec::parse(spec) else {
+                        let what = format!("`{spec}` does not say how a value is written");
+                        return self.refuse(span, what, "use a width, `010`, `x` or `08x`");
+                    };
+                    parts.push(Part::Literal(std::mem::take(&mut literal)));
+                    let spec = (!spec.is_empty()).then_some(parsed);
+                    parts.push(Part::Value { path: path.to_owned(), spec });
+                    while characters.next_if(|(next, _)| *next <= at + 1 + end).is_some() {}
+                }
+                '}' => {
+                    return self.refuse(span, "a `}` has no `{`", "write `}}` for a brace");
+                }
+                other => literal.push(other),
+            }
+        }
+        parts.push(Part::Literal(literal));
+        parts.retain(|part| !matches!(part, Part::Literal(text) if text.is_empty()));
+        Some(parts)
+    }
+
+    /// A text that is unique for each event or member.
+    pub(super) fn token(
+        &mut self,
+        base: u8,
+        length: u8,
+        of: Option<&Spanned<String>>,
+        site: Site,
+        span: &Span,
+    ) -> Option<Cell> {
+        let bits = token_bits(base, length);
+        let member = match (of, site) {
+            (Some(path), _) => match self.path(path, site)? {
+                Cell { value: Value::Member { entity, number }, present } => {
+                    Some((entity, number, present))
+                }
+                other => {
+                    let what = format!("a member is needed, but this is {}", other.value.kind());
+                    return self.refuse(&path.span, what, "name an entity");
+                }
+            },
+            (None, Site::Member { entity, number }) => Some((entity, number, None)),
+            (None, Site::Event) => None,
+        };
+        let (needed, number, present, name) = match member {
+            Some((entity, low, present)) => {
+                let kind = &self.source.world.kinds[entity];
+                let needed = u64::BITS - (kind.count - 1).leading_zeros();
+                let wide = Wide { high: self.constant(0), low };
+                (needed.max(2), wide, present, kind.entity.name.clone())
+            }
+            // A position of 2^31 ticks and a leading 0 that keeps other origins apart.
+            None => {
+                let ticks = u32::from(bits).saturating_sub(LANE_BITS + INDEX_BITS + 1);
+                self.ticks_max = self.ticks_max.min(1 << ticks);
+                (LANE_BITS + INDEX_BITS + 32, input::NUMBER, None, String::new())
+            }
+        };
+        if u32::from(bits) < needed {
+            let what = format!(
+                "{length} characters of base {base} hold {bits} bits, but {needed} are needed"
+            );
+            return self.refuse(span, what, "make it longer, or use a greater base");
+        }
+        let seed = self.source.world.model.seed;
+        let name = format!("{}/{name}/{base}/{length}", self.source.stream.name);
+        let name =
+            if member.is_some() { name[name.find('/').unwrap_or(0)..].to_owned() } else { name };
+        let [low, high] = crate::generate::philox::key(seed, "token", &name);
+        let permutation = Token::new(bits, u64::from(high) << 32 | u64::from(low));
+        let out = self.wide();
+        self.emit(Operation::Permute { permutation, number, out });
+        let piece =
+            Piece::Number { value: Integer::Wide(out), base, width: length, upper: base > 16 };
+        Some(Cell { value: Value::Text(Text(vec![piece])), present })
+    }
+
+    /// The event's time in local time, `offset` minutes east of UTC.
+    pub(super) fn local_time_text(&self, offset: Register) -> Value {
+        let base = self.source.start_us;
+        Value::Text(Text(vec![Piece::LocalTime {
+            instant_us: Integer::Offset { base, value: input::TIME },
+            offset_minutes: Integer::Signed(offset),
+            digits: 0,
+        }]))
+    }
+
+    /// Random text of a regular expression's form.
+    pub(super) fn regex(
+        &mut self,
+        pattern: &str,
+        site: Site,
+        first: u32,
+        span: &Span,
+    ) -> Option<Cell> {
+        let parts = match regex_parts(pattern) {
+            Ok(parts) => parts,
+            Err(what) => {
+                return self.refuse(span, what, "use characters, classes and `{n}` repeats");
+            }
+        };
+        let mut text = Vec::new();
+        let mut word = first;
+        for part in parts {
+            match part {
+                RegexPart::Literal(literal) => text.push(Piece::Literal(literal)),
+                RegexPart::Class { alphabet, count } => {
+                    let mut left = count;
+                    while left > 0 {
+                        let taken = left.min(characters_a_word(alphabet.len()));
+                        let word_column = self.word(site, word);
+                        word += 1;
+                        let alphabet = Arc::clone(&alphabet);
+                        #[expect(clippy::cast_possible_truncation, reason = "at most 20")]
+                        let count = taken as u8;
+                        text.push(Piece::Characters { word: word_column, alphabet, count });
+                        left -= taken;
+                    }
+                }
+            }
+        }
+        Some(Value::Text(Text(text)).into())
+    }
+}
+
+fn number_piece(value: Integer, spec: Spec) -> Piece {
+    let base = if spec.base == 0 { 10 } else { spec.base };
+    Piece::Number { value, base, width: spec.width.unwrap_or(1), upper: spec.upper }
+}
+
+/// The whole bits that so many digits hold; 63 at most, so that the number has a sign to spare.
+fn token_bits(base: u8, length: u8) -> u8 {
+    let bits = libm::floor(f64::from(length) * libm::log2(f64::from(base)) + 1e-9);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 63")]
+    let bits = bits.min(63.0) as u8;
+    bits
+}
+
+/// A part of a regular expression that has one length.
+pub(super) enum RegexPart {
+    Literal(String),
+    Class { alphabet: Arc<[char]>, count: usize },
+}
+
+/// The words that a regular expression takes.
+pub(super) fn regex_words(pattern: &str) -> u32 {
+    let parts = regex_parts(pattern).unwrap_or_default();
+    let words = parts.iter().map(|part| match part {
+        RegexPart::Literal(_) => 0,
+        RegexPart::Class { alphabet, count } => count.div_ceil(characters_a_word(alphabet.len())),
+    });
+    u32::try_from(words.sum::<usize>()).unwrap_or(u32::MAX)
+}
+
+fn characters_a_word(alphabet: usize) -> usize {
+    let bits = usize::BITS - (alphabet.max(2) - 1).leading_zeros();
+    (WORD_BITS / bits).max(1) as usize
+}
+
+/// A regular expression as parts of fixed lengths, or why it is none.
+pub(super) fn regex_parts(pattern: &str) -> Result<Vec<RegexPart>, String> {
+    let parsed = regex_syntax::Parser::new().parse(pattern).map_err(|error| {
+        format!("`{pattern}` is not a regular expression: {}", first_line(&error))
+    })?;
+    let mut parts = Vec::new();
+    collect(&parsed, 1, &mut parts)?;
+    Ok(parts)
+}
+
+fn first_line(error: &regex_syntax::Error) -> String {
+    let text = error.to_string();
+    text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+}
+
+fn collect(hir: &Hir, repeat: usize, parts: &mut Vec<RegexPart>) -> Result<(), String> {
+    match hir.kind() {
+        HirKind::Empty => Ok(()),
+        HirKind::Literal(literal) => {
+            let text = String::from_utf8_lossy(&literal.0).repeat(repeat);
+            parts.push(RegexPart::Literal(text));
+            Ok(())
+        }
+        HirKind::Class(class) => {
+            let alphabet: Arc<[char]> = class_characters(class)?.into();
+            parts.push(RegexPart::Class { alphabet, count: repeat });
+            Ok(())
+        }
+        HirKind::Capture(capture) => collect(&capture.sub, repeat, parts),
+        HirKind::Concat(items) => {
+            (0..repeat).try_for_each(|_| items.iter().try_for_each(|item| collect(item, 1, parts)))
+        }
+        HirKind::Repetition(repetition) => {
+            let count = repetition.min as usize;
+            if repetition.max != Some(repetition.min) || count * repeat > LENGTH_MAX {
+                return Err(format!("a repeat must have one length, at most {LENGTH_MAX}"));
+            }
+            if matches!(repetition.sub.kind(), HirKind::Class(_) | HirKind::Literal(_)) {
+                return collect(&repetition.sub, count * repeat, parts);
+            }
+            (0..count * repeat).try_for_each(|_| collect(&repetition.sub, 1, parts))
+        }
+        HirKind::Look(_) => Err("anchors and word boundaries cannot be made".to_owned()),
+        HirKind::Alternation(_) => Err("alternatives have several lengths".to_owned()),
+    }
+}
+
+fn class_characters(class: &Class) -> Result<Vec<char>, String> {
+    let characters: Vec<char> = match class {
+        Class::Unicode(class) => {
+            class.iter().flat_map(|range| range.start()..=range.end()).take(257).collect()
+        }
+        Class::Bytes(class) => {
+            class.iter().flat_map(|range| range.start()..=range.end()).map(char::from).collect()
+        }
+    };
+    if (1..=256).contains(&characters.len()) {
+        Ok(characters)
+    } else {
+        Err("a class must have 1 to 256 characters".to_owned())
+    }
+}

@@ -1,0 +1,260 @@
+//! What nothing reads is dropped, and columns are used again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Compiled;
+use crate::plan::fill::{Fill, Integer, Piece, Text};
+use crate::plan::program::{Operand, Operation, Register, Target, Wide, input};
+
+/// Drops operations without a reader, and gives the columns of values that are no longer needed to
+/// later ones, so that all columns in use stay in the cache.
+pub(super) fn trim(compiled: &mut Compiled) {
+    let mut kept: BTreeSet<Register> = (0..input::COUNT).map(Register).collect();
+    visit_results(compiled, &mut |register| {
+        kept.insert(*register);
+    });
+    let mut needed = kept.clone();
+    let mut operations = std::mem::take(&mut compiled.program.operations);
+    operations.reverse();
+    operations.retain_mut(|operation| {
+        let (reads, writes) = registers(operation);
+        let used = writes.iter().any(|register| needed.contains(register));
+        if used {
+            needed.extend(reads);
+        }
+        used
+    });
+    operations.reverse();
+    compiled.program.operations = operations;
+    reuse(compiled, &kept);
+}
+
+/// Renames registers so that one whose last reader has run is free for the next value.
+fn reuse(compiled: &mut Compiled, kept: &BTreeSet<Register>) {
+    let mut last = BTreeMap::new();
+    for (place, operation) in compiled.program.operations.iter_mut().enumerate() {
+        let (reads, writes) = registers(operation);
+        for register in reads.into_iter().chain(writes) {
+            last.insert(register, place);
+        }
+    }
+    let mut names: BTreeMap<Register, Register> =
+        (0..input::COUNT).map(|input| (Register(input), Register(input))).collect();
+    let mut free: Vec<Register> = Vec::new();
+    let mut columns = input::COUNT;
+    for (place, operation) in compiled.program.operations.iter_mut().enumerate() {
+        let (reads, writes) = registers(operation);
+        for register in &writes {
+            names.entry(*register).or_insert_with(|| {
+                free.pop().unwrap_or_else(|| {
+                    columns += 1;
+                    Register(columns - 1)
+                })
+            });
+        }
+        visit(operation, &mut |register, _| rename(register, &names));
+        let ended: BTreeSet<_> = reads.into_iter().chain(writes).collect();
+        for register in ended {
+            if last.get(&register) == Some(&place) && !kept.contains(&register) {
+                free.extend(names.get(&register));
+            }
+        }
+    }
+    visit_results(compiled, &mut |register| rename(register, &names));
+    compiled.program.columns = columns;
+}
+
+fn rename(register: &mut Register, names: &BTreeMap<Register, Register>) {
+    if let Some(name) = names.get(register) {
+        *register = *name;
+    }
+}
+
+/// The registers that an operation reads, and those that it writes.
+fn registers(operation: &mut Operation) -> (Vec<Register>, Vec<Register>) {
+    let (mut reads, mut writes) = (Vec::new(), Vec::new());
+    visit(operation, &mut |register, written| {
+        if written { writes.push(*register) } else { reads.push(*register) }
+    });
+    (reads, writes)
+}
+
+fn visit_wide(wide: &mut Wide, written: bool, see: &mut dyn FnMut(&mut Register, bool)) {
+    see(&mut wide.high, written);
+    see(&mut wide.low, written);
+}
+
+fn visit_operand(operand: &mut Operand, see: &mut dyn FnMut(&mut Register, bool)) {
+    match operand {
+        Operand::Constant(_) => {}
+        Operand::Unsigned(register) | Operand::Signed(register) => see(register, false),
+        Operand::Wide(wide) => visit_wide(wide, false, see),
+    }
+}
+
+fn visit_target(target: &mut Target, see: &mut dyn FnMut(&mut Register, bool)) {
+    match target {
+        Target::Word(register) => see(register, true),
+        Target::Wide(wide) => visit_wide(wide, true, see),
+    }
+}
+
+/// Shows each register of an operation, and whether it is written.
+fn visit(operation: &mut Operation, see: &mut dyn FnMut(&mut Register, bool)) {
+    match operation {
+        Operation::Random { counter, out, .. } => {
+            see(&mut counter.low, false);
+            counter.high.iter_mut().for_each(|high| see(high, false));
+            out.iter_mut().for_each(|out| see(out, true));
+        }
+        Operation::Range { word, out, .. } => {
+            see(word, false);
+            visit_target(out, see);
+        }
+        Operation::Chance { word, threshold, out } => {
+            see(word, false);
+            visit_operand(threshold, see);
+            see(out, true);
+        }
+        Operation::Choose { word, out, .. } | Operation::Not { word, out } => {
+            see(word, false);
+            see(out, true);
+        }
+        Operation::Quantile { word, select, out, .. } => {
+            see(word, false);
+            select.iter_mut().for_each(|select| see(select, false));
+            visit_target(out, see);
+        }
+        Operation::Lookup { index, out, .. } => {
+            see(index, false);
+            visit_target(out, see);
+        }
+        Operation::Actor { words, group, out, .. } => {
+            words.iter_mut().for_each(|word| see(word, false));
+            // Reading both keeps them apart from each other and alive together.
+            see(group, true);
+            see(out, true);
+        }
+        Operation::Member { words, given, group, out, .. } => {
+            words.iter_mut().chain(given).for_each(|word| see(word, false));
+            see(group, true);
+            see(out, true);
+        }
+        Operation::Group { number, out, .. } | Operation::Parent { number, out, .. } => {
+            see(number, false);
+            see(out, true);
+        }
+        Operation::Child { word, number, out, .. } => {
+            see(word, false);
+            see(number, false);
+            see(out, true);
+        }
+        operation => visit_plain(operation, see),
+    }
+}
+
+/// The operations that are arithmetic, and those on who a row is.
+fn visit_plain(operation: &mut Operation, see: &mut dyn FnMut(&mut Register, bool)) {
+    match operation {
+        Operation::Arithmetic { left, right, out, .. } => {
+            visit_operand(left, see);
+            visit_operand(right, see);
+            visit_target(out, see);
+        }
+        Operation::Compare { left, right, out, .. } => {
+            visit_operand(left, see);
+            visit_operand(right, see);
+            see(out, true);
+        }
+        Operation::Logic { left, right, out, .. } => {
+            see(left, false);
+            see(right, false);
+            see(out, true);
+        }
+        Operation::Select { condition, then, otherwise, out } => {
+            see(condition, false);
+            visit_operand(then, see);
+            visit_operand(otherwise, see);
+            visit_target(out, see);
+        }
+        Operation::Move { from, out } => {
+            visit_operand(from, see);
+            visit_target(out, see);
+        }
+        Operation::Offset { zone, out, .. } => {
+            see(zone, false);
+            see(out, true);
+        }
+        Operation::Identity { out, .. } => out.iter_mut().for_each(|out| see(out, true)),
+        Operation::Permute { number, out, .. } => {
+            visit_wide(number, false, see);
+            visit_wide(out, true, see);
+        }
+        _ => unreachable!("the other operations are visited before"),
+    }
+}
+
+/// Shows each register that the encoder reads.
+fn visit_results(compiled: &mut Compiled, see: &mut dyn FnMut(&mut Register)) {
+    visit_fill(&mut compiled.fill, see);
+    compiled.key.iter_mut().for_each(|key| visit_text(key, see));
+    compiled.identity_header.iter_mut().flatten().for_each(see);
+}
+
+fn visit_integer(integer: &mut Integer, see: &mut dyn FnMut(&mut Register)) {
+    match integer {
+        Integer::Constant(_) => {}
+        Integer::Unsigned(register) | Integer::Signed(register) => see(register),
+        Integer::Wide(wide) | Integer::Offset { value: wide, .. } => {
+            see(&mut wide.high);
+            see(&mut wide.low);
+        }
+    }
+}
+
+fn visit_text(text: &mut Text, see: &mut dyn FnMut(&mut Register)) {
+    for piece in &mut text.0 {
+        match piece {
+            Piece::Literal(_) => {}
+            Piece::Lookup { index, .. } => see(index),
+            Piece::Number { value, .. } | Piece::Decimal { value, .. } => visit_integer(value, see),
+            Piece::Characters { word, .. } => see(word),
+            Piece::Either { condition, then, otherwise } => {
+                see(condition);
+                visit_text(then, see);
+                visit_text(otherwise, see);
+            }
+            Piece::Uuid(words) => words.iter_mut().for_each(&mut *see),
+            Piece::LocalTime { instant_us, offset_minutes, .. } => {
+                visit_integer(instant_us, see);
+                visit_integer(offset_minutes, see);
+            }
+        }
+    }
+}
+
+fn visit_fill(fill: &mut Fill, see: &mut dyn FnMut(&mut Register)) {
+    match fill {
+        Fill::Constant(_) => {}
+        Fill::Dictionary { index, .. } => see(index),
+        Fill::Record(fills) => fills.iter_mut().for_each(|fill| visit_fill(fill, see)),
+        Fill::Boolean(register) => see(register),
+        Fill::Integer(integer) | Fill::Real { value: integer, .. } => visit_integer(integer, see),
+        Fill::Text(text) => visit_text(text, see),
+        Fill::Uuid(words) => words.iter_mut().for_each(see),
+        Fill::Words { words, .. } => words.iter_mut().for_each(see),
+        Fill::Duration { months, days, millis } => {
+            [months, days, millis].into_iter().for_each(|integer| visit_integer(integer, see));
+        }
+        Fill::Union { branch, branches } => {
+            see(branch);
+            branches.iter_mut().flatten().for_each(|fill| visit_fill(fill, see));
+        }
+        Fill::Optional { present, value, .. } => {
+            see(present);
+            visit_fill(value, see);
+        }
+        // The items have columns of their own, which are not renamed.
+        Fill::Array { .. } | Fill::Map { .. } => {}
+    }
+}

@@ -1,0 +1,257 @@
+//! What a compiled generator is: columns, and how to read them.
+
+use std::sync::Arc;
+
+use super::Compiler;
+use crate::config::Span;
+use crate::plan::fill::{Integer, Text};
+use crate::plan::program::{
+    Arithmetic, Logic, Operand, Operation, Register, Table, Target, input,
+};
+
+/// A value that may be null in some rows.
+#[derive(Clone, Debug)]
+pub(super) struct Cell {
+    /// The value where there is one.
+    pub(super) value: Value,
+    /// The column that is 0 where there is none. None: always there.
+    pub(super) present: Option<Register>,
+}
+
+/// A value in columns.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    /// Null in every row.
+    Null,
+    /// A whole number, divided by a power of ten.
+    Number(Number),
+    /// One of some texts.
+    Dictionary { index: Register, cells: Arc<[String]> },
+    /// The same text in every row.
+    Literal(String),
+    /// Text that is put together when it is written.
+    Text(Text),
+    /// A word that is 0 or 1.
+    Boolean(Register),
+    /// A row of a table.
+    Row { table: usize, index: Register },
+    /// A member of an entity.
+    Member { entity: usize, number: Register },
+    /// Four words.
+    Uuid([Register; 4]),
+    /// The event's time.
+    Time,
+}
+
+/// A number with the bounds that it cannot leave.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Number {
+    pub(super) operand: Operand,
+    /// Before the division by 10^scale.
+    pub(super) min: i64,
+    pub(super) max: i64,
+    pub(super) scale: u8,
+}
+
+impl Number {
+    pub(super) fn constant(value: i64, scale: u8) -> Self {
+        Self { operand: Operand::Constant(value), min: value, max: value, scale }
+    }
+
+    /// As the encoder reads it.
+    pub(super) fn integer(&self) -> Integer {
+        match self.operand {
+            Operand::Constant(value) => Integer::Constant(value),
+            Operand::Unsigned(register) => Integer::Unsigned(register),
+            Operand::Signed(register) => Integer::Signed(register),
+            Operand::Wide(wide) => Integer::Wide(wide),
+        }
+    }
+}
+
+impl Value {
+    /// What people call it.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Number(Number { scale: 0, .. }) => "a whole number",
+            Self::Number(_) => "a decimal number",
+            Self::Dictionary { .. } | Self::Literal(_) | Self::Text(_) => "text",
+            Self::Boolean(_) => "true or false",
+            Self::Row { .. } => "a row of a table",
+            Self::Member { .. } => "a member of an entity",
+            Self::Uuid(_) => "an identity",
+            Self::Time => "a time",
+        }
+    }
+}
+
+impl From<Value> for Cell {
+    fn from(value: Value) -> Self {
+        Self { value, present: None }
+    }
+}
+
+impl Compiler<'_> {
+    /// A target, and the operand that reads it, for numbers within bounds.
+    pub(super) fn target(&mut self, min: i64, max: i64) -> (Target, Operand) {
+        if min >= 0 && max <= i64::from(u32::MAX) {
+            let out = self.register();
+            (Target::Word(out), Operand::Unsigned(out))
+        } else if min >= i64::from(i32::MIN) && max <= i64::from(i32::MAX) {
+            let out = self.register();
+            (Target::Word(out), Operand::Signed(out))
+        } else {
+            let out = self.wide();
+            (Target::Wide(out), Operand::Wide(out))
+        }
+    }
+
+    /// The result of an operation on numbers; bounds beyond 64 bits are a mistake.
+    pub(super) fn arithmetic(
+        &mut self,
+        function: Arithmetic,
+        [left, right]: [Number; 2],
+        scale: u8,
+        span: &Span,
+    ) -> Option<Number> {
+        let (min, max) = bounds(function, &left, &right);
+        let (Ok(min), Ok(max)) = (i64::try_from(min), i64::try_from(max)) else {
+            let what = format!("this can reach {max}, but the limit is {} (64 bits)", i64::MAX);
+            return self.refuse(span, what, "bound a part of it with min(…), or round it earlier");
+        };
+        let (out, operand) = self.target(min, max);
+        let (left, right) = (left.operand, right.operand);
+        self.emit(Operation::Arithmetic { function, left, right, out });
+        Some(Number { operand, min, max, scale })
+    }
+
+    /// The same number with more digits after the point.
+    pub(super) fn rescale(&mut self, number: Number, scale: u8, span: &Span) -> Option<Number> {
+        if number.scale >= scale {
+            return Some(number);
+        }
+        let factor = power_of_ten(scale - number.scale);
+        if let Operand::Constant(value) = number.operand
+            && let Some(value) = value.checked_mul(factor)
+        {
+            return Some(Number::constant(value, scale));
+        }
+        self.arithmetic(Arithmetic::Multiply, [number, Number::constant(factor, 0)], scale, span)
+    }
+
+    /// Two numbers with as many digits after the point as the one that has more.
+    pub(super) fn align(&mut self, pair: [Number; 2], span: &Span) -> Option<[Number; 2]> {
+        let scale = pair[0].scale.max(pair[1].scale);
+        Some([self.rescale(pair[0], scale, span)?, self.rescale(pair[1], scale, span)?])
+    }
+
+    /// A cell read as a number.
+    pub(super) fn number(&mut self, cell: &Cell, span: &Span) -> Option<Number> {
+        match &cell.value {
+            Value::Number(number) => Some(*number),
+            Value::Dictionary { index, cells } => match numbers(cells) {
+                Ok((values, scale)) => Some(self.lookup(*index, &values, scale)),
+                Err(cell) => {
+                    let what =
+                        format!("`{cell}` is one of the values here, but a number is needed");
+                    self.refuse(span, what, "")
+                }
+            },
+            Value::Literal(text) => match numbers(std::slice::from_ref(text)) {
+                Ok((values, scale)) => Some(Number::constant(values[0], scale)),
+                Err(text) => self.refuse(span, format!("`{text}` is not a number"), ""),
+            },
+            Value::Time => {
+                let base = Number::constant(self.source.start_us, 0);
+                let max = i64::MAX >> 8;
+                let time = Number { operand: Operand::Wide(input::TIME), min: 0, max, scale: 0 };
+                self.arithmetic(Arithmetic::Add, [time, base], 0, span)
+            }
+            other => {
+                let what = format!("a number is needed, but this is {}", other.kind());
+                self.refuse(span, what, "")
+            }
+        }
+    }
+
+    /// Numbers by the index in a column.
+    pub(super) fn lookup(&mut self, index: Register, values: &[i64], scale: u8) -> Number {
+        let min = values.iter().copied().min().unwrap_or(0);
+        let max = values.iter().copied().max().unwrap_or(0);
+        let (out, operand) = self.target(min, max);
+        self.emit(Operation::Lookup { index, values: Table::new(values), out });
+        Number { operand, min, max, scale }
+    }
+
+    /// A cell read as a condition: 1 where it is true, 0 where it is false or null.
+    pub(super) fn condition(&mut self, cell: &Cell, span: &Span) -> Option<Register> {
+        let Value::Boolean(word) = cell.value else {
+            let what = format!("a condition is needed, but this is {}", cell.value.kind());
+            return self.refuse(span, what, "compare it with something: `… == 'value'`");
+        };
+        Some(self.both(Some(word), cell.present).unwrap_or(word))
+    }
+
+    /// 1 where both columns are; None stands for a column that is always 1.
+    pub(super) fn both(
+        &mut self,
+        left: Option<Register>,
+        right: Option<Register>,
+    ) -> Option<Register> {
+        match (left, right) {
+            (Some(left), Some(right)) if left != right => Some(self.logic(Logic::And, left, right)),
+            (left, right) => left.or(right),
+        }
+    }
+
+    pub(super) fn logic(&mut self, logic: Logic, left: Register, right: Register) -> Register {
+        let out = self.register();
+        self.emit(Operation::Logic { logic, left, right, out });
+        out
+    }
+}
+
+/// 10 to a power of at most 18.
+pub(super) fn power_of_ten(power: u8) -> i64 {
+    10_i64.pow(u32::from(power.min(18)))
+}
+
+/// Texts as numbers with the same count of digits after the point, or the first that is none.
+pub(super) fn numbers(cells: &[String]) -> Result<(Vec<i64>, u8), String> {
+    let digits_after = |cell: &String| cell.split_once('.').map_or(0, |(_, after)| after.len());
+    let scale = cells.iter().map(digits_after).max().unwrap_or(0);
+    let parse = |cell: &String| {
+        let (whole, after) = cell.split_once('.').unwrap_or((cell, ""));
+        let plain = whole.strip_prefix('-').unwrap_or(whole);
+        let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let sound = !plain.is_empty() && all_digits(plain) && all_digits(after) && scale <= 9;
+        let padded = format!("{whole}{after:0<scale$}");
+        sound.then(|| padded.parse().ok()).flatten().ok_or_else(|| cell.clone())
+    };
+    let values = cells.iter().map(parse).collect::<Result<_, _>>()?;
+    Ok((values, u8::try_from(scale).unwrap_or(9)))
+}
+
+/// The least and greatest result of an operation.
+fn bounds(function: Arithmetic, left: &Number, right: &Number) -> (i128, i128) {
+    let [a, b] = [left, right].map(|it| [i128::from(it.min), i128::from(it.max)]);
+    let greatest = a[0].abs().max(a[1].abs());
+    match function {
+        Arithmetic::Add => (a[0] + b[0], a[1] + b[1]),
+        Arithmetic::Subtract => (a[0] - b[1], a[1] - b[0]),
+        Arithmetic::Multiply => {
+            let ends = [a[0] * b[0], a[0] * b[1], a[1] * b[0], a[1] * b[1]];
+            ends.iter()
+                .fold((i128::MAX, i128::MIN), |(min, max), &end| (min.min(end), max.max(end)))
+        }
+        Arithmetic::Divide if a[0] >= 0 && b[0] > 0 => {
+            ((2 * a[0] + b[1]) / (2 * b[1]), (2 * a[1] + b[0]) / (2 * b[0]))
+        }
+        Arithmetic::Divide => (-greatest, greatest),
+        Arithmetic::FloorTo if a[0] >= 0 => (0, a[1]),
+        Arithmetic::FloorTo => (a[0] - b[0].abs().max(b[1].abs()), a[1]),
+        Arithmetic::Minimum => (a[0].min(b[0]), a[1].min(b[1])),
+        Arithmetic::Maximum => (a[0].max(b[0]), a[1].max(b[1])),
+    }
+}

@@ -1,0 +1,351 @@
+//! The program of a stream: column operations, in the order in which they run.
+//!
+//! The doc comment of an operation is its specification: every device computes exactly that.
+//! Words are `u32`; `⌊a·b / 2^32⌋` is the upper word of a product of two words.
+
+use std::sync::Arc;
+
+/// The number of a column in a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Register(pub u16);
+
+/// A 64-bit value in two columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wide {
+    /// The upper 32 bits.
+    pub high: Register,
+    /// The lower 32 bits.
+    pub low: Register,
+}
+
+/// Columns that hold who a row is, before the first operation runs.
+pub mod input {
+    use super::{Register, Wide};
+
+    /// The row's number: its position (tick, lane, index in both).
+    pub const NUMBER: Wide = Wide { high: Register(0), low: Register(1) };
+    /// Its event time, in microseconds since the model's start.
+    pub const TIME: Wide = Wide { high: Register(2), low: Register(3) };
+    /// Its lane.
+    pub const LANE: Register = Register(4);
+    /// How many columns the inputs take.
+    pub const COUNT: u16 = 5;
+}
+
+/// A whole number that an operation reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operand {
+    /// The same for every row.
+    Constant(i64),
+    /// A word, 0 to 2^32 − 1.
+    Unsigned(Register),
+    /// A word as two's complement.
+    Signed(Register),
+    /// Two words as two's complement.
+    Wide(Wide),
+}
+
+/// Where an operation writes a whole number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The lower 32 bits; the plan knows that the value fits.
+    Word(Register),
+    /// All 64 bits.
+    Wide(Wide),
+}
+
+/// A function of two whole numbers, in 64-bit two's complement; the plan knows that no result
+/// overflows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arithmetic {
+    /// a + b.
+    Add,
+    /// a − b.
+    Subtract,
+    /// a · b.
+    Multiply,
+    /// a ÷ b to the nearest whole number, halves away from zero; 0 where b is 0.
+    Divide,
+    /// b · (a ÷ b towards minus infinity); a where b is 0.
+    FloorTo,
+    /// The lesser.
+    Minimum,
+    /// The greater.
+    Maximum,
+}
+
+/// A comparison of two whole numbers; the result is 1 or 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// a = b.
+    Equal,
+    /// a ≠ b.
+    NotEqual,
+    /// a < b.
+    Less,
+    /// a ≤ b.
+    LessOrEqual,
+}
+
+/// A connection of two words that are 0 or 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Logic {
+    /// Both.
+    And,
+    /// Either, or both.
+    Or,
+    /// The first and not the second.
+    AndNot,
+}
+
+/// The counter of Philox for a row: (low, high, salt, block).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counter {
+    /// The first counter word.
+    pub low: Register,
+    /// The second counter word; 0 if there is none.
+    pub high: Option<Register>,
+    /// The third: origin and child of an event, version of an entity.
+    pub salt: u32,
+    /// The fourth: which block of four words.
+    pub block: u32,
+}
+
+/// One step of a program.
+#[derive(Clone, Debug)]
+pub enum Operation {
+    /// Four words of Philox4x32-10 under `key`.
+    Random {
+        /// The key.
+        key: [u32; 2],
+        /// The counter.
+        counter: Counter,
+        /// The four words, in order.
+        out: [Register; 4],
+    },
+    /// `base` + ⌊word·size / 2^32⌋; a `size` of 2^32 leaves the word as it is.
+    Range {
+        /// A random word.
+        word: Register,
+        /// How many values, 1 to 2^32.
+        size: u64,
+        /// The least value.
+        base: i64,
+        /// The value.
+        out: Target,
+    },
+    /// 1 where ⌊word / 2⌋ < threshold, a probability in units of 2^−31, else 0.
+    Chance {
+        /// A random word.
+        word: Register,
+        /// The threshold, 0 to 2^31.
+        threshold: Operand,
+        /// 1 or 0.
+        out: Register,
+    },
+    /// A weighted choice by an alias table: with p = word·n (64 bits), entry i = ⌊p / 2^32⌋ is
+    /// kept if p mod 2^32 < threshold(i), else its alias is taken.
+    Choose {
+        /// A random word.
+        word: Register,
+        /// The table.
+        table: Arc<super::alias::Alias>,
+        /// Which.
+        out: Register,
+    },
+    /// A value of a distribution by its inverse, see [`super::quantile::Quantile`].
+    Quantile {
+        /// A random word.
+        word: Register,
+        /// One or more distributions.
+        tables: Arc<[super::quantile::Quantile]>,
+        /// Which of them; the first if there is none.
+        select: Option<Register>,
+        /// The value.
+        out: Target,
+    },
+    /// `values[index]`.
+    Lookup {
+        /// The column of indices.
+        index: Register,
+        /// The values.
+        values: Table,
+        /// The value.
+        out: Target,
+    },
+    /// The member that acts: drawn by the segment's weights from the members of the row's lane.
+    Actor {
+        /// A random word for the group, one for the rank.
+        words: [Register; 2],
+        /// The entity's population.
+        population: Arc<super::population::Population>,
+        /// The group that it is in.
+        group: Register,
+        /// Its number.
+        out: Register,
+    },
+    /// A member of any lane: of the group given, or of one drawn by the groups' weights.
+    Member {
+        /// Random words: for the group, for the entry, inside the entry.
+        words: [Register; 3],
+        /// The population.
+        population: Arc<super::population::Population>,
+        /// The group, if it is decided.
+        given: Option<Register>,
+        /// The group that it is in.
+        group: Register,
+        /// Its number.
+        out: Register,
+    },
+    /// The group of a member.
+    Group {
+        /// The member's number.
+        number: Register,
+        /// The population.
+        population: Arc<super::population::Population>,
+        /// Its group.
+        out: Register,
+    },
+    /// The member above, in a family.
+    Parent {
+        /// The number below.
+        number: Register,
+        /// How the two belong together.
+        kinship: Arc<super::family::Kinship>,
+        /// The number above.
+        out: Register,
+    },
+    /// One of the members below, in a family, all alike likely.
+    Child {
+        /// A random word.
+        word: Register,
+        /// The number above.
+        number: Register,
+        /// How the two belong together.
+        kinship: Arc<super::family::Kinship>,
+        /// The number below.
+        out: Register,
+    },
+    /// `function`(a, b).
+    Arithmetic {
+        /// Which.
+        function: Arithmetic,
+        /// a.
+        left: Operand,
+        /// b.
+        right: Operand,
+        /// The result.
+        out: Target,
+    },
+    /// 1 where the comparison holds, else 0.
+    Compare {
+        /// Which.
+        comparison: Comparison,
+        /// a.
+        left: Operand,
+        /// b.
+        right: Operand,
+        /// 1 or 0.
+        out: Register,
+    },
+    /// A connection of two words that are 0 or 1.
+    Logic {
+        /// Which.
+        logic: Logic,
+        /// a.
+        left: Register,
+        /// b.
+        right: Register,
+        /// 1 or 0.
+        out: Register,
+    },
+    /// 1 where the word is 0, else 0.
+    Not {
+        /// The word.
+        word: Register,
+        /// 1 or 0.
+        out: Register,
+    },
+    /// a where the condition is not 0, else b.
+    Select {
+        /// The condition.
+        condition: Register,
+        /// a.
+        then: Operand,
+        /// b.
+        otherwise: Operand,
+        /// The result.
+        out: Target,
+    },
+    /// A whole number as it is: constants, and words made wide.
+    Move {
+        /// What is read.
+        from: Operand,
+        /// Where it goes.
+        out: Target,
+    },
+    /// Minutes east of UTC in a zone at the row's event time.
+    Offset {
+        /// The number of the zone.
+        zone: Register,
+        /// The zones.
+        zones: Arc<super::zone::Zones>,
+        /// Minutes, as two's complement.
+        out: Register,
+    },
+    /// Who the row is, as a UUID, see [`super::identity::Cipher`].
+    Identity {
+        /// The cipher.
+        cipher: super::identity::Cipher,
+        /// The number of the stream.
+        stream: u8,
+        /// The UUID, first the highest word.
+        out: [Register; 4],
+    },
+    /// A number of at most 64 bits, permuted, see [`super::identity::Token`].
+    Permute {
+        /// The permutation.
+        permutation: super::identity::Token,
+        /// The number.
+        number: Wide,
+        /// The number that stands for it.
+        out: Wide,
+    },
+}
+
+/// The values of a lookup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Table {
+    /// All of them are words, 0 to 2^32 − 1.
+    Words(Arc<[u32]>),
+    /// Any.
+    Any(Arc<[i64]>),
+}
+
+impl Table {
+    /// A table of these values.
+    pub fn new(values: &[i64]) -> Self {
+        match values.iter().map(|&value| u32::try_from(value)).collect::<Result<_, _>>() {
+            Ok(words) => Self::Words(words),
+            Err(_) => Self::Any(values.into()),
+        }
+    }
+
+    /// The value at an index.
+    #[inline]
+    pub fn value(&self, index: u32) -> i64 {
+        match self {
+            Self::Words(words) => i64::from(words[index as usize]),
+            Self::Any(values) => values[index as usize],
+        }
+    }
+}
+
+/// The operations of a stream and the columns that they need.
+#[derive(Clone, Debug, Default)]
+pub struct Program {
+    /// In the order in which they run.
+    pub operations: Vec<Operation>,
+    /// How many columns, inputs included.
+    pub columns: u16,
+}
