@@ -1,4 +1,5 @@
 //! The one integration binary.
+mod encoder;
 
 #![expect(clippy::unwrap_used, reason = "what fails in a helper of tests fails the test")]
 
