@@ -86,17 +86,15 @@ impl Plan {
     /// multiplied, in the order of the file.
     pub fn compile(model: &Model, inputs: &Inputs) -> Result<Self, Vec<Mistake>> {
         let world = World::new(model, &rates(model))?;
-        let fastest = model
-            .streams
-            .iter()
-            .map(|stream| rate_of(model, stream, &world))
-            .fold(0.0, f64::max);
+        let fastest =
+            model.streams.iter().map(|stream| rate_of(model, stream, &world)).fold(0.0, f64::max);
         let tick = model.tick.unwrap_or_else(|| tick_for(fastest / f64::from(model.lanes)));
         let given_us = match model.start {
             model::Start::Now => inputs.now_us,
             model::Start::At(start_us) => start_us,
         };
-        let start_us = given_us.clamp(0, START_MAX_US).div_euclid(tick.length_us()) * tick.length_us();
+        let start_us =
+            given_us.clamp(0, START_MAX_US).div_euclid(tick.length_us()) * tick.length_us();
         let mut mistakes = Vec::new();
         let mut streams = Vec::new();
         for (number, stream) in model.streams.iter().enumerate() {
@@ -211,8 +209,9 @@ impl Draft<'_> {
         let refuse = |what: String, help: &str| {
             vec![Mistake { span: zone.span.clone(), what, help: Some(help.to_owned()) }]
         };
-        let unknown =
-            |name| refuse(format!("`{name}` is not a time zone"), "use names such as Europe/Berlin");
+        let unknown = |name| {
+            refuse(format!("`{name}` is not a time zone"), "use names such as Europe/Berlin")
+        };
         let path = match &zone.value {
             Zone::Named(name) => {
                 return Ok((Zones::new([name.as_str()]).map_err(unknown)?, vec![0; groups]));

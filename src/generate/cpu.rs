@@ -211,12 +211,7 @@ fn entity(operation: &Operation, frame: &mut Frame, context: Context<'_>) {
     }
 }
 
-fn identity(
-    frame: &mut Frame,
-    cipher: &Cipher,
-    stream: u8,
-    out: [Register; 4],
-) {
+fn identity(frame: &mut Frame, cipher: &Cipher, stream: u8, out: [Register; 4]) {
     let mut columns = out.map(|register| frame.take(register));
     let rows = frame.rows();
     let Wide { high, low } = input::NUMBER;

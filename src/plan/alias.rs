@@ -100,11 +100,8 @@ mod tests {
     fn shares(alias: &Alias) -> Vec<f64> {
         let mut shares = vec![0.0; alias.len()];
         for (index, entry) in alias.entries.iter().enumerate() {
-            let kept = if entry.alias as usize == index {
-                ONE as f64
-            } else {
-                f64::from(entry.threshold)
-            };
+            let kept =
+                if entry.alias as usize == index { ONE as f64 } else { f64::from(entry.threshold) };
             shares[index] += kept;
             shares[entry.alias as usize] += ONE as f64 - kept;
         }

@@ -164,7 +164,10 @@ impl<'a> Compiler<'a> {
 
     fn register(&mut self) -> Register {
         let register = Register(self.program.columns);
-        assert!(self.program.columns < u16::MAX, "a stream's program has fewer than 65,535 columns");
+        assert!(
+            self.program.columns < u16::MAX,
+            "a stream's program has fewer than 65,535 columns"
+        );
         self.program.columns += 1;
         register
     }
@@ -250,7 +253,8 @@ impl<'a> Compiler<'a> {
         }
         let cell = self.named(&key.value, &key.span)?;
         if cell.present.is_some() {
-            let what = format!("the key `{}` can be null, so that its order would be lost", key.value);
+            let what =
+                format!("the key `{}` can be null, so that its order would be lost", key.value);
             return self.refuse(&key.span, what, "use a let that always has a value");
         }
         self.text_of(&cell, None, &key.span).map(Some)

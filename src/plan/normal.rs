@@ -14,8 +14,9 @@ pub fn shares(z: f64) -> (f64, f64) {
 pub fn inverse(p: f64, q: f64) -> f64 {
     let tail = p.min(q);
     let t = libm::sqrt(-2.0 * libm::log(tail));
-    let mut z = t - (2.515_517 + t * (0.802_853 + t * 0.010_328))
-        / (1.0 + t * (1.432_788 + t * (0.189_269 + t * 0.001_308)));
+    let mut z = t
+        - (2.515_517 + t * (0.802_853 + t * 0.010_328))
+            / (1.0 + t * (1.432_788 + t * (0.189_269 + t * 0.001_308)));
     for _ in 0..3 {
         let excess = shares(z).1 - tail;
         let step = excess * libm::sqrt(2.0 * PI) * libm::exp(0.5 * z * z);

@@ -145,9 +145,13 @@ mod tests {
 
     #[test]
     fn mean_and_variance_are_both_the_mean() {
-        for (expected, draws) in
-            [(0.003, 400_000), (0.7, 100_000), (7.8125, 100_000), (300.4, 50_000), (70_000.0, 5_000)]
-        {
+        for (expected, draws) in [
+            (0.003, 400_000),
+            (0.7, 100_000),
+            (7.8125, 100_000),
+            (300.4, 50_000),
+            (70_000.0, 5_000),
+        ] {
             let (mean, variance) = moments(expected, draws);
             let error = 5.0 * (expected / f64::from(draws)).sqrt();
             assert!((mean - expected).abs() < error, "mean {mean} for {expected}");

@@ -97,7 +97,11 @@ impl Curve {
             Self::Lognormal { median, sigma } => median * libm::exp(sigma * normal::inverse(p, q)),
             Self::Normal { mean, sd } => mean + sd * normal::inverse(p, q),
             Self::Exponential { mean } => {
-                if p < 0.5 { -mean * libm::log1p(-p) } else { -mean * libm::log(q) }
+                if p < 0.5 {
+                    -mean * libm::log1p(-p)
+                } else {
+                    -mean * libm::log(q)
+                }
             }
         }
     }
@@ -121,8 +125,8 @@ impl Curve {
 pub fn mixture_inverse(parts: &[(f64, Curve)], p: f64, q: f64) -> f64 {
     let total: f64 = parts.iter().map(|(weight, _)| weight).sum();
     let inverses = parts.iter().map(|(_, curve)| curve.inverse(p, q));
-    let (mut low, mut high) =
-        inverses.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
+    let (mut low, mut high) = inverses
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
     for _ in 0..80 {
         let middle = f64::midpoint(low, high);
         let (below, above) = parts.iter().fold((0.0, 0.0), |(below, above), (weight, curve)| {
@@ -181,8 +185,7 @@ mod tests {
             (3.0, Curve::Lognormal { median: 100.0, sigma: 0.2 }),
         ];
         let x = mixture_inverse(&parts, 0.3, 0.7);
-        let below: f64 =
-            parts.iter().map(|(weight, curve)| weight / 4.0 * curve.shares(x).0).sum();
+        let below: f64 = parts.iter().map(|(weight, curve)| weight / 4.0 * curve.shares(x).0).sum();
         assert!((below - 0.3).abs() < 1e-9, "{below}");
     }
 }

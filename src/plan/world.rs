@@ -121,17 +121,17 @@ impl<'a> Draft<'a> {
             .map(|(number, _)| draft.root(number))
             .collect();
         draft.lanes = (0..model.entities.len())
-            .map(|number| {
-                if acting.contains(&draft.root(number)) { u32::from(model.lanes) } else { 1 }
-            })
+            .map(
+                |number| {
+                    if acting.contains(&draft.root(number)) { u32::from(model.lanes) } else { 1 }
+                },
+            )
             .collect();
         draft.kinships = model
             .entities
             .iter()
             .zip(&draft.lanes)
-            .map(|(entity, &lanes)| {
-                Some(Kinship::new(lanes, &entity.belongs_to.as_ref()?.each))
-            })
+            .map(|(entity, &lanes)| Some(Kinship::new(lanes, &entity.belongs_to.as_ref()?.each)))
             .collect();
         draft
     }
@@ -223,7 +223,11 @@ impl<'a> Draft<'a> {
         let entity = &self.model.entities[number];
         let Some(count) = self.counts[number] else {
             let what = format!("nothing says how many members `{}` has", entity.name);
-            self.refuse(&entity.span, what, "set `count`, or `activity` with a rate, or `belongs_to`");
+            self.refuse(
+                &entity.span,
+                what,
+                "set `count`, or `activity` with a rate, or `belongs_to`",
+            );
             return None;
         };
         if count == 0 || count > MEMBERS_MAX {
@@ -306,7 +310,8 @@ impl<'a> Draft<'a> {
         let groups: usize = parts.iter().map(|(.., weights)| weights.len()).product();
         if groups > GROUPS_MAX {
             let entity = &self.model.entities[root];
-            let what = format!("members are dealt over {groups} groups, but the limit is {GROUPS_MAX}");
+            let what =
+                format!("members are dealt over {groups} groups, but the limit is {GROUPS_MAX}");
             self.refuse(&entity.span, what, "use a smaller table, or deal by fewer attributes");
             return None;
         }

@@ -4,9 +4,9 @@ use apache_avro::Schema;
 use apache_avro::schema::{DecimalSchema, InnerDecimalSchema, RecordSchema, UuidSchema};
 use apache_avro::types::Value as Avro;
 
+use super::Compiler;
 use super::path::nearest;
 use super::value::{Cell, Number, Value, numbers};
-use super::Compiler;
 use crate::config::Span;
 use crate::plan::fill::{Fill, Integer};
 use crate::plan::program::{Arithmetic, Operand, Wide, input};
@@ -75,7 +75,11 @@ impl Compiler<'_> {
         let Schema::Union(union) = schema else {
             if cell.present.is_some() || matches!(cell.value, Value::Null) {
                 let what = format!("this can be null, but `{}` cannot", place.path);
-                return self.refuse(place.span, what, "give it an `else`, or allow null in the schema");
+                return self.refuse(
+                    place.span,
+                    what,
+                    "give it an `else`, or allow null in the schema",
+                );
             }
             return self.fill(schema, cell, place);
         };
@@ -89,7 +93,11 @@ impl Compiler<'_> {
         let present = match (cell.present, null) {
             (Some(_), None) => {
                 let what = format!("this can be null, but `{}` cannot", place.path);
-                return self.refuse(place.span, what, "give it an `else`, or allow null in the schema");
+                return self.refuse(
+                    place.span,
+                    what,
+                    "give it an `else`, or allow null in the schema",
+                );
             }
             (Some(present), Some(_)) => present,
             (None, _) => self.constant(1),
@@ -178,16 +186,18 @@ impl Compiler<'_> {
         })
     }
 
-    fn whole_number(
-        &mut self,
-        schema: &Schema,
-        number: Number,
-        place: Place<'_>,
-    ) -> Option<Fill> {
+    fn whole_number(&mut self, schema: &Schema, number: Number, place: Place<'_>) -> Option<Fill> {
         let limit = whole(schema)?;
         if number.scale > 0 {
-            let what = format!("`{}` holds whole numbers, but this has {} digits after the point", place.path, number.scale);
-            return self.refuse(place.span, what, "use round(…), or a decimal or double in the schema");
+            let what = format!(
+                "`{}` holds whole numbers, but this has {} digits after the point",
+                place.path, number.scale
+            );
+            return self.refuse(
+                place.span,
+                what,
+                "use round(…), or a decimal or double in the schema",
+            );
         }
         if number.min < limit.0 || number.max > limit.1 {
             let what = format!(
@@ -199,12 +209,7 @@ impl Compiler<'_> {
         Some(Fill::Integer(number.integer()))
     }
 
-    fn decimal(
-        &mut self,
-        decimal: &DecimalSchema,
-        cell: &Cell,
-        place: Place<'_>,
-    ) -> Option<Fill> {
+    fn decimal(&mut self, decimal: &DecimalSchema, cell: &Cell, place: Place<'_>) -> Option<Fill> {
         let number = self.number(cell, place.span)?;
         let scale = u8::try_from(decimal.scale).unwrap_or(u8::MAX);
         if number.scale > scale {
@@ -251,12 +256,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn scaled_time(
-        &mut self,
-        function: Arithmetic,
-        factor: i64,
-        place: Place<'_>,
-    ) -> Option<Fill> {
+    fn scaled_time(&mut self, function: Arithmetic, factor: i64, place: Place<'_>) -> Option<Fill> {
         // Times of 146 years after the start keep clear of 64 bits in nanoseconds.
         let max = i64::MAX / 2_000;
         let operand = Operand::Wide(Wide { ..input::TIME });
@@ -289,13 +289,15 @@ fn suits(schema: &Schema, value: &Value) -> bool {
         Value::Literal(_) | Value::Text(_) => {
             matches!(schema, Schema::String | Schema::Enum(_) | Schema::Bytes | Schema::Uuid(_))
         }
-        Value::Uuid(_) => matches!(
-            schema,
-            Schema::Uuid(_) | Schema::String | Schema::Fixed(_) | Schema::Bytes
-        ),
+        Value::Uuid(_) => {
+            matches!(schema, Schema::Uuid(_) | Schema::String | Schema::Fixed(_) | Schema::Bytes)
+        }
         Value::Time => matches!(
             schema,
-            Schema::TimestampMicros | Schema::TimestampMillis | Schema::TimestampNanos | Schema::Long
+            Schema::TimestampMicros
+                | Schema::TimestampMillis
+                | Schema::TimestampNanos
+                | Schema::Long
         ),
         Value::Member { .. } => matches!(schema, Schema::String),
         Value::Row { .. } | Value::Null => false,

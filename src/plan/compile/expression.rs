@@ -7,9 +7,7 @@ use super::value::{Cell, Number, Value, power_of_ten};
 use super::{Compiler, Site};
 use crate::config::model::{Expression, ExpressionKind, Operator};
 use crate::config::{Span, Spanned};
-use crate::plan::program::{
-    Arithmetic, Comparison, Logic, Operand, Operation, Register,
-};
+use crate::plan::program::{Arithmetic, Comparison, Logic, Operand, Operation, Register};
 
 const FUNCTIONS: &str = "min, max, abs, round, round_to, floor_to, ratio";
 
@@ -97,7 +95,9 @@ impl Compiler<'_> {
             Operator::Less => Some(self.order(Comparison::Less, [&a, &b], span)?),
             Operator::LessOrEqual => Some(self.order(Comparison::LessOrEqual, [&a, &b], span)?),
             Operator::Greater => Some(self.order(Comparison::Less, [&b, &a], span)?),
-            Operator::GreaterOrEqual => Some(self.order(Comparison::LessOrEqual, [&b, &a], span)?),
+            Operator::GreaterOrEqual => {
+                Some(self.order(Comparison::LessOrEqual, [&b, &a], span)?)
+            }
             _ => None,
         };
         if let Some(compared) = compared {
@@ -141,10 +141,11 @@ impl Compiler<'_> {
             (Value::Row { table: t, index: a }, Value::Row { table: u, index: b }) if t == u => {
                 self.same_words(*a, *b)
             }
-            (
-                Value::Member { entity: t, number: a },
-                Value::Member { entity: u, number: b },
-            ) if t == u => self.same_words(*a, *b),
+            (Value::Member { entity: t, number: a }, Value::Member { entity: u, number: b })
+                if t == u =>
+            {
+                self.same_words(*a, *b)
+            }
             (Value::Dictionary { index, cells }, Value::Literal(text))
             | (Value::Literal(text), Value::Dictionary { index, cells }) => {
                 if !cells.contains(text) {

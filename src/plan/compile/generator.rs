@@ -156,9 +156,7 @@ impl<'a> Compiler<'a> {
         };
         let index = self.choose(site, word, &weights);
         match column {
-            Some(column) => {
-                self.column(table, index, &column.value, &column.span).map(Into::into)
-            }
+            Some(column) => self.column(table, index, &column.value, &column.span).map(Into::into),
             None => Some(Value::Row { table, index }.into()),
         }
     }
@@ -187,16 +185,10 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn uniform(
-        &mut self,
-        min: i64,
-        max: i64,
-        site: Site,
-        word: u32,
-        span: &Span,
-    ) -> Option<Cell> {
+    fn uniform(&mut self, min: i64, max: i64, site: Site, word: u32, span: &Span) -> Option<Cell> {
         let size = i128::from(max) - i128::from(min) + 1;
-        let Some(size) = u64::try_from(size).ok().filter(|size| (1..=1 << 32).contains(size)) else {
+        let Some(size) = u64::try_from(size).ok().filter(|size| (1..=1 << 32).contains(size))
+        else {
             let what = format!("{min} to {max} are {size} values, but the limit is 2^32");
             return self.refuse(span, what, "narrow the range");
         };
@@ -223,7 +215,8 @@ impl<'a> Compiler<'a> {
         if let Some(by) = by {
             let cell = self.path(by, site)?;
             let Value::Row { table: number, index } = cell.value else {
-                let what = format!("`by` needs a row of a table, but this is {}", cell.value.kind());
+                let what =
+                    format!("`by` needs a row of a table, but this is {}", cell.value.kind());
                 return self.refuse(&by.span, what, "name a value that is a row");
             };
             rows = self.source.world.model.tables[number].columns[0].cells.len();
@@ -300,7 +293,8 @@ impl<'a> Compiler<'a> {
             Ok(value) if value.is_finite() => Some(value),
             _ => {
                 let cell = &column.cells[row];
-                let what = format!("`{cell}` in row {} of column `{name}` is not a number", row + 1);
+                let what =
+                    format!("`{cell}` in row {} of column `{name}` is not a number", row + 1);
                 self.refuse(span, what, "")
             }
         }
@@ -537,8 +531,13 @@ impl<'a> Compiler<'a> {
                 }
             }
             (_, other) => {
-                let what = format!("members are not dealt by such values: this is {}", other.kind());
-                self.refuse(&path.span, what, "give a row of the same table, or a value of the choice")
+                let what =
+                    format!("members are not dealt by such values: this is {}", other.kind());
+                self.refuse(
+                    &path.span,
+                    what,
+                    "give a row of the same table, or a value of the choice",
+                )
             }
         }
     }
@@ -549,7 +548,8 @@ impl<'a> Compiler<'a> {
             Value::Dictionary { index, cells } => (*index, Arc::clone(cells)),
             Value::Literal(text) => (self.constant(0), Arc::from([text.clone()])),
             other => {
-                let what = format!("a column of time zones is needed, but this is {}", other.kind());
+                let what =
+                    format!("a column of time zones is needed, but this is {}", other.kind());
                 return self.refuse(&zone.span, what, "");
             }
         };

@@ -48,7 +48,8 @@ impl Compiler<'_> {
             Value::Member { entity, number } => self.member_step(*entity, *number, step, span)?,
             Value::Row { table, index } => self.column(*table, *index, step, span)?.into(),
             other => {
-                let what = format!("`.{step}` does not lead anywhere: before it is {}", other.kind());
+                let what =
+                    format!("`.{step}` does not lead anywhere: before it is {}", other.kind());
                 return self.refuse(span, what, "only members and rows have parts");
             }
         };
@@ -82,9 +83,11 @@ impl Compiler<'_> {
     ) -> Option<Cell> {
         let world = self.source.world;
         let kind = &world.kinds[entity];
-        if let Some(dealt) = kind.dealt.iter().find(|dealt| {
-            world.kinds[dealt.entity].entity.attributes[dealt.attribute].name == step
-        }) {
+        if let Some(dealt) = kind
+            .dealt
+            .iter()
+            .find(|dealt| world.kinds[dealt.entity].entity.attributes[dealt.attribute].name == step)
+        {
             let group = self.group(entity, number);
             let index = self.register();
             let values = Arc::clone(&dealt.value_of_group);
@@ -106,9 +109,10 @@ impl Compiler<'_> {
             }
         }
         let attributes = kind.entity.attributes.iter().map(|it| it.name.clone());
-        let dealt = kind.dealt.iter().map(|dealt| {
-            world.kinds[dealt.entity].entity.attributes[dealt.attribute].name.clone()
-        });
+        let dealt = kind
+            .dealt
+            .iter()
+            .map(|dealt| world.kinds[dealt.entity].entity.attributes[dealt.attribute].name.clone());
         let known: Vec<_> = attributes.chain(dealt).chain(entity_names(world)).collect();
         let what = format!("`{}` has no attribute `{step}`, and belongs to none", kind.entity.name);
         self.refuse(span, what, &nearest(step, &known))

@@ -6,9 +6,7 @@ use super::Compiler;
 use super::value::{Cell, Number, Value};
 use crate::config::Span;
 use crate::plan::fill::{Piece, Text};
-use crate::plan::program::{
-    Arithmetic, Logic, Operand, Operation, Register, Target,
-};
+use crate::plan::program::{Arithmetic, Logic, Operand, Operation, Register, Target};
 
 impl Compiler<'_> {
     /// `then` where the condition is 1, else `otherwise`.
@@ -49,9 +47,7 @@ impl Compiler<'_> {
                 Some(self.logic(Logic::Or, not, then))
             }
             (None, Some(otherwise)) => Some(self.logic(Logic::Or, condition, otherwise)),
-            (Some(then), Some(otherwise)) => {
-                Some(self.select_word(condition, then, otherwise))
-            }
+            (Some(then), Some(otherwise)) => Some(self.select_word(condition, then, otherwise)),
         }
     }
 
@@ -61,7 +57,12 @@ impl Compiler<'_> {
         out
     }
 
-    fn select_word(&mut self, condition: Register, then: Register, otherwise: Register) -> Register {
+    fn select_word(
+        &mut self,
+        condition: Register,
+        then: Register,
+        otherwise: Register,
+    ) -> Register {
         let out = self.register();
         let (then, otherwise) = (Operand::Unsigned(then), Operand::Unsigned(otherwise));
         self.emit(Operation::Select { condition, then, otherwise, out: Target::Word(out) });
@@ -175,8 +176,5 @@ fn dictionary(value: &Value) -> Option<(Operand, Arc<[String]>)> {
 }
 
 fn textual(value: &Value) -> bool {
-    matches!(
-        value,
-        Value::Text(_) | Value::Literal(_) | Value::Dictionary { .. } | Value::Uuid(_)
-    )
+    matches!(value, Value::Text(_) | Value::Literal(_) | Value::Dictionary { .. } | Value::Uuid(_))
 }

@@ -186,17 +186,21 @@ impl Compiler<'_> {
             None => (LANE_BITS + INDEX_BITS + 32, input::NUMBER, None, String::new()),
         };
         if u32::from(bits) < needed {
-            let what = format!("{length} characters of base {base} hold {bits} bits, but {needed} are needed");
+            let what = format!(
+                "{length} characters of base {base} hold {bits} bits, but {needed} are needed"
+            );
             return self.refuse(span, what, "make it longer, or use a greater base");
         }
         let seed = self.source.world.model.seed;
         let name = format!("{}/{name}/{base}/{length}", self.source.stream.name);
-        let name = if member.is_some() { name[name.find('/').unwrap_or(0)..].to_owned() } else { name };
+        let name =
+            if member.is_some() { name[name.find('/').unwrap_or(0)..].to_owned() } else { name };
         let [low, high] = crate::generate::philox::key(seed, "token", &name);
         let permutation = Token::new(bits, u64::from(high) << 32 | u64::from(low));
         let out = self.wide();
         self.emit(Operation::Permute { permutation, number, out });
-        let piece = Piece::Number { value: Integer::Wide(out), base, width: length, upper: base > 16 };
+        let piece =
+            Piece::Number { value: Integer::Wide(out), base, width: length, upper: base > 16 };
         Some(Cell { value: Value::Text(Text(vec![piece])), present })
     }
 
@@ -284,9 +288,9 @@ fn characters_a_word(alphabet: usize) -> usize {
 
 /// A regular expression as parts of fixed lengths, or why it is none.
 pub(super) fn regex_parts(pattern: &str) -> Result<Vec<RegexPart>, String> {
-    let parsed = regex_syntax::Parser::new()
-        .parse(pattern)
-        .map_err(|error| format!("`{pattern}` is not a regular expression: {}", first_line(&error)))?;
+    let parsed = regex_syntax::Parser::new().parse(pattern).map_err(|error| {
+        format!("`{pattern}` is not a regular expression: {}", first_line(&error))
+    })?;
     let mut parts = Vec::new();
     collect(&parsed, 1, &mut parts)?;
     Ok(parts)
@@ -334,11 +338,9 @@ fn class_characters(class: &Class) -> Result<Vec<char>, String> {
         Class::Unicode(class) => {
             class.iter().flat_map(|range| range.start()..=range.end()).take(257).collect()
         }
-        Class::Bytes(class) => class
-            .iter()
-            .flat_map(|range| range.start()..=range.end())
-            .map(char::from)
-            .collect(),
+        Class::Bytes(class) => {
+            class.iter().flat_map(|range| range.start()..=range.end()).map(char::from).collect()
+        }
     };
     if (1..=256).contains(&characters.len()) {
         Ok(characters)

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use super::Compiler;
 use crate::config::Span;
 use crate::plan::fill::{Integer, Text};
-use crate::plan::program::{
-    Arithmetic, Logic, Operand, Operation, Register, Target, input,
-};
+use crate::plan::program::{Arithmetic, Logic, Operand, Operation, Register, Target, input};
 
 /// A value that may be null in some rows.
 #[derive(Clone, Debug)]
@@ -153,7 +151,8 @@ impl Compiler<'_> {
             Value::Dictionary { index, cells } => match numbers(cells) {
                 Ok((values, scale)) => Some(self.lookup(*index, values, scale)),
                 Err(cell) => {
-                    let what = format!("`{cell}` is one of the values here, but a number is needed");
+                    let what =
+                        format!("`{cell}` is one of the values here, but a number is needed");
                     self.refuse(span, what, "")
                 }
             },
@@ -164,8 +163,7 @@ impl Compiler<'_> {
             Value::Time => {
                 let base = Number::constant(self.source.start_us, 0);
                 let max = i64::MAX >> 8;
-                let time =
-                    Number { operand: Operand::Wide(input::TIME), min: 0, max, scale: 0 };
+                let time = Number { operand: Operand::Wide(input::TIME), min: 0, max, scale: 0 };
                 self.arithmetic(Arithmetic::Add, [time, base], 0, span)
             }
             other => {
@@ -200,9 +198,7 @@ impl Compiler<'_> {
         right: Option<Register>,
     ) -> Option<Register> {
         match (left, right) {
-            (Some(left), Some(right)) if left != right => {
-                Some(self.logic(Logic::And, left, right))
-            }
+            (Some(left), Some(right)) if left != right => Some(self.logic(Logic::And, left, right)),
             (left, right) => left.or(right),
         }
     }
@@ -244,7 +240,8 @@ fn bounds(function: Arithmetic, left: &Number, right: &Number) -> (i128, i128) {
         Arithmetic::Subtract => (a[0] - b[1], a[1] - b[0]),
         Arithmetic::Multiply => {
             let ends = [a[0] * b[0], a[0] * b[1], a[1] * b[0], a[1] * b[1]];
-            ends.iter().fold((i128::MAX, i128::MIN), |(min, max), &end| (min.min(end), max.max(end)))
+            ends.iter()
+                .fold((i128::MAX, i128::MIN), |(min, max), &end| (min.min(end), max.max(end)))
         }
         Arithmetic::Divide if a[0] >= 0 && b[0] > 0 => {
             ((2 * a[0] + b[1]) / (2 * b[1]), (2 * a[1] + b[0]) / (2 * b[0]))
