@@ -4,6 +4,7 @@
 
 mod broker_start;
 mod brokers;
+mod embedded;
 mod kafka_sink;
 mod registry;
 mod sources;
