@@ -1,18 +1,34 @@
 //! Configuration: what the user wrote becomes what we run.
 //!
-//! A model file is read as a tree of values that know their place ([`raw`]), and resolved
-//! ([`resolve`]) into the types of [`model`], which cannot hold a bad value. Every refusal is a
-//! [`Mistake`]; all mistakes of a file are reported at once.
+//! A model file is read as a tree of values that know their place ([`raw`]), flags and variables
+//! are put in ([`overrides`]), and the tree is resolved into the types of [`model`] and
+//! [`settings`], which cannot hold a bad value. Every refusal is a [`Mistake`]; all mistakes are
+//! reported at once ([`Refused`]).
 
+mod expression;
+mod input;
+pub mod library;
 pub mod model;
+pub mod overrides;
 pub mod raw;
-pub mod resolve;
+mod reader;
+mod refused;
+mod resolve;
 pub mod secret;
+pub mod settings;
+pub mod source;
+pub mod suggest;
 pub mod units;
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Range;
 
-/// Where something stands in the text of a model file, in bytes.
+pub use self::input::ModelSource;
+pub use self::overrides::{Override, Overrides};
+pub use self::refused::{Refused, render};
+pub use self::source::Source;
+
+/// Where something stands in the texts of a [`Source`], in bytes.
 pub type Span = Range<usize>;
 
 /// A value and its place in the model file.
@@ -33,4 +49,63 @@ pub struct Mistake {
     pub what: String,
     /// The way out, if there is one to name.
     pub help: Option<String>,
+}
+
+/// All that the user asked for, checked.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    /// What decides the bytes.
+    pub model: model::Model,
+    /// What does not.
+    pub settings: settings::Settings,
+    /// The texts that both were read from; every [`Span`] counts in them.
+    pub source: Source,
+    /// What can be run, but is worth a word.
+    pub warnings: Vec<Mistake>,
+    /// Whether the seed was drawn here, because the file has none or 0.
+    pub seed_was_drawn: bool,
+}
+
+/// Reads a model with all that it names, and checks everything but what its paths lead to.
+///
+/// Values of `overrides` stand before those of the file. `environment` answers `{ env = "NAME" }`.
+///
+/// # Errors
+///
+/// All mistakes at once.
+pub fn read(
+    source: &ModelSource,
+    overrides: &Overrides,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Configuration, Refused> {
+    let (text, called, files) = source.read()?;
+    let mut texts = Source::default();
+    let base = texts.add(source::PieceKind::Model, called, text.clone());
+    let mut root = match raw::parse(&text, base) {
+        Ok(root) => root,
+        Err(mistakes) => {
+            texts.mask_unread(&text);
+            return Err(Refused::new(texts, mistakes));
+        }
+    };
+    let mistakes = overrides::apply(&mut root, &mut texts, overrides);
+    let mut reader =
+        reader::Reader { source: texts, mistakes, warnings: Vec::new(), files, environment };
+    reader.mask_settings(&root);
+    let (mut model, settings) = resolve::everything(&mut reader, &root, source.name());
+    let reader::Reader { source, mistakes, warnings, .. } = reader;
+    if !mistakes.is_empty() {
+        return Err(Refused::new(source, mistakes));
+    }
+    let seed_was_drawn = model.seed == 0;
+    if seed_was_drawn {
+        model.seed = drawn_seed();
+    }
+    Ok(Configuration { model, settings, source, warnings, seed_was_drawn })
+}
+
+/// A seed that differs from run to run; small enough for any format, never 0.
+fn drawn_seed() -> u64 {
+    // The standard library's own keys are random; nothing else here needs a random source.
+    (RandomState::new().build_hasher().finish() >> 16) | 1
 }

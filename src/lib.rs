@@ -28,15 +28,15 @@
 //! 5. Load is open-loop: latency is measured from the intended time.
 //! 6. Nothing in the payload betrays a label.
 
-pub mod cli;
 pub mod clock;
 pub mod config;
-pub mod embedded;
-pub mod encode;
-pub mod generate;
-pub mod manifest;
-pub mod observe;
 pub mod plan;
-pub mod publish;
-pub mod run;
+pub mod generate;
+pub mod encode;
 pub mod stream;
+pub mod publish;
+pub mod embedded;
+pub mod observe;
+pub mod manifest;
+pub mod run;
+pub mod cli;

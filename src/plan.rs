@@ -116,6 +116,11 @@ impl Plan {
         self.streams.iter().enumerate().find(|(_, stream)| stream.name == name)
     }
 
+    /// How many ticks positions can number.
+    pub fn ticks_max(&self) -> u64 {
+        self.streams.iter().map(|stream| stream.compiled.ticks_max).min().unwrap_or(1 << 36)
+    }
+
     /// The rate of all streams together, before curves, in events a second.
     pub fn rate_per_s(&self) -> f64 {
         self.streams.iter().map(|stream| stream.traffic.rate_per_s).sum()

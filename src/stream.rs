@@ -1,11 +1,23 @@
 //! The ordered, paced stream of encoded batches.
 
 pub mod digest;
+pub mod cut;
+pub mod producer;
+pub mod ahead;
 pub mod in_flight;
 pub mod pacer;
 
 use std::ops::Range;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use crate::encode;
+use crate::plan::Plan;
+use crate::plan::batch::{BATCH_EVENTS, Batches};
+use ahead::Ahead;
+use digest::Digest;
+use producer::Producer;
 
 /// One encoded event: where its bytes lie in the arena of its [`Batch`], and where it goes.
 ///
@@ -60,5 +72,179 @@ pub struct Batch {
     /// The records, in send order.
     pub records: Arc<Vec<Record>>,
     /// The sum of the records' digests, if digests are asked for.
-    pub digest: Option<digest::Digest>,
+    pub digest: Option<Digest>,
+}
+
+/// Which share of the lanes is made here: those whose number leaves `index` when divided by `count`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// Which, from 0.
+    pub index: u32,
+    /// Of how many; 1 to the number of lanes.
+    pub count: u32,
+}
+
+impl Shard {
+    /// All of it.
+    pub const WHOLE: Self = Self { index: 0, count: 1 };
+}
+
+/// Ids of schemas in a registry; a value or key without one is written bare.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SchemaIds {
+    /// Of the values' schema.
+    pub value: Option<u32>,
+    /// Of the keys' schema, for keys in Avro.
+    pub key: Option<u32>,
+}
+
+/// How a stream goes to its topic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Route {
+    /// The ids that frame its values and keys.
+    pub ids: SchemaIds,
+    /// The topic's partitions, if we choose among them.
+    pub partitions: Option<u32>,
+    /// Whether events of this stream are left out.
+    pub skipped: bool,
+}
+
+/// What part of a plan is made, and how; none of it changes the bytes of an event.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The window in microseconds since the plan's start.
+    pub window_us: Range<u64>,
+    /// At most so many events of the unsharded run.
+    pub count: Option<u64>,
+    /// The share of the lanes.
+    pub shard: Shard,
+    /// Threads that generate; at least 1.
+    pub threads: usize,
+    /// Events of a batch, about.
+    pub batch_events: u32,
+    /// Whether batches carry digests.
+    pub digest: bool,
+    /// By stream: ids and partitions. Streams beyond the end have neither.
+    pub routes: Vec<Route>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            window_us: 0..u64::MAX,
+            count: None,
+            shard: Shard::WHOLE,
+            threads: 1,
+            batch_events: BATCH_EVENTS,
+            digest: false,
+            routes: Vec::new(),
+        }
+    }
+}
+
+/// What stops a stream.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An event that the schema cannot hold.
+    #[error("stream `{stream}` cannot be encoded")]
+    Encode {
+        /// The stream's name.
+        stream: String,
+        /// Why not.
+        #[source]
+        source: encode::avro::Error,
+    },
+    /// A shard that does not exist.
+    #[error(
+        "shard {index}/{count} does not exist: shards count from 0, and there are {lanes} lanes to share"
+    )]
+    Shard {
+        /// The shard asked for.
+        index: u32,
+        /// Of how many.
+        count: u32,
+        /// The plan's lanes.
+        lanes: u32,
+    },
+    /// A window that positions cannot number.
+    #[error(
+        "the window ends {end_s} s after the start, but this model's positions end at {limit_s} s"
+    )]
+    Window {
+        /// The window's end in seconds after the start.
+        end_s: u64,
+        /// The greatest end.
+        limit_s: u64,
+    },
+    /// A thread could not be started.
+    #[error("cannot start a thread to generate on")]
+    Thread(#[source] std::io::Error),
+    /// Our own bug in a thread that generates.
+    #[error("a thread that generates has panicked; this is a bug of tidegate")]
+    Panicked,
+}
+
+/// The events of a plan as an asynchronous stream of batches, made ahead on threads of its own.
+///
+/// Batches come in the order of model time, and at most a few are made ahead of the reader. The
+/// same plan gives the same events for any number of threads, any size of batches, any window that
+/// contains them and any shards that add up to the whole.
+///
+/// # Examples
+///
+/// ```
+/// use futures::StreamExt;
+/// use std::sync::Arc;
+/// use tidegate::stream::{EventStream, Options};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let plan = Arc::new(tidegate::plan::example()?);
+/// let options = Options { window_us: 0..10_000_000, ..Options::default() };
+/// let mut stream = EventStream::start(plan, options)?;
+/// let mut events = 0;
+/// while let Some(batch) = futures::executor::block_on(stream.next()) {
+///     events += batch?.records.len();
+/// }
+/// assert!(events > 0);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct EventStream {
+    ahead: Ahead,
+}
+
+impl EventStream {
+    /// Starts the threads that make batches.
+    pub fn start(plan: Arc<Plan>, options: Options) -> Result<Self, Error> {
+        let Shard { index, count } = options.shard;
+        if count == 0 || index >= count || count > plan.lanes {
+            return Err(Error::Shard { index, count, lanes: plan.lanes });
+        }
+        let tick_us = plan.tick.length_us().unsigned_abs();
+        let end_us = options.window_us.end;
+        let limit_us = plan.ticks_max().saturating_mul(tick_us);
+        if end_us > limit_us && end_us != u64::MAX {
+            let (end_s, limit_s) = (end_us / 1_000_000, limit_us / 1_000_000);
+            return Err(Error::Window { end_s, limit_s });
+        }
+        let window_us = options.window_us.start..end_us.min(limit_us);
+        let batches = Batches::new(&plan, window_us, options.batch_events);
+        let threads = options.threads.max(1);
+        let producer = Producer::new(plan, options)?;
+        Ok(Self { ahead: Ahead::start(producer, batches, threads)? })
+    }
+
+    /// The next batch, waiting for it on this thread; None at the end.
+    pub fn next_blocking(&mut self) -> Option<Result<Batch, Error>> {
+        self.ahead.next_blocking()
+    }
+}
+
+impl futures::Stream for EventStream {
+    type Item = Result<Batch, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().ahead.poll_next(context)
+    }
 }

@@ -1,5 +1,8 @@
 //! The compiled encoder against apache-avro's serde encoder, on the same payment records.
 
+#![expect(clippy::expect_used, reason = "a benchmark stops at the first surprise")]
+#![expect(clippy::cast_possible_truncation, reason = "random words are cut")]
+
 mod payment;
 
 use apache_avro::schema::ResolvedSchema;

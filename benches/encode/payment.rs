@@ -145,7 +145,10 @@ fn int(value: Option<Value>) -> i32 {
 }
 
 fn flag(value: Option<Value>) -> bool {
-    matches!(value, Some(Value::Boolean(true)))
+    match value {
+        Some(Value::Boolean(value)) => value,
+        other => unreachable!("{other:?} is no boolean"),
+    }
 }
 
 fn some(value: Option<Value>) -> Option<Value> {

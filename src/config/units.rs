@@ -1,1 +1,300 @@
 //! Rates, durations, counts and times as people write them.
+
+use std::time::Duration;
+
+/// Text that is not the quantity it should be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// Not a rate.
+    #[error("`{0}` is not a rate")]
+    Rate(String),
+    /// Not a duration.
+    #[error("`{0}` is not a duration")]
+    Duration(String),
+    /// Not a count.
+    #[error("`{0}` is not a whole number")]
+    Count(String),
+    /// Not a number of bytes.
+    #[error("`{0}` is not a number of bytes")]
+    Bytes(String),
+    /// Not a time.
+    #[error("`{0}` is not a time")]
+    Time(String),
+}
+
+impl Unreadable {
+    /// How to write it.
+    pub fn way_out(&self) -> &'static str {
+        match self {
+            Self::Rate(_) => {
+                "write a number, then `/s`, `/m`, `/h` or `/day`: \"500/s\", \"800/h\", \"2M/day\""
+            }
+            Self::Duration(_) => {
+                "write numbers with `us`, `ms`, `s`, `m`, `h`, `d` or `w`: \"100ms\", \"1h30m\""
+            }
+            Self::Count(_) => "write a whole number, with `k`, `M` or `G` if you like: \"1M\"",
+            Self::Bytes(_) => "write a whole number with `B`, `KiB`, `MiB` or `GiB`: \"64MiB\"",
+            Self::Time(_) => "write a time with its offset (RFC 3339): \"2026-03-02T00:00:00Z\"",
+        }
+    }
+}
+
+/// Events a second, from text such as `500/s`, `800/h`, `2M/day`.
+///
+/// # Errors
+///
+/// Text of another form. A rate of 0 is read; whether it may be used is for the caller to say.
+pub fn rate(text: &str) -> Result<f64, Unreadable> {
+    let unreadable = || Unreadable::Rate(text.to_owned());
+    let (amount, unit) = text.split_once('/').ok_or_else(unreadable)?;
+    let seconds = match unit.trim() {
+        "s" | "sec" | "second" => 1.0,
+        "m" | "min" | "minute" => 60.0,
+        "h" | "hour" => 3_600.0,
+        "d" | "day" => 86_400.0,
+        "w" | "week" => 604_800.0,
+        _ => return Err(unreadable()),
+    };
+    let (number, factor) = split_magnitude(amount.trim());
+    let number = Decimal::parse(number).ok_or_else(unreadable)?;
+    Ok(number.to_f64() * factor as f64 / seconds)
+}
+
+/// A length of time, from text such as `10m`, `1h30m`, `100ms`, `1.5h`, `2d`.
+///
+/// # Errors
+///
+/// Text of another form, parts of a nanosecond, and more than 500 years.
+pub fn duration(text: &str) -> Result<Duration, Unreadable> {
+    const LONGEST_NS: u128 = 500 * 366 * 86_400 * 1_000_000_000;
+    let unreadable = || Unreadable::Duration(text.to_owned());
+    let mut rest = text.trim();
+    let mut total_ns: u128 = 0;
+    if rest.is_empty() {
+        return Err(unreadable());
+    }
+    while !rest.is_empty() {
+        let number_bytes = rest
+            .find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '_'))
+            .ok_or_else(unreadable)?;
+        let (number, tail) = rest.split_at(number_bytes);
+        let tail = tail.trim_start();
+        let unit_bytes = tail.find(|c: char| !c.is_alphabetic()).unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(unit_bytes);
+        let unit_ns: u128 = match unit {
+            "ns" => 1,
+            "us" | "µs" => 1_000,
+            "ms" => 1_000_000,
+            "s" | "sec" => 1_000_000_000,
+            "m" | "min" => 60_000_000_000,
+            "h" | "hour" => 3_600_000_000_000,
+            "d" | "day" => 86_400_000_000_000,
+            "w" | "week" => 604_800_000_000_000,
+            _ => return Err(unreadable()),
+        };
+        let part_ns = Decimal::parse(number).and_then(|n| n.times(unit_ns));
+        total_ns = part_ns
+            .and_then(|part| total_ns.checked_add(part))
+            .filter(|total| *total <= LONGEST_NS)
+            .ok_or_else(unreadable)?;
+        rest = tail.trim_start();
+    }
+    let seconds = u64::try_from(total_ns / 1_000_000_000).map_err(|_| unreadable())?;
+    let nanoseconds = u32::try_from(total_ns % 1_000_000_000).map_err(|_| unreadable())?;
+    Ok(Duration::new(seconds, nanoseconds))
+}
+
+/// A whole number, from text such as `1M`, `400_000`, `20k`, `1.5M`.
+///
+/// # Errors
+///
+/// Text of another form, fractions, and 2^64 or more.
+pub fn count(text: &str) -> Result<u64, Unreadable> {
+    let (number, factor) = split_magnitude(text.trim());
+    Decimal::parse(number)
+        .and_then(|number| number.times(u128::from(factor)))
+        .and_then(|whole| u64::try_from(whole).ok())
+        .ok_or_else(|| Unreadable::Count(text.to_owned()))
+}
+
+/// A number of bytes, from text such as `64MiB`, `1GB`, `4096`.
+///
+/// # Errors
+///
+/// Text of another form, fractions, and 2^64 or more.
+pub fn bytes(text: &str) -> Result<u64, Unreadable> {
+    let trimmed = text.trim();
+    let unit_at = trimmed.find(|c: char| c.is_alphabetic()).unwrap_or(trimmed.len());
+    let (number, unit) = trimmed.split_at(unit_at);
+    let factor: Option<u128> = match unit.trim() {
+        "" | "B" => Some(1),
+        "kB" | "KB" => Some(1_000),
+        "MB" => Some(1_000_000),
+        "GB" => Some(1_000_000_000),
+        "KiB" => Some(1 << 10),
+        "MiB" => Some(1 << 20),
+        "GiB" => Some(1 << 30),
+        _ => None,
+    };
+    factor
+        .and_then(|factor| Decimal::parse(number.trim())?.times(factor))
+        .and_then(|whole| u64::try_from(whole).ok())
+        .ok_or_else(|| Unreadable::Bytes(text.to_owned()))
+}
+
+/// Microseconds since the Unix epoch, from RFC 3339 text with an offset; a part of a microsecond
+/// is cut off.
+///
+/// # Errors
+///
+/// Text of another form.
+pub fn time_us(text: &str) -> Result<i64, Unreadable> {
+    text.trim()
+        .parse::<jiff::Timestamp>()
+        .map(jiff::Timestamp::as_microsecond)
+        .map_err(|_| Unreadable::Time(text.to_owned()))
+}
+
+/// A number and the power of ten that the letter after it stands for.
+fn split_magnitude(text: &str) -> (&str, u64) {
+    const MAGNITUDES: [(char, u64); 4] =
+        [('k', 1_000), ('K', 1_000), ('M', 1_000_000), ('G', 1_000_000_000)];
+    MAGNITUDES
+        .iter()
+        .find_map(|(letter, factor)| Some((text.strip_suffix(*letter)?.trim_end(), *factor)))
+        .unwrap_or((text, 1))
+}
+
+/// An unsigned decimal number, exactly: `digits` / 10^`scale`.
+struct Decimal {
+    digits: u128,
+    scale: u32,
+}
+
+impl Decimal {
+    /// None: not digits with at most one point, or more than 24 of them.
+    fn parse(text: &str) -> Option<Self> {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let point_without_digits = text.contains('.') && fraction.is_empty();
+        let begins_with_digit = whole.starts_with(|c: char| c.is_ascii_digit());
+        if point_without_digits || !begins_with_digit || whole.ends_with('_') {
+            return None;
+        }
+        let all: String = whole.chars().chain(fraction.chars()).filter(|c| *c != '_').collect();
+        if all.len() > 24 || !all.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let scale = fraction.chars().filter(|c| *c != '_').count();
+        Some(Self { digits: all.parse().ok()?, scale: u32::try_from(scale).ok()? })
+    }
+
+    fn to_f64(&self) -> f64 {
+        // The shortest way to the nearest double is the text itself.
+        format!("{}e-{}", self.digits, self.scale).parse().unwrap_or(f64::NAN)
+    }
+
+    /// None: not a whole number, or too large.
+    fn times(&self, factor: u128) -> Option<u128> {
+        let divisor = 10_u128.pow(self.scale);
+        let product = self.digits.checked_mul(factor)?;
+        (product % divisor == 0).then(|| product / divisor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn rates_are_read_in_every_unit() {
+        for (text, per_s) in [
+            ("500/s", 500.0),
+            ("800/h", 800.0 / 3_600.0),
+            ("2M/day", 2e6 / 86_400.0),
+            ("1.92/day", 1.92 / 86_400.0),
+            ("1_000/min", 1_000.0 / 60.0),
+            ("1.5k / s", 1_500.0),
+            ("0/s", 0.0),
+        ] {
+            assert_eq!(rate(text), Ok(per_s), "{text}");
+        }
+        for text in
+            ["", "500", "/s", "500/", "-5/s", "1e3/s", "5/fortnight", "5//s", "1./s", "_1/s"]
+        {
+            assert!(rate(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_are_sums_of_their_parts() {
+        for (text, ms) in [
+            ("10m", 600_000),
+            ("1h30m", 5_400_000),
+            ("1h 30m", 5_400_000),
+            ("100ms", 100),
+            ("2d", 172_800_000),
+            ("1.5h", 5_400_000),
+            ("0s", 0),
+        ] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+        for text in ["", "10", "m", "10 parsecs", "-1s", "1h30", "0.5ns", "99999999999d"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn counts_and_bytes_are_whole() {
+        assert_eq!(count("400_000"), Ok(400_000));
+        assert_eq!(count("1.5M"), Ok(1_500_000));
+        assert_eq!(count("20k"), Ok(20_000));
+        assert_eq!(bytes("64MiB"), Ok(64 << 20));
+        assert_eq!(bytes("1.5 KiB"), Ok(1_536));
+        assert_eq!(bytes("10"), Ok(10));
+        for text in ["", "1.5", "k", "-1", "1e6", "99999999999999999999"] {
+            assert!(count(text).is_err(), "{text}");
+        }
+        for text in ["", "64 mib", "MiB", "0.1B"] {
+            assert!(bytes(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_need_an_offset() {
+        assert_eq!(time_us("1970-01-01T00:00:01.5Z"), Ok(1_500_000));
+        assert_eq!(time_us("1970-01-01T01:00:00+01:00"), Ok(0));
+        for text in ["2026-03-02", "2026-03-02T00:00:00", "yesterday", "now"] {
+            assert!(time_us(text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        // What is written in the smallest unit is read back exactly.
+        #[test]
+        fn a_duration_in_nanoseconds_comes_back(ns in 0_u64..10_000_000_000_000_000_000) {
+            prop_assert_eq!(duration(&format!("{ns}ns")), Ok(Duration::from_nanos(ns)));
+        }
+
+        #[test]
+        fn a_count_comes_back_with_and_without_its_letter(n in 0_u64..1_000_000_000) {
+            prop_assert_eq!(count(&n.to_string()), Ok(n));
+            prop_assert_eq!(count(&format!("{n}k")), Ok(n * 1_000));
+            prop_assert_eq!(bytes(&format!("{n}KiB")), Ok(n << 10));
+        }
+
+        #[test]
+        fn a_time_comes_back(us in -60_000_000_000_000_000_i64..200_000_000_000_000_000) {
+            let text = jiff::Timestamp::from_microsecond(us).unwrap().to_string();
+            prop_assert_eq!(time_us(&text), Ok(us));
+        }
+
+        // Nothing that a user types may panic.
+        #[test]
+        fn any_text_is_read_or_refused(text in "\\PC{0,20}") {
+            let read = (rate(&text), duration(&text), count(&text), bytes(&text), time_us(&text));
+            prop_assert!(read.0.is_err() || read.0.is_ok_and(|rate| rate >= 0.0));
+        }
+    }
+}

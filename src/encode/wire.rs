@@ -33,6 +33,11 @@ pub fn push_long(out: &mut Vec<u8>, value: i64) {
     out.push(rest.to_le_bytes()[0]);
 }
 
+/// Appends a length, a count or the number of a branch as Avro's `long`.
+pub fn push_count(out: &mut Vec<u8>, count: usize) {
+    push_long(out, count.cast_signed() as i64);
+}
+
 /// Appends bytes to a `Vec` through a raw pointer, with one comparison a write.
 ///
 /// Each write makes sure of room for the whole block that it copies, of which it then keeps only
@@ -142,7 +147,9 @@ impl<'a> Writer<'a> {
         } else {
             // The lower eight groups all go on; one or two bytes more hold the rest.
             let (mut low, _) = short_varint(rest & ((1 << 56) - 1));
-            low.iter_mut().for_each(|byte| *byte |= 0x80);
+            for byte in &mut low {
+                *byte |= 0x80;
+            }
             self.put(low, 8);
             let (block, used) = short_varint(rest >> 56);
             self.put(block, used);
@@ -158,6 +165,10 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes the length of what was written since `start` was opened.
+    ///
+    /// # Panics
+    ///
+    /// If nothing was opened there: our own bug.
     #[inline]
     pub fn close(&mut self, start: usize) {
         let position = self.position();
@@ -187,6 +198,10 @@ impl<'a> Writer<'a> {
     }
 
     /// Takes back what was written after the arena had `position` bytes.
+    ///
+    /// # Panics
+    ///
+    /// If it never had so many: our own bug.
     pub fn truncate(&mut self, position: usize) {
         let written = self.position();
         assert!(position <= written, "{position} bytes cannot be kept of {written}");

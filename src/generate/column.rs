@@ -33,6 +33,11 @@ impl Frame {
         Self { rows: 0, columns, children: Vec::new() }
     }
 
+    /// How many columns there are.
+    pub fn columns(&self) -> usize {
+        self.columns.len()
+    }
+
     /// How many rows are in use.
     pub fn rows(&self) -> usize {
         self.rows

@@ -22,6 +22,8 @@ use value::Cell;
 
 /// The salt of events that the model itself makes: origin 0, child 0.
 const MODEL_EVENT: u32 = 0;
+/// Bits of a tick in a position.
+const TICK_BITS: u32 = 36;
 /// Blocks of implicit picks, one an entity, apart from those of the fields.
 const PICK_BLOCKS: u32 = 0x2000_0000;
 
@@ -38,6 +40,8 @@ pub struct Compiled {
     pub identity_header: Option<[Register; 4]>,
     /// The number of the entity that acts, if the stream has one.
     pub actor: Option<usize>,
+    /// How many ticks the positions of its events can number.
+    pub ticks_max: u64,
 }
 
 /// What a stream is compiled from.
@@ -73,6 +77,7 @@ pub fn compile(source: &Source<'_>) -> Result<Compiled, Vec<Mistake>> {
                 key,
                 identity_header,
                 actor: compiler.actor,
+                ticks_max: compiler.ticks_max,
             };
             trim::trim(&mut compiled);
             Ok(compiled)
@@ -124,6 +129,7 @@ struct Compiler<'a> {
     identity: Option<[Register; 4]>,
     identity_used: bool,
     actor: Option<usize>,
+    ticks_max: u64,
     mistakes: Vec<Mistake>,
 }
 
@@ -152,6 +158,7 @@ impl<'a> Compiler<'a> {
             identity: None,
             identity_used: false,
             actor: None,
+            ticks_max: 1 << TICK_BITS,
             mistakes: Vec::new(),
         }
     }

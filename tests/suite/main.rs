@@ -5,7 +5,9 @@
 mod broker_start;
 mod brokers;
 mod embedded;
+mod config;
+mod docker;
+mod payments;
 mod kafka_sink;
 mod registry;
 mod sources;
-mod docker;

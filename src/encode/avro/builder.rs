@@ -161,7 +161,9 @@ impl Builder {
                 && longest + waiting.len() <= Table::room(longest)
                 && entries.len() <= MERGED_ENTRIES_MAX
             {
-                entries.iter_mut().for_each(|entry| entry.extend_from_slice(&waiting));
+                for entry in entries {
+                    entry.extend_from_slice(&waiting);
+                }
                 return;
             }
         }

@@ -11,7 +11,7 @@ use super::constant;
 use super::operation::{Limit, Operation, Program};
 use super::schema::{Place, limits};
 use super::text::Extent;
-use crate::encode::wire::push_long;
+use crate::encode::wire::push_count;
 use crate::encode::{Fill, Integer, Piece, Text};
 use crate::generate::column::Register;
 
@@ -333,8 +333,11 @@ impl Compiler {
     }
 }
 
+/// A column, and the bytes that each of its numbers stands for.
+type Entries = (Register, Vec<Vec<u8>>);
+
 /// The bytes of all values that a fill can have, if they are few and a column says which.
-fn entries(place: &Place<'_>, fill: &Fill) -> Result<Option<(Register, Vec<Vec<u8>>)>, Error> {
+fn entries(place: &Place<'_>, fill: &Fill) -> Result<Option<Entries>, Error> {
     let encoded = |value| {
         let mut bytes = Vec::new();
         constant::push(&mut bytes, place, &value)?;
@@ -373,7 +376,7 @@ pub(super) fn range(value: Integer) -> (i64, i64) {
 /// A length or the number of a branch, as Avro has it.
 pub(super) fn long(number: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
-    push_long(&mut bytes, number as i64);
+    push_count(&mut bytes, number);
     bytes
 }
 

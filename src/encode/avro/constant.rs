@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use apache_avro::Schema;
 use apache_avro::schema::{DecimalSchema, InnerDecimalSchema, UuidSchema};
 use apache_avro::types::Value;
+use apache_avro::writer::datum::GenericDatumWriter;
 
 use super::Error;
 use super::schema::{Place, limits};
-use crate::encode::wire::push_long;
+use crate::encode::wire::{push_count, push_long};
 
 /// Appends `value` as the schema at `place` has it.
 ///
@@ -16,87 +17,65 @@ use crate::encode::wire::push_long;
 /// string fits an enum that has such a symbol; a value that is no union fits the first branch of a
 /// union that takes it.
 pub(super) fn push(out: &mut Vec<u8>, place: &Place<'_>, value: &Value) -> Result<(), Error> {
-    let misfit = || Err(place.misfit(&format!("the constant {value:?}")));
     match (place.schema()?, value) {
         (Schema::Union(union), Value::Union(branch, value)) => {
-            let Some(schema) = union.variants().get(*branch as usize) else { return misfit() };
+            let schema =
+                union.variants().get(*branch as usize).ok_or_else(|| misfit(place, value))?;
             push_long(out, i64::from(*branch));
             push(out, &place.branch(schema), value)
         }
         (Schema::Union(union), value) => {
             for (branch, schema) in union.variants().iter().enumerate() {
                 let mut bytes = Vec::new();
-                push_long(&mut bytes, branch as i64);
+                push_count(&mut bytes, branch);
                 if push(&mut bytes, &place.branch(schema), value).is_ok() {
                     out.extend(bytes);
                     return Ok(());
                 }
             }
-            misfit()
-        }
-        (Schema::Null, Value::Null) => Ok(()),
-        (Schema::Boolean, Value::Boolean(value)) => {
-            out.push(u8::from(*value));
-            Ok(())
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "the schema asks for 32 bits")]
-        (Schema::Float, value) => match real(value) {
-            Some(value) => {
-                out.extend((value as f32).to_le_bytes());
-                Ok(())
-            }
-            None => misfit(),
-        },
-        (Schema::Double, value) => match real(value) {
-            Some(value) => {
-                out.extend(value.to_le_bytes());
-                Ok(())
-            }
-            None => misfit(),
-        },
-        (Schema::Enum(schema), Value::String(symbol) | Value::Enum(_, symbol)) => {
-            let Some(index) = schema.symbols.iter().position(|other| other == symbol) else {
-                return misfit();
-            };
-            push_long(out, index as i64);
-            Ok(())
-        }
-        (Schema::BigDecimal, Value::BigDecimal(_)) => {
-            let writer =
-                apache_avro::writer::datum::GenericDatumWriter::builder(&Schema::BigDecimal)
-                    .build()
-                    .and_then(|writer| writer.write_value_ref(out, value));
-            if writer.is_ok() { Ok(()) } else { misfit() }
+            Err(misfit(place, value))
         }
         (Schema::Record(_) | Schema::Array(_) | Schema::Map(_), _) => compound(out, place, value),
-        (schema @ Schema::Decimal(decimal), value) => {
+        (schema, value) => {
             if let (Some(number), Some((min, max))) = (integer(value), limits(schema))
                 && !(min..=max).contains(&number)
             {
                 return Err(place.out_of_range(number, min, max));
             }
-            let Some(bytes) = decimal_bytes(decimal, value) else { return misfit() };
-            out.extend(bytes);
+            out.extend(simple(schema, value).ok_or_else(|| misfit(place, value))?);
             Ok(())
         }
-        (schema, value) => match integer(value) {
-            Some(number) => {
-                let Some((min, max)) = limits(schema) else { return misfit() };
-                if !(min..=max).contains(&number) {
-                    return Err(place.out_of_range(number, min, max));
-                }
-                push_long(out, number);
-                Ok(())
-            }
-            None => match bytes(schema, value) {
-                Some(bytes) => {
-                    out.extend(bytes);
-                    Ok(())
-                }
-                None => misfit(),
-            },
+    }
+}
+
+fn misfit(place: &Place<'_>, value: &Value) -> Error {
+    place.misfit(&format!("the constant {value:?}"))
+}
+
+/// The bytes of a value that has no others in it; none if it does not fit.
+#[expect(clippy::cast_possible_truncation, reason = "a `float` asks for 32 bits")]
+fn simple(schema: &Schema, value: &Value) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    match (schema, value) {
+        (Schema::Null, Value::Null) => {}
+        (Schema::Boolean, Value::Boolean(value)) => out.push(u8::from(*value)),
+        (Schema::Float, value) => out.extend((real(value)? as f32).to_le_bytes()),
+        (Schema::Double, value) => out.extend(real(value)?.to_le_bytes()),
+        (Schema::Enum(schema), Value::String(symbol) | Value::Enum(_, symbol)) => {
+            let index = schema.symbols.iter().position(|other| other == symbol)?;
+            push_count(&mut out, index);
+        }
+        (Schema::BigDecimal, Value::BigDecimal(_)) => {
+            let writer = GenericDatumWriter::builder(schema).build().ok()?;
+            writer.write_value_ref(&mut out, value).ok()?;
+        }
+        (Schema::Decimal(schema), value) => return decimal(schema, value),
+        (schema, value) => match (limits(schema), integer(value)) {
+            (Some(_), Some(number)) => push_long(&mut out, number),
+            _ => return bytes(schema, value),
         },
     }
+    Some(out)
 }
 
 fn compound(out: &mut Vec<u8>, place: &Place<'_>, value: &Value) -> Result<(), Error> {
@@ -113,7 +92,7 @@ fn compound(out: &mut Vec<u8>, place: &Place<'_>, value: &Value) -> Result<(), E
         }
         (Schema::Array(schema), Value::Array(items)) => {
             if !items.is_empty() {
-                push_long(out, items.len() as i64);
+                push_count(out, items.len());
                 for item in items {
                     push(out, &place.item(&schema.items), item)?;
                 }
@@ -125,9 +104,9 @@ fn compound(out: &mut Vec<u8>, place: &Place<'_>, value: &Value) -> Result<(), E
             // The order of a `HashMap` is random, and the bytes must not be.
             let items: BTreeMap<_, _> = items.iter().collect();
             if !items.is_empty() {
-                push_long(out, items.len() as i64);
+                push_count(out, items.len());
                 for (key, value) in items {
-                    push_long(out, key.len() as i64);
+                    push_count(out, key.len());
                     out.extend(key.as_bytes());
                     push(out, &place.value(&schema.types), value)?;
                 }
@@ -135,7 +114,7 @@ fn compound(out: &mut Vec<u8>, place: &Place<'_>, value: &Value) -> Result<(), E
             out.push(0);
             Ok(())
         }
-        _ => Err(place.misfit(&format!("the constant {value:?}"))),
+        _ => Err(misfit(place, value)),
     }
 }
 
@@ -165,7 +144,7 @@ fn real(value: &Value) -> Option<f64> {
 }
 
 /// A decimal's bytes, with their length before them if the schema has none.
-fn decimal_bytes(schema: &DecimalSchema, value: &Value) -> Option<Vec<u8>> {
+fn decimal(schema: &DecimalSchema, value: &Value) -> Option<Vec<u8>> {
     let digits = match value {
         Value::Decimal(decimal) => Vec::<u8>::try_from(decimal).ok()?,
         Value::Bytes(bytes) | Value::Fixed(_, bytes) => bytes.clone(),
@@ -232,7 +211,7 @@ fn bytes(schema: &Schema, value: &Value) -> Option<Vec<u8>> {
 
 fn prefixed(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len() + 2);
-    push_long(&mut out, bytes.len() as i64);
+    push_count(&mut out, bytes.len());
     out.extend(bytes);
     out
 }

@@ -21,7 +21,7 @@ impl Radix for Decimal {
     #[inline]
     fn digits(value: u64) -> u64 {
         // Halves, quarters, digits: each step divides all lanes at once by a multiplication.
-        let halves = value / 10_000 | (value % 10_000) << 32;
+        let halves = (value / 10_000) | ((value % 10_000) << 32);
         let hundreds = ((halves * 10_486) >> 20) & 0x7f_0000_007f;
         let quarters = ((halves - 100 * hundreds) << 16) + hundreds;
         let tens = ((quarters * 103) >> 10) & 0x000f_000f_000f_000f;
@@ -132,7 +132,7 @@ pub(super) fn hex(word: u32) -> u64 {
 #[inline]
 pub(super) fn two(value: u32) -> u64 {
     debug_assert!(value < 100, "{value} has more than two digits");
-    let tens = value * 103 >> 10;
+    let tens = (value * 103) >> 10;
     u64::from(tens | (value - 10 * tens) << 8 | 0x3030)
 }
 
@@ -178,7 +178,7 @@ fn put_any(writer: &mut Writer<'_>, value: u64, style: Style) {
     let mut digits = Vec::new();
     let mut rest = value;
     while rest > 0 || digits.is_empty() || digits.len() < usize::from(style.width) {
-        let digit = LOWER[(rest % base) as usize];
+        let digit = usize::try_from(rest % base).map_or(b'?', |digit| LOWER[digit]);
         digits.push(if style.upper { digit.to_ascii_uppercase() } else { digit });
         rest /= base;
     }

@@ -196,7 +196,7 @@ impl Run<'_, '_, '_> {
 
     /// The values that are rare enough to be called.
     #[inline(never)]
-    #[expect(clippy::cast_possible_truncation, reason = "a float is asked for, or 32 bits are")]
+    #[expect(clippy::cast_possible_truncation, reason = "a `float` asks for 32 bits")]
     fn binary(&mut self, operation: &Operation, view: &View<'_>, row: usize) {
         match operation {
             Operation::Float { value, divisor } => {
@@ -225,8 +225,8 @@ impl Run<'_, '_, '_> {
                 self.writer.put(view.word(*word, row).to_be_bytes(), usize::from(*bytes));
             }
             Operation::LittleEndian(value) => {
-                let value = view.integer(*value, row) as u32;
-                self.writer.put(value.to_le_bytes(), 4);
+                let [a, b, c, d, ..] = view.integer(*value, row).to_le_bytes();
+                self.writer.put([a, b, c, d], 4);
             }
             Operation::Decimal { value, scale } => {
                 put_decimal(self.writer, view.integer(*value, row), *scale);

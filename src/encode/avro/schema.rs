@@ -20,10 +20,8 @@ pub(in crate::encode) fn names(schema: &Schema) -> Names<'_> {
 fn collect<'s>(schema: &'s Schema, names: &mut Names<'s>) {
     let mut add = |name: &Name| names.insert(name.fullname(None), schema).is_none();
     match schema {
-        Schema::Record(record) => {
-            if add(&record.name) {
-                record.fields.iter().for_each(|field| collect(&field.schema, names));
-            }
+        Schema::Record(record) if add(&record.name) => {
+            record.fields.iter().for_each(|field| collect(&field.schema, names));
         }
         Schema::Array(array) => collect(&array.items, names),
         Schema::Map(map) => collect(&map.types, names),
@@ -63,7 +61,7 @@ impl<'s> Place<'s> {
     }
 
     /// The schema here; references are followed.
-    pub(super) fn schema(&self) -> Result<&'s Schema, Error> {
+    pub(in crate::encode) fn schema(&self) -> Result<&'s Schema, Error> {
         match self.schema {
             Schema::Ref { name } => {
                 let name = name.fullname(None);
@@ -77,23 +75,23 @@ impl<'s> Place<'s> {
     }
 
     /// A field of the record here.
-    pub(super) fn field(&self, field: &'s RecordField) -> Self {
+    pub(in crate::encode) fn field(&self, field: &'s RecordField) -> Self {
         let dot = if self.path.is_empty() { "" } else { "." };
         self.below(format!("{}{dot}{}", self.path, field.name), &field.schema)
     }
 
     /// The items of the array here.
-    pub(super) fn item(&self, schema: &'s Schema) -> Self {
+    pub(in crate::encode) fn item(&self, schema: &'s Schema) -> Self {
         self.below(format!("{}[]", self.path), schema)
     }
 
     /// The values of the map here.
-    pub(super) fn value(&self, schema: &'s Schema) -> Self {
+    pub(in crate::encode) fn value(&self, schema: &'s Schema) -> Self {
         self.below(format!("{}{{}}", self.path), schema)
     }
 
     /// A branch of the union here.
-    pub(super) fn branch(&self, schema: &'s Schema) -> Self {
+    pub(in crate::encode) fn branch(&self, schema: &'s Schema) -> Self {
         self.below(self.path.clone(), schema)
     }
 

@@ -183,7 +183,11 @@ impl Compiler<'_> {
                 (needed.max(2), wide, present, kind.entity.name.clone())
             }
             // A position of 2^31 ticks and a leading 0 that keeps other origins apart.
-            None => (LANE_BITS + INDEX_BITS + 32, input::NUMBER, None, String::new()),
+            None => {
+                let ticks = u32::from(bits).saturating_sub(LANE_BITS + INDEX_BITS + 1);
+                self.ticks_max = self.ticks_max.min(1 << ticks);
+                (LANE_BITS + INDEX_BITS + 32, input::NUMBER, None, String::new())
+            }
         };
         if u32::from(bits) < needed {
             let what = format!(

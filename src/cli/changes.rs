@@ -1,0 +1,124 @@
+//! From flags to overrides of the model: each flag stands for one key.
+
+use super::arguments::{Changes, Run, Sample};
+use super::failure::Failure;
+use crate::config::{self, Configuration, ModelSource, Override, Overrides};
+
+/// The overrides of flags that all commands have, and of the environment.
+pub fn of_model(changes: &Changes) -> Result<Overrides, Failure> {
+    let mut flags = Vec::new();
+    for (flag, key, value) in [
+        ("--rate", "traffic.rate", &changes.rate),
+        ("--seed", "seed", &changes.seed),
+        ("--start", "start", &changes.start),
+        ("--registry", "registry.url", &changes.registry),
+    ] {
+        flags.extend(value.as_ref().map(|value| Override::flag(flag, key, value)));
+    }
+    for written in &changes.set {
+        let set = Override::assignment("--set", written);
+        flags.push(set.ok_or_else(|| not_an_assignment("--set", "KEY.PATH=VALUE"))?);
+    }
+    for written in &changes.property {
+        let set = Override::property("-X", written);
+        flags.push(set.ok_or_else(|| not_an_assignment("-X", "NAME=VALUE"))?);
+    }
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| !OWN_VARIABLES.contains(&name.as_str()));
+    Ok(Overrides { flags, ..Overrides::default() }.with_environment(environment))
+}
+
+/// Variables that are no keys of a model.
+const OWN_VARIABLES: [&str; 1] = ["TIDEGATE_LOG"];
+
+// What was written is not repeated: it may be a secret.
+fn not_an_assignment(flag: &str, form: &str) -> Failure {
+    Failure::Bad(format!("`{flag}` was given something without a name and `=`: write {form}"))
+}
+
+/// The overrides of all flags of `run`, and of the environment.
+pub fn of_run(run: &Run) -> Result<Overrides, Failure> {
+    let mut overrides = of_model(&run.changes)?;
+    let metrics = run.telling.metrics.as_ref().map(|address| with_loopback(address));
+    for (flag, key, value) in [
+        ("--from", "run.from", &run.window.from),
+        ("--until", "run.until", &run.window.until),
+        ("--duration", "run.duration", &run.window.duration),
+        ("--for", "run.for", &run.window.wall),
+        ("--count", "run.count", &run.window.count),
+        ("--speed", "run.speed", &run.way.speed),
+        ("--threads", "run.threads", &run.way.threads),
+        ("--drain", "run.drain", &run.way.drain),
+        ("--metrics", "run.metrics", &metrics),
+    ] {
+        overrides.flags.extend(value.as_ref().map(|value| Override::flag(flag, key, value)));
+    }
+    for (flag, key, given) in [
+        ("--create-topics", "run.create_topics", run.way.create_topics),
+        ("--digest", "run.digest", run.telling.digest),
+    ] {
+        overrides.flags.extend(given.then(|| Override::flag(flag, key, "true")));
+    }
+    Ok(overrides)
+}
+
+/// The overrides of all flags of `sample`, and of the environment.
+pub fn of_sample(sample: &Sample) -> Result<Overrides, Failure> {
+    let mut overrides = of_model(&sample.changes)?;
+    let from = sample.from.as_ref();
+    overrides.flags.extend(from.map(|value| Override::flag("--from", "run.from", value)));
+    Ok(overrides)
+}
+
+/// Reads what the user means by `MODEL`.
+pub fn read(model: &str, overrides: &Overrides) -> Result<Configuration, Failure> {
+    let environment = |name: &str| std::env::var(name).ok();
+    Ok(config::read(&ModelSource::named(model), overrides, &environment)?)
+}
+
+/// A port alone is one on loopback.
+fn with_loopback(address: &str) -> String {
+    let is_port = !address.is_empty() && address.bytes().all(|digit| digit.is_ascii_digit());
+    if is_port { format!("127.0.0.1:{address}") } else { address.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_alone_is_offered_on_loopback_only() {
+        assert_eq!(with_loopback("9464"), "127.0.0.1:9464");
+        assert_eq!(with_loopback("0.0.0.0:9464"), "0.0.0.0:9464");
+    }
+
+    #[test]
+    fn every_flag_stands_for_a_key_that_the_model_knows() {
+        let words = "tidegate run payments --rate 5/s --seed 1 --start now --registry http://a:1 \
+                     --from 1h --until 2h --for 1h --count 5 --speed max --threads 2 --drain 5s \
+                     --metrics 9464 --create-topics --digest -X linger.ms=1 --set lanes=8";
+        let run = run_of(words);
+        let overrides = Overrides { flags: of_run(&run).unwrap().flags, ..Overrides::default() };
+        let model = "[streams.a]\ntopic = 'a'\nschema = 'no.avsc'\n";
+        let source = ModelSource::Text {
+            name: "m.toml".into(),
+            directory: "/".into(),
+            text: model.to_owned(),
+        };
+        let refused = config::read(&source, &overrides, &|_| None).unwrap_err();
+        let told = refused.render(false);
+        assert!(!told.contains("--"), "a flag was refused: {told}");
+        assert!(told.contains("no.avsc"), "{told}");
+    }
+
+    fn run_of(words: &str) -> Run {
+        use clap::Parser as _;
+        let words = words.split_whitespace();
+        let invocation = super::super::arguments::Invocation::try_parse_from(words).unwrap();
+        match invocation.command {
+            Some(super::super::arguments::Command::Run(run)) => *run,
+            other => panic!("not a run: {other:?}"),
+        }
+    }
+}

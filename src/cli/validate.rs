@@ -1,0 +1,33 @@
+//! `tidegate validate`: every mistake of a model at once.
+
+use std::fmt::Write as _;
+
+use super::arguments::Validate;
+use super::failure::{Exit, Failure};
+use super::{changes, print};
+use crate::observe::figure;
+use crate::plan::Plan;
+use crate::run;
+
+/// Tells whether a model is in order, on stdout.
+pub fn validate(arguments: &Validate, people: &print::People) -> Result<Exit, Failure> {
+    let overrides = changes::of_model(&arguments.changes)?;
+    let configuration = changes::read(&arguments.model, &overrides)?;
+    let plan = run::plan::of_model(&configuration)?;
+    if configuration.settings.kafka.is_some() {
+        run::broker::checked_options(&configuration)?;
+    }
+    super::warn(&configuration, people);
+    print::result(&summary(&plan))?;
+    Ok(Exit::Good)
+}
+
+fn summary(plan: &Plan) -> String {
+    let mut text = format!("{}: ok", plan.name);
+    for stream in &plan.streams {
+        let rate = figure::rate(stream.traffic.rate_per_s);
+        // Writing to a string does not fail.
+        _ = write!(text, "\n  {} to {}, {rate} on average", stream.name, stream.topic.name);
+    }
+    text
+}

@@ -1,0 +1,146 @@
+//! Where a model and the files that it names are read from.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::refused::Refused;
+use super::{library, suggest};
+
+/// Where a model comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModelSource {
+    /// A file.
+    File(PathBuf),
+    /// A model that comes with the program.
+    BuiltIn(String),
+    /// A text; what it names is looked up in a directory.
+    Text {
+        /// What it is called in messages.
+        name: String,
+        /// Where the files that it names are.
+        directory: PathBuf,
+        /// The model.
+        text: String,
+    },
+}
+
+impl ModelSource {
+    /// What a user means by `MODEL`: the name of a model that comes with the program, else a path.
+    pub fn named(argument: &str) -> Self {
+        if library::models().any(|name| name == argument) {
+            Self::BuiltIn(argument.to_owned())
+        } else {
+            Self::File(PathBuf::from(argument))
+        }
+    }
+
+    /// The model's name: the file's without its ending.
+    pub fn name(&self) -> String {
+        match self {
+            Self::File(path) => {
+                path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into())
+            }
+            Self::BuiltIn(name) => name.clone(),
+            Self::Text { name, .. } => name.trim_end_matches(".toml").to_owned(),
+        }
+    }
+
+    /// The text, what to call it, and where the files that it names are.
+    pub(super) fn read(&self) -> Result<(String, String, Files), Refused> {
+        match self {
+            Self::File(path) => {
+                let text = read_model_file(path)?;
+                let directory = path.parent().unwrap_or(Path::new("")).to_path_buf();
+                Ok((text, path.display().to_string(), Files::Disk(directory)))
+            }
+            Self::BuiltIn(name) => {
+                let path = format!("config/{name}.toml");
+                let text = library::open(&path).ok_or_else(|| {
+                    let help = suggest::way_out(name, library::models()).unwrap_or_default();
+                    Refused::placeless(format!("no model `{name}` comes with the program"), &help)
+                })?;
+                Ok((text.to_owned(), path, Files::BuiltIn("config".to_owned())))
+            }
+            Self::Text { name, directory, text } => {
+                Ok((text.clone(), name.clone(), Files::Disk(directory.clone())))
+            }
+        }
+    }
+}
+
+fn read_model_file(path: &Path) -> Result<String, Refused> {
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or("");
+    if matches!(ending, "avsc" | "avro") {
+        return Err(Refused::placeless(
+            format!("`{}` is an Avro schema, and a schema alone is no model yet", path.display()),
+            "write a model with `[streams.NAME]`, `topic = \"…\"` and `schema = \"…\"` in a .toml file",
+        ));
+    }
+    fs::read_to_string(path).map_err(|error| {
+        let typed = path.to_string_lossy();
+        let near = suggest::nearest(&typed, library::models())
+            .map(|name| format!("; did you mean the built-in model `{name}`?"));
+        let names: Vec<&str> = library::models().collect();
+        let known = match (near, names.is_empty()) {
+            (Some(near), _) => near,
+            (None, true) => String::new(),
+            (None, false) => format!("; built-in models: {}", names.join(", ")),
+        };
+        Refused::placeless(
+            format!("cannot read the model `{typed}`: {}", reason(&error)),
+            &format!("give the path of a model file{known}"),
+        )
+    })
+}
+
+/// The files that a model names.
+#[derive(Clone, Debug)]
+pub(super) enum Files {
+    /// In a directory.
+    Disk(PathBuf),
+    /// Compiled in, under a path.
+    BuiltIn(String),
+}
+
+impl Files {
+    /// The path that is meant, and the file's text.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be read.
+    pub(super) fn read(&self, path: &str) -> (PathBuf, Result<String, String>) {
+        match self {
+            Self::Disk(directory) => {
+                let path = directory.join(path);
+                let text = fs::read_to_string(&path).map_err(|error| reason(&error));
+                (path, text)
+            }
+            Self::BuiltIn(directory) => {
+                let path = library::normalised(&format!("{directory}/{path}"));
+                let text = library::open(&path)
+                    .map(str::to_owned)
+                    .ok_or_else(|| "no such file comes with the program".to_owned());
+                (PathBuf::from(path), text)
+            }
+        }
+    }
+
+    /// The path that is meant, on disk.
+    pub(super) fn resolve(&self, path: &str) -> PathBuf {
+        match self {
+            Self::Disk(directory) => directory.join(path),
+            Self::BuiltIn(_) => PathBuf::from(path),
+        }
+    }
+}
+
+/// An error of the file system, in few words.
+pub(super) fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "it may not be read".to_owned(),
+        std::io::ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
+        std::io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,68 @@
+//! The models, curves, tables and schemas that come with the program.
+
+/// A path from the root of the sources, and the text there.
+macro_rules! file {
+    ($path:literal) => {
+        ($path, include_str!(concat!("../../", $path)))
+    };
+}
+
+/// Every file that is compiled in, by its path from the root of the sources.
+///
+/// A model is a file right under `config/`; what it names is found by the same relative paths as
+/// on disk.
+const FILES: &[(&str, &str)] = &[
+    file!("config/curves.toml"),
+    file!("config/payments.toml"),
+    file!("config/payments/bins.csv"),
+    file!("config/payments/brands.csv"),
+    file!("config/payments/cities.csv"),
+    file!("config/payments/fees.csv"),
+    file!("config/payments/mccs.csv"),
+    file!("config/payments/modes.csv"),
+    file!("config/payments/responses.csv"),
+    file!("config/payments/secures.csv"),
+    file!("schemas/payments/Authorisation.avsc"),
+];
+
+/// The library of curves, which is no model.
+pub(super) const CURVES: &str = "config/curves.toml";
+
+/// The names of the models that come with the program.
+pub fn models() -> impl Iterator<Item = &'static str> + Clone {
+    FILES.iter().filter(|(path, _)| *path != CURVES).filter_map(|(path, _)| {
+        path.strip_prefix("config/")?.strip_suffix(".toml").filter(|name| !name.contains('/'))
+    })
+}
+
+/// The text of a file that comes with the program; `.` and `..` are followed.
+pub fn open(path: &str) -> Option<&'static str> {
+    let path = normalised(path);
+    FILES.iter().find(|(known, _)| *known == path).map(|(_, text)| *text)
+}
+
+/// The path without `.` and `..`.
+pub(super) fn normalised(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            name => parts.push(name),
+        }
+    }
+    parts.join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_found_by_a_path_that_goes_up_and_down() {
+        assert!(open("config/payments/../curves.toml").is_some());
+        assert!(open("curves.toml").is_none());
+    }
+}

@@ -1,0 +1,275 @@
+//! Generators: which one a value names, and what holds for all of them.
+
+use super::super::expression::{self, Standing};
+use super::super::model::{Expression, Generator, Scalar};
+use super::super::raw::{Kind, Node};
+use super::super::reader::{At, Reader, Section};
+use super::super::{Span, Spanned, suggest};
+use super::{Names, distribution, value};
+
+/// Generators that take nothing and are written as bare text.
+const BARE: [&str; 3] = ["identity", "event_time", "null"];
+
+/// The keys that say which generator a table is.
+const KEYS: [&str; 17] = [
+    "local_time",
+    "constant",
+    "choice",
+    "table",
+    "uniform",
+    "lognormal",
+    "normal",
+    "exponential",
+    "mixture",
+    "chance",
+    "cases",
+    "entity",
+    "attribute",
+    "template",
+    "regex",
+    "token",
+    "expression",
+];
+
+/// Keys that some generators take besides.
+const MODIFIERS: [&str; 15] = [
+    "when", "else", "format", "column", "by", "min", "max", "digits", "weight", "with", "of",
+    "length", "default", "dealt", "cases",
+];
+
+/// Whether a table is meant as a generator, and not as fields inside a field.
+pub(super) fn is_meant(node: &Node) -> bool {
+    node.entries().is_some_and(|entries| {
+        entries.iter().any(|entry| {
+            KEYS.contains(&entry.key.as_str()) || MODIFIERS.contains(&entry.key.as_str())
+        })
+    })
+}
+
+/// The generator of a field or a let.
+pub(super) fn field(
+    reader: &mut Reader<'_>,
+    names: &Names<'_>,
+    at: &At<'_>,
+) -> Option<Spanned<Generator>> {
+    read(reader, names, at, false).map(|(generator, _)| generator)
+}
+
+/// The generator of an attribute, and whether it is dealt out.
+pub(super) fn attribute(
+    reader: &mut Reader<'_>,
+    names: &Names<'_>,
+    at: &At<'_>,
+) -> Option<(Spanned<Generator>, bool)> {
+    read(reader, names, at, true)
+}
+
+fn read(
+    reader: &mut Reader<'_>,
+    names: &Names<'_>,
+    at: &At<'_>,
+    of_attribute: bool,
+) -> Option<(Spanned<Generator>, bool)> {
+    let span = at.node.span.clone();
+    if at.is_text() {
+        return Some((Spanned { value: bare(reader, at)?, span }, false));
+    }
+    if at.node.entries().is_none() {
+        let noun = at.node.noun();
+        let what = format!("`{}` is {noun}, but must be a generator", at.path);
+        let help = match at.node.kind {
+            Kind::List(_) => "a choice among values is { choice = […] }",
+            _ => "a value that is always the same is { constant = … }",
+        };
+        reader.refuse(&span, what, help);
+        return None;
+    }
+    let mut section = reader.section(at)?;
+    let key = only_key(reader, &section, at)?;
+    let generator = by_key(reader, names, &mut section, key);
+    let dealt_at = if of_attribute { section.get("dealt") } else { None };
+    let dealt = dealt_at.as_ref().and_then(|at| reader.boolean(at)).unwrap_or(false);
+    let conditional = section.has("when");
+    let generator = with_condition(reader, names, &mut section, generator);
+    if let Some(dealt_at) = dealt_at.filter(|_| dealt) {
+        check_dealt(reader, &dealt_at, key, conditional);
+    }
+    if !of_attribute && section.has("dealt") {
+        refuse_dealt_field(reader, &mut section);
+    }
+    reader.finish(section);
+    Some((Spanned { value: generator?, span }, dealt))
+}
+
+fn bare(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Generator> {
+    let name = reader.text(at)?;
+    match name.value.as_str() {
+        "identity" => Some(Generator::Identity),
+        "event_time" => Some(Generator::EventTime),
+        "null" => Some(Generator::Constant(Scalar::Null)),
+        other => {
+            let constant = format!("{{ constant = \"{other}\" }}");
+            let help = if KEYS.contains(&other) {
+                format!("`{other}` takes a value: {{ {other} = … }}")
+            } else if let Some(near) = suggest::nearest(other, BARE) {
+                format!("did you mean \"{near}\"? (constant text is {constant})")
+            } else if let Some(near) = suggest::nearest(other, KEYS) {
+                format!("did you mean {{ {near} = … }}? (constant text is {constant})")
+            } else {
+                let bare = BARE.map(|name| format!("\"{name}\"")).join(", ");
+                format!("constant text is {constant}; generators without values are {bare}")
+            };
+            reader.refuse(&name.span, format!("no generator `{other}`"), &help);
+            None
+        }
+    }
+}
+
+/// The one key that says which generator it is; none and several are mistakes.
+fn only_key(reader: &mut Reader<'_>, section: &Section<'_>, at: &At<'_>) -> Option<&'static str> {
+    let present: Vec<&'static str> = KEYS.iter().copied().filter(|key| section.has(key)).collect();
+    match present[..] {
+        [key] => Some(key),
+        [] => {
+            let slip = section
+                .all()
+                .find_map(|(entry, _)| (!MODIFIERS.contains(&entry.key.as_str())).then_some(entry));
+            if let Some(entry) = slip {
+                let help = suggest::way_out(&entry.key, KEYS).unwrap_or_default();
+                reader.refuse(&entry.key_span, format!("no generator `{}`", entry.key), &help);
+            } else {
+                let what = format!("`{}` has no generator", at.path);
+                let help = format!("one of: {}", KEYS.join(", "));
+                reader.refuse(&at.node.span, what, &help);
+            }
+            None
+        }
+        _ => {
+            let all =
+                present.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(" and ");
+            let what = format!("`{}` has several generators: {all}", at.path);
+            reader.refuse(&at.node.span, what, "keep one of them");
+            None
+        }
+    }
+}
+
+fn by_key(
+    reader: &mut Reader<'_>,
+    names: &Names<'_>,
+    section: &mut Section<'_>,
+    key: &'static str,
+) -> Option<Generator> {
+    let main = section.get(key)?;
+    match key {
+        "local_time" => reader.text(&main).map(|zone| Generator::LocalTime { zone }),
+        "constant" => value::constant(reader, &main),
+        "choice" => value::choice(reader, &main),
+        "table" => value::table(reader, names, section, &main),
+        "uniform" => distribution::uniform(reader, &main),
+        "lognormal" | "normal" | "exponential" | "mixture" => {
+            distribution::distribution(reader, section, &main, key)
+        }
+        "chance" => distribution::chance(reader, section, &main),
+        "cases" => cases(reader, names, section, &main),
+        "entity" => value::entity(reader, names, section, &main),
+        "attribute" => value::attribute(reader, section, &main),
+        "template" => value::template(reader, &main),
+        "regex" => value::regex(reader, &main),
+        "token" => value::token(reader, section, &main),
+        _ => expression(reader, &main).map(|read| Generator::Expression(read.value)),
+    }
+}
+
+fn cases(
+    reader: &mut Reader<'_>,
+    names: &Names<'_>,
+    section: &mut Section<'_>,
+    main: &At<'_>,
+) -> Option<Generator> {
+    let help = "name the value that decides: by = \"channel\"";
+    let on = reader.require(section, "by", help).and_then(|at| reader.text(&at));
+    let default = section.get("default").map(|at| field(reader, names, &at));
+    let listed = reader.section(main)?;
+    let mut cases = Vec::new();
+    let mut good = true;
+    for (entry, at) in listed.all() {
+        let name = Spanned { value: entry.key.clone(), span: entry.key_span.clone() };
+        match field(reader, names, &at) {
+            Some(generator) => cases.push((name, generator)),
+            None => good = false,
+        }
+    }
+    if cases.is_empty() && good {
+        reader.refuse(&main.node.span, format!("`{}` is empty", main.path), "");
+        good = false;
+    }
+    let default = match default {
+        None => None,
+        Some(default) => Some(Box::new(default?)),
+    };
+    good.then_some(())?;
+    Some(Generator::By { on: on?, cases, default })
+}
+
+/// Any generator can have `when` and, with it, `else`.
+fn with_condition(
+    reader: &mut Reader<'_>,
+    names: &Names<'_>,
+    section: &mut Section<'_>,
+    generator: Option<Generator>,
+) -> Option<Generator> {
+    let condition = section.get("when");
+    let otherwise = section.get("else");
+    let Some(condition) = condition else {
+        if let Some(otherwise) = otherwise {
+            let what = format!("`{}` has an `else` without a `when`", section.path);
+            reader.refuse(&otherwise.key_span, what, "add when = \"…\"");
+        }
+        return generator;
+    };
+    let condition = expression(reader, &condition);
+    let otherwise = otherwise.map(|at| field(reader, names, &at));
+    let span: Span = section.span.clone();
+    let otherwise = match otherwise {
+        None => None,
+        Some(read) => Some(Box::new(read?)),
+    };
+    let then = Box::new(Spanned { value: generator?, span });
+    Some(Generator::When { condition: condition?, then, otherwise })
+}
+
+/// An expression in text.
+pub(super) fn expression(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Spanned<Expression>> {
+    let words = reader.words(at)?;
+    let standing = Standing { inner: words.inner, whole: words.span.clone() };
+    match expression::parse(&words.value, &standing) {
+        Ok(expression) => Some(Spanned { value: expression, span: words.span }),
+        Err(mut mistake) => {
+            if words.outside {
+                // Part of a hidden value must not be quoted.
+                mistake.what = format!("`{}` cannot be read as an expression", at.path);
+                mistake.help = None;
+            }
+            reader.mistakes.push(mistake);
+            None
+        }
+    }
+}
+
+fn check_dealt(reader: &mut Reader<'_>, at: &At<'_>, key: &str, conditional: bool) {
+    if conditional {
+        let what = "an attribute that is dealt out cannot have a `when`";
+        reader.refuse(&at.key_span, what, "every member gets one of the values");
+    } else if !matches!(key, "table" | "choice") {
+        let what = format!("`{key}` cannot be dealt out");
+        reader.refuse(&at.key_span, what, "only `table` and `choice` have values to deal");
+    }
+}
+
+fn refuse_dealt_field(reader: &mut Reader<'_>, section: &mut Section<'_>) {
+    if let Some(at) = section.get("dealt") {
+        let what = format!("`{}`: only attributes of entities are dealt out", at.path);
+        reader.refuse(&at.key_span, what, "leave it out: a field is drawn for each event");
+    }
+}

@@ -1,0 +1,303 @@
+//! `[sink]`, `[registry]` and `[run]`.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::super::raw::Kind;
+use super::super::reader::{At, Reader, Section};
+use super::super::secret::{Secret, Text, is_secret_name};
+use super::super::settings::{
+    Authentication, Identity, Kafka, Moment, Property, Registry, Run, SchemaChoice, Settings,
+    Speed, Subjects, Timestamp,
+};
+use super::super::{Spanned, units};
+use super::streams::setting;
+
+/// All settings of the file.
+pub(super) fn settings(reader: &mut Reader<'_>, top: &mut Section<'_>) -> Settings {
+    let kafka = top.get("sink").and_then(|at| {
+        let mut section = reader.section(&at)?;
+        let kafka = section.get("kafka").and_then(|at| kafka(reader, &at));
+        if let Some(at) = section.has("pulsar").then(|| section.get("pulsar")).flatten() {
+            reader.refuse(&at.key_span, "the Pulsar sink is not known yet", "use `[sink.kafka]`");
+        }
+        reader.finish(section);
+        kafka
+    });
+    let registry = top.get("registry").and_then(|at| registry(reader, &at));
+    let run = top.get("run").map(|at| run(reader, &at)).unwrap_or_default();
+    Settings { kafka, registry, run }
+}
+
+fn kafka(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Kafka> {
+    let section = reader.section(at)?;
+    let mut kafka = Kafka::default();
+    for (entry, at) in section.all() {
+        if entry.key == "timestamp" {
+            let known = [("handover", Timestamp::Handover), ("event", Timestamp::Event)];
+            kafka.timestamp = reader.one_of(&at, &known).unwrap_or_default();
+            continue;
+        }
+        let outside = matches!(at.node.kind, Kind::Table(_));
+        if let Some(value) = setting(reader, &at) {
+            let hidden = is_secret_name(&entry.key) || outside && !is_open(&entry.key);
+            let text = if hidden {
+                reader.source.hide(value.value.clone());
+                Text::Secret(Secret::new(value.value))
+            } else {
+                Text::Plain(value.value)
+            };
+            let name = Spanned { value: entry.key.clone(), span: entry.key_span.clone() };
+            kafka
+                .properties
+                .push(Property { name, value: Spanned { value: text, span: value.span } });
+        }
+    }
+    Some(kafka)
+}
+
+/// Properties that are told in errors wherever they come from: a broker that does not answer must
+/// have a name.
+fn is_open(name: &str) -> bool {
+    const OPEN: [&str; 6] = [
+        "bootstrap.servers",
+        "metadata.broker.list",
+        "client.id",
+        "security.protocol",
+        "sasl.mechanism",
+        "sasl.mechanisms",
+    ];
+    OPEN.contains(&name) || name.ends_with(".location")
+}
+
+fn registry(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Registry> {
+    let mut section = reader.section(at)?;
+    let help = "say where it answers: url = \"http://localhost:8081\"";
+    let urls = reader.require(&mut section, "url", help).and_then(|at| urls(reader, &at));
+    let schemas = section.get("schemas").and_then(|at| schemas(reader, &at)).unwrap_or_default();
+    let known = [
+        ("topic_name", Subjects::TopicName),
+        ("record_name", Subjects::RecordName),
+        ("topic_record_name", Subjects::TopicRecordName),
+    ];
+    let subjects =
+        section.get("subjects").and_then(|at| reader.one_of(&at, &known)).unwrap_or_default();
+    let authentication = authentication(reader, &mut section);
+    let ca = section.get("ca").and_then(|at| path(reader, &at));
+    let identity = identity(reader, &mut section);
+    let timeout = section.get("timeout").and_then(|at| reader.duration(&at));
+    reader.finish(section);
+    Some(Registry {
+        urls: urls?,
+        schemas,
+        subjects,
+        authentication,
+        ca,
+        identity,
+        timeout: timeout.unwrap_or(Duration::from_secs(10)),
+    })
+}
+
+fn urls(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Vec<Spanned<String>>> {
+    let words = reader.text(at)?;
+    let mut urls = Vec::new();
+    for url in words.value.split(',') {
+        let url = url.trim().trim_end_matches('/');
+        let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+        let authority = host.and_then(|host| host.split('/').next());
+        if authority.is_some_and(|authority| authority.contains('@')) {
+            reader.source.mask(words.span.clone());
+            let what = format!("`{}` has a user or a password in it", at.path);
+            reader.refuse(&words.span, what, "use `username` and `password`, which are masked");
+            return None;
+        }
+        if authority.is_none_or(|authority| authority.is_empty() || authority.contains(' ')) {
+            let what = format!("`{}`: `{url}` is no address", at.path);
+            let help = "write http:// or https://, a host and a port: \"http://localhost:8081\"";
+            reader.refuse(&words.span, what, help);
+            return None;
+        }
+        urls.push(Spanned { value: url.to_owned(), span: words.span.clone() });
+    }
+    Some(urls)
+}
+
+fn schemas(reader: &mut Reader<'_>, at: &At<'_>) -> Option<SchemaChoice> {
+    if at.is_text() {
+        let known = [
+            ("register", SchemaChoice::Register),
+            ("use", SchemaChoice::Use),
+            ("latest", SchemaChoice::Latest),
+        ];
+        return reader.one_of(at, &known);
+    }
+    let mut section = reader.section_beside_text(at)?;
+    let id = reader
+        .require(&mut section, "id", "write \"register\", \"use\", \"latest\" or { id = 7 }")
+        .and_then(|at| reader.whole(&at, &(0..=i128::from(i32::MAX))));
+    reader.finish(section);
+    Some(SchemaChoice::Id(u32::try_from(id?).ok()?))
+}
+
+/// A value that is never shown.
+fn secret(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Secret> {
+    let value = reader.text(at)?.value;
+    reader.source.hide(value.clone());
+    Some(Secret::new(value))
+}
+
+fn authentication(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Authentication {
+    let username_at = section.get("username");
+    let username = username_at.as_ref().and_then(|at| {
+        let text = reader.words(at)?;
+        Some(if text.outside {
+            Text::Secret(Secret::new(text.value))
+        } else {
+            Text::Plain(text.value)
+        })
+    });
+    let password_at = section.get("password");
+    let password = password_at.as_ref().and_then(|at| secret(reader, at));
+    let token_at = section.get("token");
+    let token = token_at.as_ref().and_then(|at| secret(reader, at));
+    match (&username_at, &password_at, &token_at) {
+        (None, Some(alone), _) => {
+            let what = "the registry has a `password`, but no `username`";
+            reader.refuse(&alone.key_span, what, "");
+        }
+        (Some(alone), None, _) => {
+            let what = "the registry has a `username`, but no `password`";
+            reader.refuse(&alone.key_span, what, "password = { env = \"REGISTRY_PASSWORD\" }");
+        }
+        (Some(_), Some(_), Some(token)) => {
+            let what = "the registry has both a `token` and a `username`";
+            reader.refuse(&token.key_span, what, "keep one of them");
+        }
+        _ => {}
+    }
+    match (username, password, token) {
+        (Some(username), Some(password), None) => Authentication::Basic { username, password },
+        (None, None, Some(token)) => Authentication::Bearer(token),
+        _ => Authentication::None,
+    }
+}
+
+fn identity(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<Identity> {
+    let certificate = section.get("certificate");
+    let key = section.get("key");
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => {
+            let certificate = path(reader, &certificate);
+            let key = path(reader, &key);
+            Some(Identity { certificate: certificate?, key: key? })
+        }
+        (Some(alone), None) => {
+            reader.refuse(&alone.key_span, "the registry has a `certificate`, but no `key`", "");
+            None
+        }
+        (None, Some(alone)) => {
+            reader.refuse(&alone.key_span, "the registry has a `key`, but no `certificate`", "");
+            None
+        }
+        (None, None) => None,
+    }
+}
+
+/// A file that must be there.
+fn path(reader: &mut Reader<'_>, at: &At<'_>) -> Option<PathBuf> {
+    let words = reader.text(at)?;
+    let path = reader.resolve_path(&words.value, &words.span);
+    if path.is_file() {
+        return Some(path);
+    }
+    let what = format!("`{}`: there is no file `{}`", at.path, path.display());
+    reader.refuse(&words.span, what, "the path counts from the model file's directory");
+    None
+}
+
+fn run(reader: &mut Reader<'_>, at: &At<'_>) -> Run {
+    let Some(mut section) = reader.section(at) else { return Run::default() };
+    let default = Run::default();
+    let threads = section.get("threads").and_then(|at| reader.whole(&at, &(1..=1_024)));
+    let metrics = section.get("metrics").and_then(|at| {
+        let words = reader.text(&at)?;
+        let address = words.value.parse().ok();
+        if address.is_none() {
+            let what = format!("`{}`: `{}` is no address", at.path, words.value);
+            reader.refuse(&words.span, what, "write an address and a port: \"127.0.0.1:9464\"");
+        }
+        address
+    });
+    let drain = section.get("drain").and_then(|at| reader.unit(&at, units::duration));
+    let connect_timeout = section.get("connect_timeout").and_then(|at| reader.duration(&at));
+    let in_flight = section.get("in_flight_bytes_max").and_then(|at| in_flight(reader, &at));
+    let run = Run {
+        threads: threads.and_then(|count| NonZeroUsize::new(usize::try_from(count).ok()?)),
+        metrics,
+        drain: drain.map_or(default.drain, |drain| drain.value),
+        connect_timeout: connect_timeout.unwrap_or(default.connect_timeout),
+        in_flight_bytes_max: in_flight.unwrap_or(default.in_flight_bytes_max),
+        speed: section.get("speed").and_then(|at| speed(reader, &at)).unwrap_or(default.speed),
+        from: section.get("from").and_then(|at| moment(reader, &at)),
+        until: section.get("until").and_then(|at| moment(reader, &at)),
+        duration: section.get("duration").and_then(|at| reader.duration(&at)),
+        wall_duration: section.get("for").and_then(|at| reader.duration(&at)),
+        count: section
+            .get("count")
+            .and_then(|at| reader.whole(&at, &(1..=i128::from(u64::MAX))))
+            .and_then(|count| u64::try_from(count).ok()),
+        create_topics: flag(reader, &mut section, "create_topics"),
+        digest: flag(reader, &mut section, "digest"),
+    };
+    if let (Some(_), Some(until)) = (run.duration, section.get("until")) {
+        let what = "the run has both an `until` and a `duration`";
+        reader.refuse(&until.key_span, what, "keep one of them");
+    }
+    reader.finish(section);
+    run
+}
+
+fn flag(reader: &mut Reader<'_>, section: &mut Section<'_>, key: &'static str) -> bool {
+    section.get(key).and_then(|at| reader.boolean(&at)).unwrap_or(false)
+}
+
+fn in_flight(reader: &mut Reader<'_>, at: &At<'_>) -> Option<u64> {
+    let bytes = reader.unit(at, units::bytes)?;
+    if (1 << 20..=64 << 30).contains(&bytes.value) {
+        return Some(bytes.value);
+    }
+    let what = format!("`{}` is {} bytes, but must be 1MiB to 64GiB", at.path, bytes.value);
+    reader.refuse(&bytes.span, what, "");
+    None
+}
+
+/// A number above 0, or `"max"`.
+fn speed(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Speed> {
+    if !at.is_text() {
+        return reader.positive(at).map(Speed::Times);
+    }
+    let words = reader.text(at)?;
+    let number = words.value.trim_end_matches(['x', '×']).parse::<f64>().ok();
+    match number.filter(|number| number.is_finite() && *number > 0.0) {
+        _ if words.value == "max" => Some(Speed::Max),
+        Some(times) => Some(Speed::Times(times)),
+        None => {
+            let what = format!("`{}` cannot be `{}`", at.path, words.value);
+            reader.refuse(&words.span, what, "write a number above 0, or \"max\"");
+            None
+        }
+    }
+}
+
+/// A time, or how long after the start.
+fn moment(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Moment> {
+    if matches!(at.node.kind, Kind::Time(_)) {
+        return super::time(reader, at).map(Moment::At);
+    }
+    let words = reader.words(at)?;
+    if let Ok(after) = units::duration(&words.value) {
+        return Some(Moment::AfterStart(after));
+    }
+    super::time(reader, at).map(Moment::At)
+}

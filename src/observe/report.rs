@@ -1,0 +1,376 @@
+//! The end report: what was issued and what became of it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use super::figure;
+use super::latency::Quantiles;
+use super::tally::Total;
+use super::verdict::Broken;
+
+/// Why a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stopped {
+    /// Its window, count or time was over.
+    End,
+    /// A signal; what was handed over was waited for.
+    Signal,
+    /// A second signal, or the drain took too long: what was in flight was given up.
+    GivenUp,
+    /// An error, which is told beside the report.
+    Error,
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::End => "at its end",
+            Self::Signal => "by a signal",
+            Self::GivenUp => "by giving up what was in flight",
+            Self::Error => "by an error",
+        })
+    }
+}
+
+/// What became of events; `issued` is the sum of `delivered`, `failed`, `shed` and
+/// `unacknowledged`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Events handed to the sink.
+    pub issued: u64,
+    /// Events that were acknowledged.
+    pub delivered: u64,
+    /// Events that were refused.
+    pub failed: u64,
+    /// Events left out by choice (none so far: no sink sheds).
+    pub shed: u64,
+    /// Events that nobody knows of: handed over, no receipt when waiting ended.
+    pub unacknowledged: u64,
+    /// Bytes of key and value that were acknowledged.
+    pub bytes: u64,
+    /// Refused events by reason.
+    pub failures: BTreeMap<String, u64>,
+}
+
+impl Counts {
+    fn add(&mut self, other: &Self) {
+        self.issued += other.issued;
+        self.delivered += other.delivered;
+        self.failed += other.failed;
+        self.shed += other.shed;
+        self.unacknowledged += other.unacknowledged;
+        self.bytes += other.bytes;
+        for (reason, count) in &other.failures {
+            *self.failures.entry(reason.clone()).or_default() += count;
+        }
+    }
+
+    /// Whether anything is not known to have arrived.
+    pub fn lost_any(&self) -> bool {
+        self.failed + self.shed + self.unacknowledged > 0
+    }
+}
+
+/// Events a second.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Rates {
+    /// As the schedule has them; as issued, if there was none.
+    pub intended: f64,
+    /// As acknowledged, over the whole of the run's wall time.
+    pub delivered: f64,
+    /// Bytes of key and value a second.
+    pub bytes: f64,
+}
+
+/// What is known of a run beside its counts.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct About {
+    /// The model's name.
+    pub model: String,
+    /// The seed.
+    pub seed: u64,
+    /// The anchor of model time, as RFC 3339.
+    pub start: String,
+    /// Why the run ended.
+    pub stopped: Stopped,
+    /// From the first hand-over to the last receipt.
+    #[serde(rename = "seconds", serialize_with = "as_seconds")]
+    pub wall: Duration,
+    /// The stretch of wall time that the schedule gave to what was issued; `None` without one.
+    #[serde(skip)]
+    pub scheduled: Option<Duration>,
+    /// The digest of what was issued, 32 hexadecimal digits.
+    pub digest: Option<String>,
+    /// Where the manifest is.
+    pub manifest: Option<String>,
+    /// The command that sends the same events again.
+    pub repeat: String,
+}
+
+/// What a run did.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// The counts of all streams.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// What else is known.
+    #[serde(flatten)]
+    pub about: About,
+    /// The counts of each stream.
+    pub streams: BTreeMap<String, Counts>,
+    /// Events a second.
+    pub rates: Rates,
+    /// From intended time to acknowledgement.
+    #[serde(rename = "latency_ms")]
+    pub latency: Option<Quantiles>,
+    /// How late events were handed over.
+    #[serde(rename = "lag_ms")]
+    pub lag: Option<Quantiles>,
+    /// The most memory that was resident.
+    pub memory_bytes_max: Option<u64>,
+    /// The conditions of `--fail-if` that came true.
+    pub broken: Vec<Broken>,
+}
+
+impl Report {
+    /// Puts together what a run's tally and its other facts say. Whatever has no receipt by now is
+    /// unacknowledged.
+    pub fn new(total: &Total, about: About, memory_bytes_max: Option<u64>) -> Self {
+        let streams: BTreeMap<String, Counts> = total
+            .streams
+            .iter()
+            .map(|(name, issued, outcomes)| {
+                let failed = outcomes.failed_count();
+                let counts = Counts {
+                    issued: *issued,
+                    delivered: outcomes.delivered,
+                    failed,
+                    shed: 0,
+                    unacknowledged: issued.saturating_sub(outcomes.delivered + failed),
+                    bytes: outcomes.bytes,
+                    failures: outcomes.failed.clone(),
+                };
+                (name.clone(), counts)
+            })
+            .collect();
+        let mut counts = Counts::default();
+        for stream in streams.values() {
+            counts.add(stream);
+        }
+        let wall_s = about.wall.as_secs_f64().max(1e-9);
+        let scheduled_s = about.scheduled.map_or(wall_s, |time| time.as_secs_f64().max(1e-9));
+        let rates = Rates {
+            intended: counts.issued as f64 / scheduled_s,
+            delivered: counts.delivered as f64 / wall_s,
+            bytes: counts.bytes as f64 / wall_s,
+        };
+        Self {
+            counts,
+            about,
+            streams,
+            rates,
+            latency: total.latency,
+            lag: total.lag,
+            memory_bytes_max,
+            broken: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (counts, about) = (&self.counts, &self.about);
+        writeln!(
+            formatter,
+            "{}: ended {} after {}",
+            about.model,
+            about.stopped,
+            figure::time(about.wall)
+        )?;
+        line(formatter, "issued", &figure::count(counts.issued))?;
+        line(formatter, "delivered", &figure::count(counts.delivered))?;
+        line(formatter, "failed", &with_reasons(counts))?;
+        if counts.shed > 0 {
+            line(formatter, "shed", &figure::count(counts.shed))?;
+        }
+        line(formatter, "unacknowledged", &figure::count(counts.unacknowledged))?;
+        if self.streams.len() > 1 {
+            for (name, stream) in &self.streams {
+                line(formatter, &format!("  {name}"), &of_stream(stream))?;
+            }
+        }
+        let rates = &self.rates;
+        let rate = format!(
+            "{} intended, {} delivered, {}/s",
+            figure::rate(rates.intended),
+            figure::rate(rates.delivered),
+            figure::bytes(whole(rates.bytes)),
+        );
+        line(formatter, "rate", &rate)?;
+        line(formatter, "latency", &quantiles(self.latency))?;
+        line(formatter, "behind schedule", &quantiles(self.lag))?;
+        if let Some(peak) = self.memory_bytes_max {
+            line(formatter, "peak memory", &figure::bytes(peak))?;
+        }
+        if let Some(digest) = &about.digest {
+            line(formatter, "digest", digest)?;
+        }
+        if let Some(manifest) = &about.manifest {
+            line(formatter, "manifest", manifest)?;
+        }
+        for broken in &self.broken {
+            line(formatter, "verdict", &broken.to_string())?;
+        }
+        line(formatter, "the same again", &about.repeat)
+    }
+}
+
+fn line(formatter: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
+    writeln!(formatter, "  {name:<16} {value}")
+}
+
+fn with_reasons(counts: &Counts) -> String {
+    let total = figure::count(counts.failed);
+    if counts.failures.is_empty() {
+        return total;
+    }
+    let reasons = counts.failures.iter();
+    let reasons: Vec<String> =
+        reasons.map(|(reason, count)| format!("{} {reason}", figure::count(*count))).collect();
+    format!("{total}: {}", reasons.join(", "))
+}
+
+fn of_stream(counts: &Counts) -> String {
+    format!(
+        "{} issued, {} delivered, {} failed, {} unacknowledged",
+        figure::count(counts.issued),
+        figure::count(counts.delivered),
+        figure::count(counts.failed),
+        figure::count(counts.unacknowledged),
+    )
+}
+
+fn quantiles(quantiles: Option<Quantiles>) -> String {
+    let Some(quantiles) = quantiles else { return "–".to_owned() };
+    let named = quantiles.named().map(|(name, time)| format!("{name} {}", figure::time(time)));
+    named.join(", ")
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "for people, not below 0"
+)]
+fn whole(number: f64) -> u64 {
+    number.round() as u64
+}
+
+fn as_seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(time.as_secs_f64())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::tally::Outcomes;
+    use super::*;
+
+    pub(in super::super) fn report() -> Report {
+        let outcomes = Outcomes {
+            delivered: 14_500,
+            bytes: 5_800_000,
+            failed: BTreeMap::from([("message_too_large".to_owned(), 2)]),
+        };
+        let latency = Quantiles {
+            p50: Duration::from_micros(5_100),
+            p99: Duration::from_millis(11),
+            p999: Duration::from_millis(20),
+            max: Duration::from_millis(31),
+        };
+        let total = Total {
+            streams: vec![("authorisations".to_owned(), 14_512, outcomes)],
+            latency: Some(latency),
+            lag: Some(Quantiles { max: Duration::from_micros(1_900), ..Quantiles::default() }),
+            due_us: Some(29_990_000),
+        };
+        let about = About {
+            model: "payments".into(),
+            seed: 42,
+            start: "2026-03-02T00:00:00Z".into(),
+            stopped: Stopped::Signal,
+            wall: Duration::from_secs(30),
+            scheduled: Some(Duration::from_secs(29)),
+            digest: None,
+            manifest: Some("runs/payments.json".into()),
+            repeat: "tidegate run payments --seed 42".into(),
+        };
+        Report::new(&total, about, Some(64 << 20))
+    }
+
+    #[test]
+    fn what_was_issued_is_the_sum_of_what_became_of_it() {
+        let report = report();
+        let counts = &report.counts;
+        assert_eq!(counts.unacknowledged, 10);
+        assert_eq!(
+            counts.issued,
+            counts.delivered + counts.failed + counts.shed + counts.unacknowledged
+        );
+        assert!(counts.lost_any());
+        assert_eq!(report.streams["authorisations"], report.counts);
+    }
+
+    #[test]
+    fn the_json_has_the_names_that_the_manual_gives() {
+        let json = serde_json::to_value(report()).unwrap();
+        for name in [
+            "issued",
+            "delivered",
+            "failed",
+            "shed",
+            "unacknowledged",
+            "bytes",
+            "failures",
+            "model",
+            "seed",
+            "start",
+            "stopped",
+            "seconds",
+            "digest",
+            "manifest",
+            "repeat",
+            "streams",
+            "rates",
+            "latency_ms",
+            "lag_ms",
+            "memory_bytes_max",
+            "broken",
+        ] {
+            assert!(json.get(name).is_some(), "{name} is missing from {json}");
+        }
+        assert_eq!(json["stopped"], "signal");
+        assert_eq!(json["digest"], serde_json::Value::Null);
+        assert_eq!(json["latency_ms"]["p99.9"], 20.0);
+        assert_eq!(json["streams"]["authorisations"]["failures"]["message_too_large"], 2);
+    }
+
+    #[test]
+    fn people_read_counts_reasons_and_the_command_that_repeats_the_run() {
+        insta::assert_snapshot!(report().to_string(), @r"
+        payments: ended by a signal after 30.00 s
+          issued           14,512
+          delivered        14,500
+          failed           2: 2 message_too_large
+          unacknowledged   10
+          rate             500/s intended, 483/s delivered, 188.8 KiB/s
+          latency          p50 5.1 ms, p99 11.0 ms, p99.9 20.0 ms, max 31.0 ms
+          behind schedule  p50 0 µs, p99 0 µs, p99.9 0 µs, max 1.9 ms
+          peak memory      64.0 MiB
+          manifest         runs/payments.json
+          the same again   tidegate run payments --seed 42
+        ");
+    }
+}

@@ -1,0 +1,466 @@
+//! Counts of what was issued and what became of it, kept while a run goes on.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use metrics::{Counter, Gauge};
+
+use super::latency::{Distribution, Quantiles};
+use super::memory;
+use super::metric::{Meters, Metric};
+use crate::clock::Clock;
+use crate::publish::{self, Receipt, Receiver, Sink, Slice, Unacknowledged};
+
+/// Stands for "no slice is being handed over".
+const NOTHING: i64 = i64::MAX;
+
+/// Counts of a run. Receipts cost one lock a batch of them, slices one a slice.
+#[derive(Debug)]
+pub struct Tally {
+    streams: Vec<Stream>,
+    books: Mutex<Books>,
+    meters: Meters,
+    gauges: Gauges,
+    clock: Clock,
+    /// The intended time of the slice that is being handed over, or [`NOTHING`].
+    offered_ns: AtomicI64,
+    lag_ns: AtomicI64,
+    due_us: AtomicI64,
+}
+
+#[derive(Debug)]
+struct Stream {
+    name: String,
+    issued: AtomicU64,
+    issued_meter: Counter,
+    delivered_meter: Counter,
+    bytes_meter: Counter,
+}
+
+#[derive(Debug)]
+struct Gauges {
+    in_flight: Gauge,
+    lag: Gauge,
+    memory: Gauge,
+    latency: Vec<Gauge>,
+}
+
+/// What receipts said, and how long things took.
+#[derive(Debug, Default)]
+struct Books {
+    streams: Vec<Outcomes>,
+    recent: Distribution,
+    latency: Distribution,
+    lag: Distribution,
+}
+
+/// What became of the events of one stream, as far as receipts say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcomes {
+    /// Events that were acknowledged.
+    pub delivered: u64,
+    /// Bytes of key and value of those.
+    pub bytes: u64,
+    /// Events that were refused, by reason.
+    pub failed: BTreeMap<String, u64>,
+}
+
+impl Outcomes {
+    /// Events that were refused, for whatever reason.
+    pub fn failed_count(&self) -> u64 {
+        self.failed.values().sum()
+    }
+}
+
+/// A look at a run that goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Glance {
+    /// Events handed over.
+    pub issued: u64,
+    /// Events acknowledged.
+    pub delivered: u64,
+    /// Events refused.
+    pub failed: u64,
+    /// Bytes of key and value acknowledged.
+    pub bytes: u64,
+    /// How far the run is behind its schedule.
+    pub lag: Duration,
+    /// The latest due time that was handed over, in microseconds since the Unix epoch.
+    pub due_us: Option<i64>,
+    /// Latency of what was acknowledged since the last glance.
+    pub latency: Option<Quantiles>,
+}
+
+impl Glance {
+    /// Events handed over and without a receipt yet.
+    pub fn in_flight(&self) -> u64 {
+        self.issued.saturating_sub(self.delivered + self.failed)
+    }
+}
+
+/// The counts of a run that is over.
+#[derive(Clone, Debug)]
+pub struct Total {
+    /// A name, the number issued and the outcomes for each stream.
+    pub streams: Vec<(String, u64, Outcomes)>,
+    /// From intended time to acknowledgement.
+    pub latency: Option<Quantiles>,
+    /// How late events were handed over.
+    pub lag: Option<Quantiles>,
+    /// The latest due time that was handed over, in microseconds since the Unix epoch.
+    pub due_us: Option<i64>,
+}
+
+impl Tally {
+    /// A tally of streams by name, in the order of the model.
+    pub fn new(streams: &[String], meters: Meters, clock: Clock) -> Self {
+        let counter = |metric, name: &String| meters.counter(metric, &[name]);
+        let gauges = Gauges {
+            in_flight: meters.gauge(Metric::InFlightEvents, &[]),
+            lag: meters.gauge(Metric::LagSeconds, &[]),
+            memory: meters.gauge(Metric::MemoryBytes, &[]),
+            latency: ["0.5", "0.99", "0.999", "1"]
+                .map(|quantile| meters.gauge(Metric::LatencySeconds, &[quantile]))
+                .into(),
+        };
+        let books = Books { streams: vec![Outcomes::default(); streams.len()], ..Books::default() };
+        Self {
+            streams: streams
+                .iter()
+                .map(|name| Stream {
+                    name: name.clone(),
+                    issued: AtomicU64::new(0),
+                    issued_meter: counter(Metric::IssuedEvents, name),
+                    delivered_meter: counter(Metric::DeliveredEvents, name),
+                    bytes_meter: counter(Metric::DeliveredBytes, name),
+                })
+                .collect(),
+            books: Mutex::new(books),
+            gauges,
+            meters,
+            clock,
+            offered_ns: AtomicI64::new(NOTHING),
+            lag_ns: AtomicI64::new(0),
+            due_us: AtomicI64::new(i64::MIN),
+        }
+    }
+
+    /// Looks at the run, and sets the gauges to what it sees. To be called about once a second: the
+    /// latency is that of what was acknowledged since the last call.
+    pub fn glance(&self) -> Glance {
+        let issued = self.issued();
+        let mut books = self.books();
+        let latency = books.recent.quantiles();
+        let Books { recent, latency: whole, .. } = &mut *books;
+        whole.take(recent);
+        let glance = Glance {
+            issued,
+            delivered: books.streams.iter().map(|stream| stream.delivered).sum(),
+            failed: books.streams.iter().map(Outcomes::failed_count).sum(),
+            bytes: books.streams.iter().map(|stream| stream.bytes).sum(),
+            lag: self.lag(),
+            due_us: self.due_us(),
+            latency,
+        };
+        drop(books);
+        self.gauges.in_flight.set(glance.in_flight() as f64);
+        self.gauges.lag.set(glance.lag.as_secs_f64());
+        if let Some(resident) = memory::resident_bytes() {
+            self.gauges.memory.set(resident.now as f64);
+        }
+        if let Some(latency) = latency {
+            for (gauge, (_, time)) in self.gauges.latency.iter().zip(latency.named()) {
+                gauge.set(time.as_secs_f64());
+            }
+        }
+        glance
+    }
+
+    /// The counts so far; after the last receipt, those of the run.
+    pub fn total(&self) -> Total {
+        let mut books = self.books();
+        let Books { recent, latency, .. } = &mut *books;
+        latency.take(recent);
+        let streams = self.streams.iter().zip(&books.streams);
+        Total {
+            streams: streams
+                .map(|(stream, outcomes)| {
+                    let issued = stream.issued.load(Ordering::Acquire);
+                    (stream.name.clone(), issued, outcomes.clone())
+                })
+                .collect(),
+            latency: books.latency.quantiles(),
+            lag: books.lag.quantiles(),
+            due_us: self.due_us(),
+        }
+    }
+
+    fn issued(&self) -> u64 {
+        self.streams.iter().map(|stream| stream.issued.load(Ordering::Acquire)).sum()
+    }
+
+    fn due_us(&self) -> Option<i64> {
+        Some(self.due_us.load(Ordering::Relaxed)).filter(|due_us| *due_us != i64::MIN)
+    }
+
+    /// How late the last hand-over was, or, if one is waiting for the sink, how late that one is.
+    fn lag(&self) -> Duration {
+        let offered_ns = self.offered_ns.load(Ordering::Relaxed);
+        let waiting_ns =
+            if offered_ns == NOTHING { 0 } else { self.clock.now_ns().saturating_sub(offered_ns) };
+        let lag_ns = waiting_ns.max(self.lag_ns.load(Ordering::Relaxed));
+        Duration::from_nanos(u64::try_from(lag_ns).unwrap_or(0))
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count_issued(&self, slice: &Slice, taken: usize) {
+        let records = &slice.batch.records[slice.records.clone()][..taken];
+        let Some(last) = records.last() else { return };
+        for run in records.chunk_by(|a, b| a.stream == b.stream) {
+            let stream = &self.streams[usize::from(run[0].stream)];
+            stream.issued.fetch_add(run.len() as u64, Ordering::AcqRel);
+            stream.issued_meter.increment(run.len() as u64);
+        }
+        let lag_ns = self.clock.now_ns() - slice.schedule.intended_ns(last.due_us);
+        self.lag_ns.store(lag_ns, Ordering::Relaxed);
+        self.due_us.fetch_max(last.due_us, Ordering::Relaxed);
+        self.books().lag.record(lag_ns, taken as u64);
+    }
+
+    /// How many of a slice's records a sink took before it failed: those that it gave receipts for
+    /// or up, and that are not counted yet.
+    fn taken_before_failure(&self, unacknowledged: u64) -> u64 {
+        let settled: u64 = self
+            .books()
+            .streams
+            .iter()
+            .map(|stream| stream.delivered + stream.failed_count())
+            .sum();
+        (settled + unacknowledged).saturating_sub(self.issued())
+    }
+}
+
+impl Receiver for Tally {
+    fn receive(&self, receipts: &[Receipt<'_>]) {
+        let mut books = self.books();
+        let books = &mut *books;
+        for run in receipts.chunk_by(|a, b| a.stream == b.stream) {
+            let index = usize::from(run[0].stream);
+            let (mut delivered, mut bytes) = (0, 0);
+            for receipt in run {
+                match receipt.outcome {
+                    Ok(()) => {
+                        delivered += 1;
+                        bytes += u64::from(receipt.bytes);
+                        books.recent.record(receipt.latency_ns, 1);
+                    }
+                    Err(reason) => {
+                        let failed = &mut books.streams[index].failed;
+                        match failed.get_mut(reason) {
+                            Some(count) => *count += 1,
+                            None => _ = failed.insert(reason.to_owned(), 1),
+                        }
+                        let stream = self.streams[index].name.as_str();
+                        self.meters.counter(Metric::FailedEvents, &[stream, reason]).increment(1);
+                    }
+                }
+            }
+            books.streams[index].delivered += delivered;
+            books.streams[index].bytes += bytes;
+            self.streams[index].delivered_meter.increment(delivered);
+            self.streams[index].bytes_meter.increment(bytes);
+        }
+    }
+}
+
+/// A sink of which a [`Tally`] learns what it was given.
+pub struct Watched {
+    sink: Box<dyn Sink>,
+    tally: Arc<Tally>,
+    /// The slice that the sink failed at: how much of it was taken shows when all is settled.
+    failed: Option<Slice>,
+}
+
+impl Watched {
+    /// Watches `sink`, whose receipts go to the same `tally`.
+    pub fn new(sink: Box<dyn Sink>, tally: Arc<Tally>) -> Self {
+        Self { sink, tally, failed: None }
+    }
+}
+
+impl std::fmt::Debug for Watched {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Watched").field("tally", &self.tally).finish_non_exhaustive()
+    }
+}
+
+impl Sink for Watched {
+    fn publish(
+        &mut self,
+        slice: &Slice,
+        give_up: &dyn Fn() -> bool,
+    ) -> Result<usize, publish::Error> {
+        if let Some(first) = slice.batch.records[slice.records.clone()].first() {
+            let intended_ns = slice.schedule.intended_ns(first.due_us);
+            self.tally.offered_ns.store(intended_ns, Ordering::Relaxed);
+        }
+        let result = self.sink.publish(slice, give_up);
+        self.tally.offered_ns.store(NOTHING, Ordering::Relaxed);
+        match &result {
+            Ok(taken) => self.tally.count_issued(slice, *taken),
+            Err(_) => self.failed = Some(slice.clone()),
+        }
+        result
+    }
+
+    fn flush(
+        &mut self,
+        patience: Duration,
+        give_up: &dyn Fn() -> bool,
+    ) -> Result<Unacknowledged, publish::Error> {
+        let unacknowledged = self.sink.flush(patience, give_up)?;
+        if let Some(slice) = self.failed.take() {
+            let taken = self.tally.taken_before_failure(unacknowledged.0);
+            let taken = usize::try_from(taken).unwrap_or(usize::MAX).min(slice.records.len());
+            self.tally.count_issued(&slice, taken);
+        }
+        Ok(unacknowledged)
+    }
+
+    fn in_flight(&self) -> u64 {
+        self.sink.in_flight()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publish::Schedule;
+    use crate::stream::{Batch, Record};
+
+    /// Takes a fixed number of records in all, and acknowledges each but every tenth.
+    struct Limited {
+        room: usize,
+        tally: Arc<Tally>,
+        then: fn() -> Result<usize, publish::Error>,
+    }
+
+    impl Sink for Limited {
+        fn publish(
+            &mut self,
+            slice: &Slice,
+            _: &dyn Fn() -> bool,
+        ) -> Result<usize, publish::Error> {
+            let taken = slice.records.len().min(self.room);
+            self.room -= taken;
+            for (index, record) in
+                slice.batch.records[slice.records.clone()][..taken].iter().enumerate()
+            {
+                let outcome = if index % 10 == 9 { Err("message_too_large") } else { Ok(()) };
+                let receipt =
+                    Receipt { stream: record.stream, bytes: 7, outcome, latency_ns: 2_000_000 };
+                self.tally.receive(&[receipt]);
+            }
+            if taken == slice.records.len() { Ok(taken) } else { (self.then)() }
+        }
+
+        fn flush(
+            &mut self,
+            _: Duration,
+            _: &dyn Fn() -> bool,
+        ) -> Result<Unacknowledged, publish::Error> {
+            Ok(Unacknowledged(0))
+        }
+
+        fn in_flight(&self) -> u64 {
+            0
+        }
+    }
+
+    fn slice(count: usize, clock_ns: i64) -> Slice {
+        let records = (0..count)
+            .map(|index| Record {
+                due_us: 1_000 + i64::try_from(index).unwrap(),
+                start: 0,
+                key_bytes: 3,
+                value_bytes: 4,
+                partition: -1,
+                stream: u16::from(index % 3 == 0),
+                identity_bytes: 0,
+                keyed: true,
+            })
+            .collect();
+        Slice {
+            batch: Arc::new(Batch {
+                window_us: 0..1_000_000,
+                arena: Arc::default(),
+                records: Arc::new(records),
+                digest: None,
+            }),
+            records: 0..count,
+            schedule: Schedule::Paced { anchor_ns: clock_ns, begin_us: 0, speed: 1.0 },
+        }
+    }
+
+    fn tally(clock: &Clock) -> Arc<Tally> {
+        let names = ["a".to_owned(), "b".to_owned()];
+        Arc::new(Tally::new(&names, Meters::none(), clock.clone()))
+    }
+
+    #[test]
+    fn every_event_is_counted_once_for_its_stream() {
+        let clock = Clock::manual(10_000_000);
+        let tally = tally(&clock);
+        let sink = Limited {
+            room: 1_000,
+            tally: Arc::clone(&tally),
+            then: || unreachable!("there is room"),
+        };
+        let mut sink = Watched::new(Box::new(sink), Arc::clone(&tally));
+        assert_eq!(sink.publish(&slice(100, 0), &|| false).unwrap(), 100);
+        let glance = tally.glance();
+        assert_eq!((glance.issued, glance.delivered, glance.failed), (100, 90, 10));
+        assert_eq!(glance.bytes, 90 * 7);
+        assert_eq!(glance.in_flight(), 0);
+        let total = tally.total();
+        assert_eq!(total.streams[0].1 + total.streams[1].1, 100);
+        assert_eq!(total.streams[1].1, 34);
+        for (_, issued, outcomes) in &total.streams {
+            assert_eq!(*issued, outcomes.delivered + outcomes.failed_count());
+            assert_eq!(outcomes.failed.keys().collect::<Vec<_>>(), ["message_too_large"]);
+        }
+    }
+
+    #[test]
+    fn lag_is_from_the_intended_time_to_the_end_of_the_hand_over() {
+        let clock = Clock::manual(10_000_000);
+        let tally = tally(&clock);
+        let sink = Limited { room: 10, tally: Arc::clone(&tally), then: || Ok(0) };
+        let mut sink = Watched::new(Box::new(sink), Arc::clone(&tally));
+        sink.publish(&slice(1, 0), &|| false).unwrap();
+        assert_eq!(tally.glance().lag, Duration::from_millis(9));
+        assert_eq!(tally.total().lag.unwrap().max, Duration::from_millis(9));
+        assert_eq!(tally.total().due_us, Some(1_000));
+    }
+
+    #[test]
+    fn what_a_sink_took_before_it_failed_is_issued() {
+        let clock = Clock::manual(10_000_000);
+        let tally = tally(&clock);
+        let failure = || {
+            let source = std::io::ErrorKind::BrokenPipe.into();
+            Err(publish::Error::Write { target: "stdout".into(), source })
+        };
+        let sink = Limited { room: 42, tally: Arc::clone(&tally), then: failure };
+        let mut sink = Watched::new(Box::new(sink), Arc::clone(&tally));
+        assert!(sink.publish(&slice(100, 0), &|| false).is_err());
+        sink.flush(Duration::ZERO, &|| false).unwrap();
+        let glance = tally.glance();
+        assert_eq!((glance.issued, glance.delivered + glance.failed), (42, 42));
+    }
+}

@@ -1,0 +1,88 @@
+//! The Kafka of a run: its properties, and its topics before the first event.
+
+use crate::clock::Clock;
+use crate::config::model::Model;
+use crate::config::settings::{self, Settings};
+use crate::config::{Configuration, Mistake, Refused, Span};
+use crate::publish::kafka::topics::{self, Need, TopicState, Topics};
+use crate::publish::kafka::{self, Options, Timestamp};
+
+/// The sink's options as the settings have them, not checked.
+pub fn options(settings: &Settings) -> Result<Options, super::Error> {
+    let Some(kafka) = &settings.kafka else { return Err(super::Error::NoKafka) };
+    let properties = kafka.properties.iter();
+    Ok(Options {
+        properties: properties
+            .map(|property| (property.name.value.clone(), property.value.value.clone()))
+            .collect(),
+        timestamp: match kafka.timestamp {
+            settings::Timestamp::Handover => Timestamp::HandOver,
+            settings::Timestamp::Event => Timestamp::Event,
+        },
+        connect_timeout: settings.run.connect_timeout,
+        in_flight_bytes_max: settings.run.in_flight_bytes_max,
+    })
+}
+
+/// The sink's options, checked as far as that goes without a broker: what is wrong is shown where
+/// it stands.
+pub fn checked_options(configuration: &Configuration) -> Result<Options, super::Error> {
+    let options = options(&configuration.settings)?;
+    let Err(error) = options.check() else { return Ok(options) };
+    let name = match &error {
+        kafka::Error::UnknownProperty { name, .. }
+        | kafka::Error::BadProperty { name, .. }
+        | kafka::Error::ReservedProperty { name, .. } => Some(name.as_str()),
+        kafka::Error::MechanismMissing { .. } => Some("sasl.mechanism"),
+        _ => None,
+    };
+    let Some(span) = name.and_then(|name| place(configuration, name)) else {
+        return Err(error.into());
+    };
+    let mistake = Mistake { span, what: error.to_string(), help: None };
+    let refused = Refused::new(configuration.source.clone(), vec![mistake]);
+    Err(super::Error::Refused(Box::new(refused)))
+}
+
+fn place(configuration: &Configuration, name: &str) -> Option<Span> {
+    let properties = &configuration.settings.kafka.as_ref()?.properties;
+    let property = properties.iter().rev().find(|property| property.name.value == name)?;
+    Some(property.name.span.clone())
+}
+
+/// The topics that the model's streams need, each once, in the order of the model.
+pub fn needs(model: &Model) -> Vec<Need> {
+    let mut needs: Vec<Need> = Vec::new();
+    for stream in &model.streams {
+        let topic = &stream.topic;
+        if needs.iter().all(|need| need.name != topic.name) {
+            needs.push(Need {
+                name: topic.name.clone(),
+                partitions: topic.partitions,
+                replicas: topic.replicas.and_then(|replicas| u16::try_from(replicas).ok()),
+                config: topic.config.clone(),
+                ..Need::default()
+            });
+        }
+    }
+    needs
+}
+
+/// Looks at the topics before a run; makes the missing ones if that is asked for, and refuses what
+/// would be refused later. Waits for the broker, in a bounded way.
+pub fn prepare_topics(
+    options: &Options,
+    needs: &[Need],
+    create: bool,
+    clock: &Clock,
+) -> Result<Vec<TopicState>, kafka::Error> {
+    let connection = Topics::connect(options, clock.clone())?;
+    let states = if create {
+        connection.create(needs)?
+    } else {
+        let names: Vec<&str> = needs.iter().map(|need| need.name.as_str()).collect();
+        connection.inspect(&names)?
+    };
+    topics::check(&states, needs, options.timestamp, clock.now_us())?;
+    Ok(states)
+}

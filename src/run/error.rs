@@ -1,0 +1,132 @@
+//! Why a run cannot begin, or did not end well.
+
+use std::io;
+
+use super::request::Shard;
+use super::{schema, window};
+use crate::config::Refused;
+use crate::encode::registry;
+use crate::publish::{self, kafka};
+use crate::{manifest, observe};
+
+/// Why a run cannot begin, or did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The configuration cannot be run.
+    #[error("{0}")]
+    Refused(Box<Refused>),
+    /// The part of model time that was asked for cannot be.
+    #[error(transparent)]
+    Window(#[from] window::Error),
+    /// More shards than lanes: some would have nothing to send.
+    #[error(
+        "`--shard {shard}`: the model has {lanes} lanes, so there can be {lanes} shards at most"
+    )]
+    TooManyShards {
+        /// The shard.
+        shard: Shard,
+        /// The model's lanes.
+        lanes: u16,
+    },
+    /// Shards would each have a start of their own.
+    #[error(
+        "`--shard` needs a start that all shards share, and the model's is \"now\": add \
+         `--start 2026-03-02T00:00:00Z`"
+    )]
+    ShardWithoutStart,
+    /// Shards would each begin at another moment.
+    #[error(
+        "`--shard` to {sink} needs a moment at which all shards begin: add `--at` with a time a \
+         little ahead, such as `--at 2026-03-02T12:00:00Z`"
+    )]
+    ShardWithoutMoment {
+        /// Where to.
+        sink: &'static str,
+    },
+    /// A moment to begin at, and no schedule.
+    #[error(
+        "`--at` says when the schedule begins, and with `--speed max` there is none: leave one out"
+    )]
+    MomentWithoutSchedule,
+    /// A stream that the model does not have.
+    #[error("the model has no stream `{name}`: {hint}")]
+    UnknownStream {
+        /// What was given.
+        name: String,
+        /// The nearest one, or all.
+        hint: String,
+    },
+    /// The model names no Kafka.
+    #[error(
+        "the model names no Kafka: add `[sink.kafka]` to it, `-X bootstrap.servers=HOST:PORT`, or \
+         another sink with `--to`"
+    )]
+    NoKafka,
+    /// The model names no registry, and Avro on Kafka needs one.
+    #[error("the model names no schema registry: add `[registry]` to it, or `--registry URL`")]
+    NoRegistry,
+    /// The schema registry.
+    #[error(transparent)]
+    Registry(#[from] registry::Error),
+    /// A schema from the registry that we cannot write with.
+    #[error(transparent)]
+    Schema(#[from] schema::Error),
+    /// Kafka, before the first event.
+    #[error(transparent)]
+    Kafka(#[from] kafka::Error),
+    /// The manifest.
+    #[error(transparent)]
+    Manifest(#[from] manifest::Error),
+    /// The metrics endpoint.
+    #[error(transparent)]
+    Metrics(#[from] observe::exporter::Error),
+    /// The sink, while the run went on.
+    #[error(transparent)]
+    Publish(#[from] publish::Error),
+    /// The system refused a thread, a signal handler or the like.
+    #[error("cannot {what}")]
+    System {
+        /// What was asked of it.
+        what: &'static str,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The counts do not add up: our own bug, which must not be hidden.
+    #[error(
+        "{issued} events were issued, but {known} are known of; this is a bug of tidegate, and \
+         the report cannot be trusted"
+    )]
+    Miscounted {
+        /// Events issued.
+        issued: u64,
+        /// Events delivered, failed or unacknowledged.
+        known: u64,
+    },
+}
+
+impl Error {
+    /// Whether the invocation or the configuration is wrong, rather than the world around.
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Refused(_)
+            | Self::Window(_)
+            | Self::TooManyShards { .. }
+            | Self::ShardWithoutStart
+            | Self::ShardWithoutMoment { .. }
+            | Self::MomentWithoutSchedule
+            | Self::UnknownStream { .. }
+            | Self::NoKafka
+            | Self::NoRegistry => true,
+            Self::Kafka(error) => error.is_configuration(),
+            Self::Registry(error) => matches!(
+                error,
+                registry::Error::NoAddress
+                    | registry::Error::NotAnAddress { .. }
+                    | registry::Error::PasswordInAddress
+                    | registry::Error::NotPem { .. }
+            ),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Batches made ahead, in parallel, and handed out in order.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::thread::JoinHandle;
+
+use super::producer::{Made, Producer, Worker};
+use super::{Batch, Error};
+use crate::plan::batch::Batches;
+
+/// Threads that make batches, at most a few ahead of the reader.
+#[derive(Debug)]
+pub struct Ahead {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    /// Events of the unsharded run that were handed out, if the run is to end after so many.
+    issued: u64,
+}
+
+#[derive(Debug)]
+struct Shared {
+    producer: Producer,
+    batches: Batches,
+    /// How many batches may wait or be in the making.
+    room: u64,
+    state: Mutex<State>,
+    /// A batch was handed out, or the reader went away: threads look again.
+    handed_out: Condvar,
+    /// A batch was finished: the reader looks again.
+    finished: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The next job to be taken by a thread.
+    next_job: u64,
+    /// The next batch to be handed out.
+    next_batch: u64,
+    made: BTreeMap<u64, Option<Result<Made, Error>>>,
+    closed: bool,
+    waker: Option<Waker>,
+}
+
+impl Ahead {
+    /// Starts the threads.
+    pub fn start(producer: Producer, batches: Batches, threads: usize) -> Result<Self, Error> {
+        let shared = Arc::new(Shared {
+            producer,
+            batches,
+            room: 2 * threads as u64 + 2,
+            state: Mutex::default(),
+            handed_out: Condvar::new(),
+            finished: Condvar::new(),
+        });
+        let mut ahead = Self { shared, threads: Vec::new(), issued: 0 };
+        for number in 0..threads {
+            let shared = Arc::clone(&ahead.shared);
+            let thread = std::thread::Builder::new()
+                .name(format!("generate-{number}"))
+                .spawn(move || work(&shared))
+                .map_err(Error::Thread)?;
+            ahead.threads.push(thread);
+        }
+        Ok(ahead)
+    }
+
+    /// The next batch, waiting for it on this thread.
+    pub fn next_blocking(&mut self) -> Option<Result<Batch, Error>> {
+        loop {
+            let shared = Arc::clone(&self.shared);
+            let mut state = shared.lock();
+            loop {
+                if let Some(item) = state.take() {
+                    shared.handed_out.notify_all();
+                    drop(state);
+                    match self.finish(item) {
+                        Some(item) => return item,
+                        None => break,
+                    }
+                }
+                if state.closed {
+                    return None;
+                }
+                state = shared.finished.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+    }
+
+    /// The next batch, if it is made.
+    pub fn poll_next(&mut self, context: &Context<'_>) -> Poll<Option<Result<Batch, Error>>> {
+        loop {
+            let item = {
+                let mut state = self.shared.lock();
+                match state.take() {
+                    Some(item) => item,
+                    None if state.closed => return Poll::Ready(None),
+                    None => {
+                        state.waker = Some(context.waker().clone());
+                        return Poll::Pending;
+                    }
+                }
+            };
+            self.shared.handed_out.notify_all();
+            if let Some(item) = self.finish(item) {
+                return Poll::Ready(item);
+            }
+        }
+    }
+
+    /// Cuts a batch at the run's end; None: nothing is left of it, look at the next.
+    #[expect(clippy::option_option, reason = "the inner one is the end of the stream")]
+    fn finish(
+        &mut self,
+        item: Option<Result<Made, Error>>,
+    ) -> Option<Option<Result<Batch, Error>>> {
+        let Some(result) = item else {
+            self.shared.close();
+            return Some(None);
+        };
+        let Made { mut batch, mut ranks } = match result {
+            Ok(made) => made,
+            Err(error) => {
+                self.shared.close();
+                return Some(Some(Err(error)));
+            }
+        };
+        if let Some(count) = self.shared.producer.counts() {
+            let left = count.saturating_sub(self.issued);
+            self.issued += ranks.total();
+            if left == 0 {
+                self.shared.close();
+                return Some(None);
+            }
+            if ranks.total() > left {
+                let kept = ranks.own_before(left);
+                let mut records = batch.records.to_vec();
+                records.truncate(kept);
+                batch.records = Arc::new(records);
+                batch.digest = self.shared.producer.digest(&batch);
+            }
+        }
+        (!batch.records.is_empty()).then_some(Some(Ok(batch)))
+    }
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        self.shared.close();
+        for thread in self.threads.drain(..) {
+            // A panic was reported as the stream's last item; there is nobody left to tell here.
+            drop(thread.join());
+        }
+    }
+}
+
+impl State {
+    /// The next batch in order, if it is made. (The inner None is the end.)
+    #[expect(clippy::option_option, reason = "the inner one is the end of the stream")]
+    fn take(&mut self) -> Option<Option<Result<Made, Error>>> {
+        if self.closed {
+            return None;
+        }
+        let item = self.made.remove(&self.next_batch)?;
+        self.next_batch += 1;
+        Some(item)
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // The state is whole between any two statements, so that a panic elsewhere does not harm it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self) {
+        self.lock().closed = true;
+        self.handed_out.notify_all();
+        self.finished.notify_all();
+    }
+
+    fn deliver(&self, job: u64, item: Option<Result<Made, Error>>) {
+        let waker = {
+            let mut state = self.lock();
+            state.made.insert(job, item);
+            state.waker.take()
+        };
+        self.finished.notify_all();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// The next job's number, when there is room for its batch; None when the reader is gone.
+    fn next_job(&self) -> Option<u64> {
+        let mut state = self.lock();
+        loop {
+            if state.closed {
+                return None;
+            }
+            if state.next_job < state.next_batch + self.room {
+                state.next_job += 1;
+                return Some(state.next_job - 1);
+            }
+            state = self.handed_out.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// Reports a panic of its thread as the stream's end, so that the reader does not wait for ever.
+struct Guard<'a> {
+    shared: &'a Shared,
+    job: u64,
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.shared.deliver(self.job, Some(Err(Error::Panicked)));
+        }
+    }
+}
+
+fn work(shared: &Shared) {
+    let mut worker = Worker::default();
+    while let Some(number) = shared.next_job() {
+        let guard = Guard { shared, job: number };
+        let Some(job) = shared.batches.job(number) else {
+            shared.deliver(number, None);
+            return;
+        };
+        let made = shared.producer.make(&mut worker, &job);
+        drop(guard);
+        shared.deliver(number, Some(made));
+    }
+}

@@ -1,0 +1,48 @@
+//! Where a run of a given number of events ends.
+
+/// The times and streams of all events of a batch's window, and which of them are in the batch.
+///
+/// Kept only where a run is to end after so many events of the unsharded run.
+#[derive(Debug, Default)]
+pub struct Ranks {
+    events: Vec<Event>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Event {
+    time_us: u64,
+    stream: usize,
+    place: u64,
+    own: bool,
+}
+
+impl Ranks {
+    /// Adds a tick's events of a stream, in send order; `own` says which are in the batch.
+    pub fn extend(
+        &mut self,
+        stream: usize,
+        begin_us: u64,
+        arrivals: &[u64],
+        own: impl Fn(u64) -> bool,
+    ) {
+        let time = crate::plan::arrival::INDEX_BITS + crate::plan::arrival::LANE_BITS;
+        self.events.extend(arrivals.iter().map(|&arrival| Event {
+            time_us: begin_us + (arrival >> time),
+            stream,
+            place: arrival,
+            own: own(arrival),
+        }));
+    }
+
+    /// How many events there are, those of other shards included.
+    pub fn total(&self) -> u64 {
+        self.events.len() as u64
+    }
+
+    /// How many of the batch's records are among the first `count` of all events.
+    pub fn own_before(&mut self, count: u64) -> usize {
+        self.events.sort();
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        self.events.iter().take(count).filter(|event| event.own).count()
+    }
+}

@@ -1,0 +1,318 @@
+//! Makes one batch: arrivals, rows, bytes, in send order.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::cut::Ranks;
+use super::digest::Digest;
+use super::{Batch, Error, Options, Record, Route};
+use crate::config::model::KeyFormat;
+use crate::encode::partition;
+use crate::encode::row::{self, Key, Lengths, RowEncoder};
+use crate::encode::wire::FRAMING_BYTES;
+use crate::generate::column::{CHUNK_ROWS, Frame};
+use crate::generate::cpu::{self, Context};
+use crate::plan::arrival::{self, INDEX_BITS, LANE_BITS, Place};
+use crate::plan::batch::Job;
+use crate::plan::program::input;
+use crate::plan::traffic::Segment;
+use crate::plan::{Plan, StreamPlan};
+
+/// Everything that threads need to make batches; shared by all of them.
+#[derive(Debug)]
+pub struct Producer {
+    plan: Arc<Plan>,
+    options: Options,
+    encoders: Vec<RowEncoder>,
+}
+
+/// What one thread keeps between batches: room, and the segment that it was last in.
+#[derive(Debug, Default)]
+pub struct Worker {
+    streams: Vec<Scratch>,
+}
+
+#[derive(Debug, Default)]
+struct Scratch {
+    frame: Frame,
+    segment: Option<(i64, Segment)>,
+    /// Times, lanes and indices of a tick's events, as numbers that sort in send order.
+    arrivals: Vec<u64>,
+    lengths: Vec<Lengths>,
+}
+
+/// A batch, and how it stands in the unsharded run.
+#[derive(Debug)]
+pub struct Made {
+    /// The batch.
+    pub batch: Batch,
+    /// Where its records stand among all of the window's.
+    pub ranks: Ranks,
+}
+
+const LANE_SHIFT: u32 = INDEX_BITS;
+const TIME_SHIFT: u32 = INDEX_BITS + LANE_BITS;
+
+impl Producer {
+    /// Compiles the encoders for a plan's streams.
+    pub fn new(plan: Arc<Plan>, options: Options) -> Result<Self, Error> {
+        let route = |number: usize| options.routes.get(number).copied().unwrap_or_default();
+        let encoders = plan
+            .streams
+            .iter()
+            .enumerate()
+            .map(|(number, stream)| encoder(stream, route(number)))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { plan, options, encoders })
+    }
+
+    fn route(&self, stream: usize) -> Route {
+        self.options.routes.get(stream).copied().unwrap_or_default()
+    }
+
+    /// Makes a job's batch.
+    pub fn make(&self, worker: &mut Worker, job: &Job) -> Result<Made, Error> {
+        worker.streams.resize_with(self.plan.streams.len(), Scratch::default);
+        let mut output = Output::default();
+        let mut ranks = Ranks::default();
+        for (number, scratch) in worker.streams.iter_mut().enumerate() {
+            if !self.route(number).skipped {
+                self.stream(number, scratch, job, &mut output, &mut ranks)?;
+            }
+        }
+        if self.plan.streams.len() > 1 {
+            // Each stream is in order already; the sort is stable and merges runs.
+            output.records.sort_by_key(|record| (record.due_us, record.stream));
+        }
+        let start_us = self.plan.start_us;
+        let at = |since_us: u64| start_us.saturating_add_unsigned(since_us);
+        let mut batch = Batch {
+            window_us: at(job.window_us.start)..at(job.window_us.end),
+            arena: Arc::new(output.arena),
+            records: Arc::new(output.records),
+            digest: None,
+        };
+        batch.digest = self.digest(&batch);
+        Ok(Made { batch, ranks })
+    }
+
+    /// The digest of a batch's records, if digests are asked for.
+    pub fn digest(&self, batch: &Batch) -> Option<Digest> {
+        self.options.digest.then(|| {
+            let mut sum = Digest::default();
+            for record in batch.records.iter() {
+                let stream = usize::from(record.stream);
+                let plan = &self.plan.streams[stream];
+                let route = self.route(stream);
+                let mut key = &batch.arena[record.key_range()];
+                if plan.key_format == KeyFormat::Avro && route.ids.key.is_some() {
+                    key = key.get(FRAMING_BYTES..).unwrap_or_default();
+                }
+                let value = &batch.arena[record.value_range()];
+                let datum = &value[self.encoders[stream].framing_bytes()..];
+                sum.add(Digest::of(&plan.name, key, datum));
+            }
+            sum
+        })
+    }
+
+    /// Whether ranks in the unsharded run are needed to know where it ends.
+    pub(super) fn counts(&self) -> Option<u64> {
+        self.options.count
+    }
+
+    fn stream(
+        &self,
+        number: usize,
+        scratch: &mut Scratch,
+        job: &Job,
+        output: &mut Output,
+        ranks: &mut Ranks,
+    ) -> Result<(), Error> {
+        let stream = &self.plan.streams[number];
+        if scratch.frame.columns() == 0 {
+            let columns = usize::from(stream.compiled.program.columns);
+            scratch.frame = Frame::new(columns, CHUNK_ROWS);
+        }
+        let tick_us = self.plan.tick.length_us().unsigned_abs();
+        for tick in job.ticks.clone() {
+            let begin_us = tick * tick_us;
+            let slot = cpu::slot_of(self.plan.start_us.saturating_add_unsigned(begin_us));
+            if scratch
+                .segment
+                .as_ref()
+                .is_none_or(|(at, _)| *at != slot && !stream.traffic.is_constant())
+            {
+                scratch.segment = Some((slot, stream.traffic.segment(slot)));
+            }
+            let Some((_, segment)) = scratch.segment.take() else { continue };
+            let inside = job.window_us.start.max(begin_us) - begin_us
+                ..(job.window_us.end - begin_us).min(tick_us);
+            self.arrive(stream, &segment, (tick, inside), &mut scratch.arrivals);
+            if self.options.count.is_some() {
+                let own = |arrival: u64| self.is_own(lane_of(arrival));
+                ranks.extend(number, begin_us, &scratch.arrivals, own);
+            }
+            let context = Context { segment: &segment, slot };
+            let arrivals = std::mem::take(&mut scratch.arrivals);
+            let result = self.rows(number, scratch, (tick, &arrivals), context, output);
+            scratch.arrivals = arrivals;
+            scratch.segment = Some((slot, segment));
+            result?;
+        }
+        Ok(())
+    }
+
+    fn is_own(&self, lane: u32) -> bool {
+        lane % self.options.shard.count == self.options.shard.index
+    }
+
+    /// The events of a tick with times in `inside` (microseconds from its begin), in send order. Only
+    /// those of the shard, unless the place of each in the unsharded run is asked for.
+    fn arrive(
+        &self,
+        stream: &StreamPlan,
+        segment: &Segment,
+        (tick, inside): (u64, Range<u64>),
+        arrivals: &mut Vec<u64>,
+    ) {
+        arrivals.clear();
+        let tick_us = self.plan.tick.length_us().unsigned_abs();
+        for (lane, mean) in (0..self.plan.lanes).zip(&segment.means) {
+            if !self.is_own(lane) && self.options.count.is_none() {
+                continue;
+            }
+            let count = arrival::count(stream.key, tick, lane, mean);
+            let place = Place { key: stream.key, tick, lane, tick_us };
+            arrival::times(place, count, &mut |index, at_us| {
+                if inside.contains(&u64::from(at_us)) {
+                    let lane = u64::from(lane) << LANE_SHIFT;
+                    arrivals.push(u64::from(at_us) << TIME_SHIFT | lane | u64::from(index));
+                }
+            });
+        }
+        arrivals.sort_unstable();
+    }
+
+    fn rows(
+        &self,
+        number: usize,
+        scratch: &mut Scratch,
+        (tick, arrivals): (u64, &[u64]),
+        context: Context<'_>,
+        output: &mut Output,
+    ) -> Result<(), Error> {
+        let stream = &self.plan.streams[number];
+        let tick_us = self.plan.tick.length_us().unsigned_abs();
+        let begin_us = tick * tick_us;
+        let mut own =
+            arrivals.iter().copied().filter(|&arrival| self.is_own(lane_of(arrival))).peekable();
+        while own.peek().is_some() {
+            let mut rows = [0; CHUNK_ROWS];
+            let mut count = 0;
+            for (row, arrival) in rows.iter_mut().zip(&mut own) {
+                *row = arrival;
+                count += 1;
+            }
+            let rows = &rows[..count];
+            fill_inputs(&mut scratch.frame, tick, begin_us, rows);
+            cpu::run(&stream.compiled.program, &mut scratch.frame, context);
+            let start = output.arena.len();
+            scratch.lengths.clear();
+            self.encoders[number]
+                .encode(&scratch.frame, &mut output.arena, &mut scratch.lengths)
+                .map_err(|source| Error::Encode { stream: stream.name.clone(), source })?;
+            let shape = Shape {
+                stream: u16::try_from(number).unwrap_or(u16::MAX),
+                keyed: stream.compiled.key.is_some(),
+                partitions: self.route(number).partitions,
+                begin_us: self.plan.start_us.saturating_add_unsigned(begin_us),
+            };
+            output.note(&shape, rows, start, &scratch.lengths);
+        }
+        Ok(())
+    }
+}
+
+/// What all records of a chunk share.
+struct Shape {
+    stream: u16,
+    keyed: bool,
+    partitions: Option<u32>,
+    begin_us: i64,
+}
+
+#[derive(Debug, Default)]
+struct Output {
+    arena: Vec<u8>,
+    records: Vec<Record>,
+}
+
+impl Output {
+    fn note(&mut self, shape: &Shape, rows: &[u64], mut start: usize, lengths: &[Lengths]) {
+        for (&arrival, lengths) in rows.iter().zip(lengths) {
+            let mut record = Record {
+                due_us: shape.begin_us.saturating_add_unsigned(arrival >> TIME_SHIFT),
+                start: low(start as u64),
+                key_bytes: lengths.key,
+                value_bytes: lengths.value,
+                partition: -1,
+                stream: shape.stream,
+                identity_bytes: lengths.identity.to_le_bytes()[0],
+                keyed: shape.keyed,
+            };
+            if let Some(partitions) = shape.partitions {
+                record.partition = if shape.keyed {
+                    partition::of_key(&self.arena[record.key_range()], partitions)
+                } else {
+                    // Without a key events are spread evenly, by who they are.
+                    (low(arrival >> LANE_SHIFT ^ arrival) % partitions).cast_signed()
+                };
+            }
+            start = record.value_range().end;
+            self.records.push(record);
+        }
+    }
+}
+
+fn encoder(stream: &StreamPlan, route: Route) -> Result<RowEncoder, Error> {
+    let key = stream.compiled.key.as_ref().map(|text| match stream.key_format {
+        KeyFormat::String => Key::Text(text.clone()),
+        KeyFormat::Avro => Key::Avro { text: text.clone(), schema_id: route.ids.key },
+    });
+    RowEncoder::compile(&row::Plan {
+        identity: stream.compiled.identity_header,
+        key: key.as_ref(),
+        schema_id: route.ids.value,
+        schema: &stream.schema,
+        fill: &stream.compiled.fill,
+    })
+    .map_err(|source| Error::Encode { stream: stream.name.clone(), source })
+}
+
+/// Who the rows of a chunk are.
+fn fill_inputs(frame: &mut Frame, tick: u64, begin_us: u64, rows: &[u64]) {
+    frame.set_rows(rows.len());
+    let mut fill = |register, word: &dyn Fn(u64) -> u32| {
+        for (out, &row) in frame.column_mut(register).iter_mut().zip(rows) {
+            *out = word(row);
+        }
+    };
+    let place_bits = (1 << TIME_SHIFT) - 1;
+    let number = |row: u64| tick << TIME_SHIFT | row & place_bits;
+    let time = |row: u64| begin_us + (row >> TIME_SHIFT);
+    fill(input::NUMBER.high, &|row| low(number(row) >> 32));
+    fill(input::NUMBER.low, &|row| low(number(row)));
+    fill(input::TIME.high, &|row| low(time(row) >> 32));
+    fill(input::TIME.low, &|row| low(time(row)));
+    fill(input::LANE, &lane_of);
+}
+
+fn lane_of(arrival: u64) -> u32 {
+    low(arrival >> LANE_SHIFT) & ((1 << LANE_BITS) - 1)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the lower word is meant")]
+const fn low(value: u64) -> u32 {
+    value as u32
+}

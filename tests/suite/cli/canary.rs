@@ -1,0 +1,68 @@
+//! Secrets: put in by every door, they come out of none.
+
+use std::path::Path;
+use std::process::Output;
+
+use super::{MODEL, folder, program, stderr, stdout};
+
+/// Looks like a password, and like nothing else in any output.
+const CANARY: &str = "canary-4f1d9c-hunter2";
+
+/// Asserts that neither output nor any file that the run left shows the canary.
+fn assert_silent(folder: &Path, output: &Output, what: &str) {
+    let (out, err) = (stdout(output), stderr(output));
+    assert!(!out.contains(CANARY) && !err.contains(CANARY), "{what}: {out}{err}");
+    let mut found = 0;
+    for entry in std::fs::read_dir(folder.join("runs")).into_iter().flatten() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        assert!(!text.contains(CANARY), "{what}: {text}");
+        found += 1;
+    }
+    assert!(found > 0 || output.status.code() != Some(0), "{what}: no manifest was looked at");
+}
+
+#[test]
+fn a_secret_is_masked_in_all_outputs_of_runs_that_work_and_runs_that_fail() {
+    let secret_file = folder();
+    let secret_path = secret_file.path().join("secret");
+    std::fs::write(&secret_path, CANARY).unwrap();
+    let by_file = format!("\"sasl.password\" = {{ file = {:?} }}", secret_path.to_str().unwrap());
+    let literal = format!("\"sasl.password\" = \"{CANARY}\"");
+    let by_flag = format!("sasl.password={CANARY}");
+    let by_set = format!("registry.token={CANARY}");
+    let by_unknown = format!("sasl.pasword={CANARY}");
+    let doors: [(&str, &str, &[&str]); 7] = [
+        ("the model", &literal, &[]),
+        ("a file", &by_file, &[]),
+        ("the environment", "\"sasl.password\" = { env = \"CANARY\" }", &[]),
+        ("a variable of our own", "", &[]),
+        ("-X", "", &["-X", &by_flag]),
+        ("--set", "", &["--set", &by_set]),
+        ("a misspelt -X", "", &["-X", &by_unknown]),
+    ];
+    for (door, line, flags) in doors {
+        for ways in [
+            &["--to", "null", "--count", "10", "--speed", "max"][..],
+            &["--to", "null", "--count", "10", "--speed", "max", "--json", "--log", "trace"],
+            &["--to", "kafka", "--log", "debug", "--set", "run.connect_timeout=1s"],
+            // The broken line stands beside the secret, so the caret's context would show it.
+            &["--to", "null", "--set", "sink.kafka.timestamp=never"],
+        ] {
+            let folder = folder();
+            let model = MODEL.replace(
+                "\"bootstrap.servers\"",
+                &format!("{line}\n\"security.protocol\" = \"SASL_PLAINTEXT\"\n\"sasl.mechanism\" = \"PLAIN\"\n\"sasl.username\" = \"u\"\n\"bootstrap.servers\""),
+            );
+            std::fs::write(folder.path().join("model.toml"), model).unwrap();
+            let words: Vec<&str> =
+                ["run", "model.toml"].iter().chain(ways).chain(flags).copied().collect();
+            let mut command = program(folder.path(), &words);
+            command.env("CANARY", CANARY);
+            if door == "a variable of our own" {
+                command.env("TIDEGATE_SINK__KAFKA__SASL_PASSWORD", CANARY);
+            }
+            let output = command.output().unwrap();
+            assert_silent(folder.path(), &output, &format!("{door}, {ways:?}"));
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! What is typed: help, wrong inputs, exit codes.
+
+use super::{MODEL, assert_exit, folder, program, run, stderr, stdout};
+
+#[test]
+fn every_command_has_help_on_stdout_with_its_flags() {
+    let folder = folder();
+    for (words, told) in [
+        (&["--help"][..], &["run", "validate", "sample", "topics", "completions", "--log"][..]),
+        (
+            &["run", "--help"],
+            &[
+                "--rate", "--speed", "--start", "--from", "--until", "--duration", "--for",
+                "--count", "--seed", "--shard", "--at", "--threads", "--streams", "--to", "--set",
+                "-X", "--registry", "--create-topics", "--json", "--digest", "--fail-if",
+                "--quiet", "--metrics", "--manifest", "--drain",
+            ],
+        ),
+        (&["validate", "--help"], &["MODEL", "--set"]),
+        (&["sample", "--help"], &["--number", "--stream"]),
+        (&["topics", "--help"], &["--create", "--json"]),
+    ] {
+        let output = run(folder.path(), words);
+        assert_exit(&output, 0);
+        for flag in told {
+            assert!(stdout(&output).contains(flag), "{flag} is not in {}", stdout(&output));
+        }
+        assert!(!stdout(&output).contains("--pace"), "what is not built is not offered");
+    }
+    assert_exit(&run(folder.path(), &["--version"]), 0);
+}
+
+#[test]
+fn wrong_words_are_refused_with_exit_2_and_the_way_out() {
+    let folder = folder();
+    for (words, told) in [
+        (&["rnu"][..], "run"),
+        (&["run", "--speeed", "1"], "--speed"),
+        (&["run", "model.toml", "--to", "pulsar"], "kafka, stdout, null"),
+        (&["run", "model.toml", "--to", "file:out"], "kafka, stdout, null"),
+        (&["run", "model.toml", "--device", "gpu"], "`--device` is not known yet"),
+        (&["run", "model.toml", "--pace", "5000/s"], "`--pace` is not known yet"),
+        (&["run", "model.toml", "--shard", "3/3"], "the last of 3 is 2/3"),
+        (&["run", "model.toml", "--shard", "0/0"], "there is no shard of 0"),
+        (&["run", "model.toml", "--at", "noon"], "is not a time"),
+        (&["run", "model.toml", "--fail-if", "lag_p98>1s"], "did you mean `lag_p99`?"),
+        (&["run", "model.toml", "--fail-if", "lag_p99>1"], "a time, such as 500us"),
+        (&["run", "model.toml", "--until", "1h", "--duration", "1h"], "cannot be used with"),
+        (&["run", "missing.toml"], "missing.toml"),
+        (&["validate"], "MODEL"),
+        (&["validate", "missing.toml"], "missing.toml"),
+        (&["validate", "model.toml", "--rate", "fast"], "fast"),
+        (&["sample", "model.toml", "-n", "many"], "many"),
+        (&["sample", "model.toml", "--stream", "payment"], "did you mean `payments`?"),
+        (&["sample", "missing.toml"], "missing.toml"),
+        (&["topics"], "MODEL"),
+        (&["topics", "missing.toml"], "missing.toml"),
+        (&["topics", "model.toml", "--set", "seed"], "KEY.PATH=VALUE"),
+        (&["completions", "tcsh"], "bash"),
+    ] {
+        let output = run(folder.path(), words);
+        assert_exit(&output, 2);
+        assert_eq!(stdout(&output), "", "{words:?}");
+        assert!(stderr(&output).contains(told), "{words:?} told {}", stderr(&output));
+    }
+}
+
+#[test]
+fn values_that_cannot_be_are_refused_with_exit_2_before_anything_is_sent() {
+    let folder = folder();
+    for (words, told) in [
+        (&["--rate", "5/fortnight"][..], "5/fortnight"),
+        (&["--speed", "0"], "--speed"),
+        (&["--speed", "fast"], "fast"),
+        (&["--seed", "-1"], "--seed"),
+        (&["--start", "yesterday"], "yesterday"),
+        (&["--count", "0"], "--count"),
+        (&["--threads", "0"], "--threads"),
+        (&["--duration", "10 parsecs"], "10 parsecs"),
+        (&["--from", "2020-01-01T00:00:00Z"], "nothing is earlier than the start"),
+        (&["--until", "0s"], "not after the begin"),
+        (&["--streams", "payment"], "did you mean `payments`?"),
+        (&["--shard", "0/100"], "64"),
+        (&["--start", "now", "--shard", "0/2"], "--start"),
+        (&["--set", "traffic.rat=5/s"], "rate"),
+        (&["--set", "nonsense"], "KEY.PATH=VALUE"),
+        (&["--metrics", "everywhere"], "everywhere"),
+    ] {
+        let words: Vec<&str> =
+            ["run", "model.toml", "--to", "null"].iter().chain(words).copied().collect();
+        let output = run(folder.path(), &words);
+        assert_exit(&output, 2);
+        assert!(stderr(&output).contains(told), "{words:?} told {}", stderr(&output));
+        assert!(!folder.path().join("runs").exists(), "{words:?} left a manifest");
+    }
+}
+
+#[test]
+fn an_unknown_property_of_the_broker_is_refused_before_any_wait() {
+    let folder = folder();
+    let words = ["run", "model.toml", "--to", "kafka", "-X", "lingr.ms=5"];
+    let output = run(folder.path(), &words);
+    assert_exit(&output, 2);
+    assert!(stderr(&output).contains("linger.ms"), "{}", stderr(&output));
+}
+
+#[test]
+fn shards_at_a_real_sink_need_a_common_moment() {
+    let folder = folder();
+    let output = run(folder.path(), &["run", "model.toml", "--shard", "0/2", "--to", "kafka"]);
+    assert_exit(&output, 2);
+    assert!(stderr(&output).contains("--at"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_broker_or_registry_that_is_not_there_is_named_after_a_bounded_wait() {
+    let folder = folder();
+    for (words, address) in [
+        (&["run", "model.toml", "--count", "1"][..], "127.0.0.1:1"),
+        (&["topics", "model.toml"], "127.0.0.1:1"),
+    ] {
+        let words: Vec<&str> =
+            words.iter().chain(&["--set", "run.connect_timeout=1s"]).copied().collect();
+        let began = super::now();
+        let output = run(folder.path(), &words);
+        assert_exit(&output, 1);
+        assert!(stderr(&output).contains(address), "{}", stderr(&output));
+        assert!(began.elapsed().as_secs() < 15, "waited {:?}", began.elapsed());
+    }
+}
+
+#[test]
+fn all_mistakes_of_a_model_are_told_at_once_with_their_places() {
+    let folder = folder();
+    let bad = MODEL.replace("rate = \"1000/s\"", "rte = \"1000/s\"").replace("median", "medium");
+    std::fs::write(folder.path().join("bad.toml"), bad).unwrap();
+    for command in ["validate", "run", "sample", "topics"] {
+        let output = run(folder.path(), &[command, "bad.toml"]);
+        assert_exit(&output, 2);
+        let told = stderr(&output);
+        assert!(told.contains("bad.toml:6") && told.contains("rate"), "{told}");
+        assert!(told.contains("medium") && told.contains("median"), "{told}");
+    }
+}
+
+#[test]
+fn a_good_model_is_called_good_with_a_short_summary() {
+    let folder = folder();
+    let output = run(folder.path(), &["validate", "model.toml"]);
+    assert_exit(&output, 0);
+    for told in ["ok", "payments", "test.payments"] {
+        assert!(stdout(&output).contains(told), "{}", stdout(&output));
+    }
+}
+
+#[test]
+fn completions_are_printed_for_a_shell() {
+    let folder = folder();
+    let output = run(folder.path(), &["completions", "bash"]);
+    assert_exit(&output, 0);
+    assert!(stdout(&output).contains("--create-topics"));
+}
+
+#[test]
+fn a_log_level_that_is_none_is_refused() {
+    let folder = folder();
+    let mut command = program(folder.path(), &["validate", "model.toml"]);
+    let output = command.env("TIDEGATE_LOG", "a=b=c").output().unwrap();
+    assert_exit(&output, 2);
+    assert!(stderr(&output).contains("TIDEGATE_LOG"), "{}", stderr(&output));
+}

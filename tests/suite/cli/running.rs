@@ -1,0 +1,187 @@
+//! Runs to their end, and runs that are stopped.
+
+use std::time::Duration;
+
+use super::{Running, assert_exit, folder, json, program, run, stderr, stdout, wait_until};
+
+#[test]
+fn the_result_is_one_json_object_whose_counts_add_up() {
+    let folder = folder();
+    let words = "run model.toml --to null --count 5000 --speed max --json --digest";
+    let output = run(folder.path(), &words.split(' ').collect::<Vec<_>>());
+    assert_exit(&output, 0);
+    let result = json(&output);
+    assert_eq!(result["issued"], 5_000);
+    assert_eq!(result["delivered"], 5_000);
+    for none in ["failed", "shed", "unacknowledged"] {
+        assert_eq!(result[none], 0, "{result}");
+    }
+    assert_eq!(result["stopped"], "end");
+    assert_eq!(result["streams"]["payments"]["issued"], 5_000);
+    let digest = result["digest"].as_str().unwrap();
+    assert!(digest.len() == 32 && digest.bytes().all(|digit| digit.is_ascii_hexdigit()));
+    assert!(result["repeat"].as_str().unwrap().contains("--seed 7"), "{result}");
+    assert!(result["memory_bytes_max"].as_u64().unwrap() > 1 << 20);
+    assert!(result["rates"]["delivered"].as_f64().unwrap() > 0.0);
+    assert!(result["latency_ms"]["p99.9"].is_number(), "{result}");
+    assert!(stderr(&output).contains("the same again"), "people read it on stderr");
+}
+
+#[test]
+fn the_command_that_repeats_a_run_sends_the_same_bytes() {
+    let folder = folder();
+    let words =
+        "run model.toml --to null --seed 0 --start now --count 700 --speed max --json --digest";
+    let first = json(&run(folder.path(), &words.split(' ').collect::<Vec<_>>()));
+    let repeat = format!("{} --json", first["repeat"].as_str().unwrap());
+    let second = json(&run(folder.path(), &repeat.split(' ').skip(1).collect::<Vec<_>>()));
+    assert_eq!(first["digest"], second["digest"]);
+    assert_eq!(first["seed"], second["seed"]);
+    assert_ne!(first["seed"], 0, "a drawn seed is told");
+}
+
+#[test]
+fn the_digests_of_shards_add_up_whatever_the_sink_and_the_threads() {
+    let folder = folder();
+    let digest = |words: &str| {
+        let words = format!("run model.toml --duration 5s --speed max --json --digest {words}");
+        let output = program(folder.path(), &words.split(' ').collect::<Vec<_>>())
+            .output()
+            .unwrap();
+        assert_exit(&output, 0);
+        let text = stdout(&output);
+        let result: serde_json::Value =
+            serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        u128::from_str_radix(result["digest"].as_str().unwrap(), 16).unwrap()
+    };
+    let whole = digest("--to null --threads 1");
+    assert_eq!(whole, digest("--to null --threads 2"));
+    let shards = (0..3).map(|index| digest(&format!("--to null --shard {index}/3")));
+    assert_eq!(whole, shards.fold(0, u128::wrapping_add));
+}
+
+#[test]
+fn a_condition_that_comes_true_is_a_verdict_and_exits_with_3() {
+    let folder = folder();
+    let words = ["run", "model.toml", "--to", "null", "--count", "100", "--speed", "max", "--json"];
+    let with = |condition| {
+        let words: Vec<&str> = words.iter().chain(&["--fail-if", condition]).copied().collect();
+        run(folder.path(), &words)
+    };
+    let broken = with("issued>=100");
+    assert_exit(&broken, 3);
+    assert_eq!(json(&broken)["broken"][0]["condition"], "issued>=100");
+    let good = with("failed>0");
+    assert_exit(&good, 0);
+    assert_eq!(json(&good)["broken"], serde_json::json!([]));
+}
+
+#[test]
+fn samples_are_json_lines_and_the_same_each_time() {
+    let folder = folder();
+    let words = ["sample", "model.toml", "-n", "20"];
+    let output = run(folder.path(), &words);
+    assert_exit(&output, 0);
+    let lines: Vec<serde_json::Value> =
+        stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 20);
+    for line in &lines {
+        assert!(line["account"].as_str().unwrap().starts_with("acct-"), "{line}");
+        assert!(line["at"].as_str().unwrap().starts_with("2026-03-02T00:00:0"), "{line}");
+        assert!(line["amount"].as_i64().unwrap() >= 1, "{line}");
+    }
+    assert_eq!(stdout(&run(folder.path(), &words)), stdout(&output));
+    let to_stdout = run(
+        folder.path(),
+        &["run", "model.toml", "--to", "stdout", "--count", "20", "--speed", "max", "--quiet"],
+    );
+    assert_eq!(stdout(&to_stdout), stdout(&output), "the stdout sink writes the same lines");
+}
+
+#[test]
+fn the_manifest_is_there_before_the_first_event_and_holds_the_result_at_the_end() {
+    let folder = folder();
+    let words = "run model.toml --to null --manifest m.json --at 2100-01-01T00:00:00Z --quiet";
+    let running =
+        Running::start(program(folder.path(), &words.split(' ').collect::<Vec<_>>()));
+    let path = folder.path().join("m.json");
+    wait_until("the manifest", || path.exists());
+    let read = || -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap()
+    };
+    let before = read();
+    assert_eq!(before["result"], serde_json::Value::Null);
+    assert_eq!(before["seed"], 7);
+    assert_eq!(before["model"]["text"], super::MODEL);
+    assert_eq!(before["model"]["files"][0]["bytes"], super::SCHEMA.len());
+    assert_eq!(before["pace"]["anchor"], "2100-01-01T00:00:00Z");
+    running.signal("TERM");
+    assert_exit(&running.wait(Duration::from_secs(10)), 0);
+    assert_eq!(read()["result"]["stopped"], "signal");
+    assert_eq!(read()["result"]["issued"], 0);
+}
+
+#[test]
+fn sigterm_and_ctrl_c_drain_and_report() {
+    let folder = folder();
+    for signal in ["TERM", "INT"] {
+        let mut command =
+            program(folder.path(), &["run", "model.toml", "--to", "null", "--json", "--manifest", "none"]);
+        command.env("TIDEGATE_LOG", "info");
+        let running = Running::start(command);
+        super::pause(Duration::from_millis(1_500));
+        running.signal(signal);
+        let output = running.wait(Duration::from_secs(10));
+        assert_exit(&output, 0);
+        let result = json(&output);
+        assert_eq!(result["stopped"], "signal");
+        let issued = result["issued"].as_u64().unwrap();
+        assert!((200..5_000).contains(&issued), "{result}");
+        assert_eq!(result["delivered"], result["issued"]);
+        assert!(result["repeat"].as_str().unwrap().contains(&format!("--count {issued}")));
+    }
+}
+
+#[test]
+fn the_quickstart_publishes_to_a_kafka_inside_the_process() {
+    let folder = folder();
+    let output = run(folder.path(), &["run", "--for", "2s", "--json"]);
+    assert_exit(&output, 0);
+    let result = json(&output);
+    let issued = result["issued"].as_u64().unwrap();
+    assert!((100..3_000).contains(&issued), "{result}");
+    assert_eq!(result["delivered"], result["issued"]);
+    let told = stderr(&output);
+    assert!(told.contains("kcat -b 127.0.0.1:"), "{told}");
+    assert!(told.contains("payments.authorisations"), "{told}");
+}
+
+#[test]
+fn metrics_are_offered_on_loopback_while_the_run_goes_on() {
+    let folder = folder();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let words = format!("run model.toml --to null --manifest none --quiet --metrics {port}");
+    let running =
+        Running::start(program(folder.path(), &words.split(' ').collect::<Vec<_>>()));
+    let mut text = String::new();
+    wait_until("metrics", || {
+        text = scrape(port).unwrap_or_default();
+        text.contains("tidegate_lag_seconds") && text.contains("quantile=\"0.99\"")
+    });
+    for metric in tidegate::observe::metric::Metric::ALL {
+        let quiet = metric == tidegate::observe::metric::Metric::FailedEvents;
+        assert!(quiet || text.contains(metric.name()), "{} is not in {text}", metric.name());
+    }
+    assert!(text.contains("tidegate_delivered_events_total{stream=\"payments\"}"), "{text}");
+    running.signal("TERM");
+    assert_exit(&running.wait(Duration::from_secs(10)), 0);
+}
+
+fn scrape(port: u16) -> std::io::Result<String> {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port))?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    Ok(text)
+}
