@@ -5,6 +5,7 @@ mod encoder;
 
 mod broker_start;
 mod brokers;
+mod embedded;
 mod config;
 mod docker;
 mod payments;
