@@ -142,11 +142,11 @@ impl Listener for Told<'_> {
 fn how_to_look(ready: &Ready) -> String {
     let (servers, registry) = (&ready.servers, &ready.registry);
     let mut text = String::new();
-    for (topic, subject) in &ready.topics {
+    for topic in &ready.topics {
         text.push_str(&format!(
             "\n  look at it with any client, while it runs:\
              \n    kcat -b {servers} -t {topic} -C -s value=avro -r {registry}\
-             \n    curl {registry}/subjects/{subject}/versions/latest",
+             \n    curl {registry}/subjects/{topic}-value/versions/latest",
         ));
     }
     if ready.until_us.is_none() {
