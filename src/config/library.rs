@@ -4,7 +4,22 @@
 ///
 /// A model is a file right under `config/`; what it names is found by the same relative paths as
 /// on disk.
-const FILES: &[(&str, &str)] = &[("config/curves.toml", include_str!("../../config/curves.toml"))];
+const FILES: &[(&str, &str)] = &[
+    ("config/curves.toml", include_str!("../../config/curves.toml")),
+    ("config/payments.toml", include_str!("../../config/payments.toml")),
+    ("config/payments/bins.csv", include_str!("../../config/payments/bins.csv")),
+    ("config/payments/brands.csv", include_str!("../../config/payments/brands.csv")),
+    ("config/payments/cities.csv", include_str!("../../config/payments/cities.csv")),
+    ("config/payments/fees.csv", include_str!("../../config/payments/fees.csv")),
+    ("config/payments/mccs.csv", include_str!("../../config/payments/mccs.csv")),
+    ("config/payments/modes.csv", include_str!("../../config/payments/modes.csv")),
+    ("config/payments/responses.csv", include_str!("../../config/payments/responses.csv")),
+    ("config/payments/secures.csv", include_str!("../../config/payments/secures.csv")),
+    (
+        "schemas/payments/Authorisation.avsc",
+        include_str!("../../schemas/payments/Authorisation.avsc"),
+    ),
+];
 
 /// The library of curves, which is no model.
 pub(super) const CURVES: &str = "config/curves.toml";

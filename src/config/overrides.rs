@@ -1,6 +1,9 @@
 //! What flags and the environment put in the place of the file's values.
 
+use std::fmt;
+
 use super::raw::{self, Entry, Kind, Node};
+use super::secret::{MASK, is_secret_name};
 use super::source::{PieceKind, Source};
 use super::{Mistake, Span};
 
@@ -31,7 +34,7 @@ impl Overrides {
 }
 
 /// One value in the place of one in the file.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Override {
     /// Where it comes from, for messages: `--rate`, `environment`.
     origin: String,
@@ -43,6 +46,12 @@ pub struct Override {
     value_at: usize,
     /// Whether the keys are matched without regard to case.
     any_case: bool,
+}
+
+impl fmt::Debug for Override {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}={}", self.origin, self.key(), self.shown())
+    }
 }
 
 impl Override {
@@ -110,6 +119,11 @@ impl Override {
     /// The key that it stands for, dotted.
     pub fn key(&self) -> String {
         self.path.join(".")
+    }
+
+    /// What was given for it, as it may be shown: masked if the key has the name of a secret.
+    pub fn shown(&self) -> &str {
+        if self.path.last().is_some_and(|key| is_secret_name(key)) { MASK } else { self.value() }
     }
 
     /// What was given for it. May be a secret.

@@ -64,6 +64,11 @@ impl Node {
         }
     }
 
+    /// The value of a key, if it is a table that has it.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        self.entries()?.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
+    }
+
     /// The entries, if it is a table.
     pub fn entries(&self) -> Option<&[Entry]> {
         match &self.kind {
@@ -85,7 +90,7 @@ pub fn parse(text: &str, base: usize) -> Result<Node, Vec<Mistake>> {
         let entries = entries(text, base, table.into_inner());
         return Ok(Node { kind: Kind::Table(entries), span: shift(&span, base) });
     }
-    Err(errors.iter().map(|error| grammar_mistake(error, text.len(), base)).collect())
+    Err(grammar_mistakes(text, base, &errors))
 }
 
 /// Reads one value whose text begins at `base` of the source; what is no TOML value is text.
@@ -103,14 +108,30 @@ pub fn parse_value(text: &str, base: usize) -> Node {
     }
 }
 
-fn grammar_mistake(error: &toml::de::Error, text_bytes: usize, base: usize) -> Mistake {
-    let span = error.span().unwrap_or(0..text_bytes.min(1));
-    let message = error.message().trim_end();
-    let mut lines = message.lines();
-    let what = lines.next().unwrap_or("this is no TOML").to_owned();
-    let rest: Vec<&str> = lines.collect();
-    let help = (!rest.is_empty()).then(|| rest.join("; "));
-    Mistake { span: shift(&span, base), what, help }
+/// After one breach the parser often stumbles on: the first of each line is told, and none that
+/// says the same as the one before.
+fn grammar_mistakes(text: &str, base: usize, errors: &[toml::de::Error]) -> Vec<Mistake> {
+    let mut mistakes: Vec<Mistake> = Vec::new();
+    let mut last = None;
+    for error in errors {
+        let span = error.span().unwrap_or(0..text.len().min(1));
+        let line = text.get(..span.start).unwrap_or("").matches('\n').count();
+        let message = error.message().trim_end().replace('\n', "; ");
+        let repeated = last
+            .replace((line, message.clone()))
+            .is_some_and(|(last_line, last_message)| last_line == line || last_message == message);
+        let twice = message == "duplicate key";
+        if repeated && !twice {
+            continue;
+        }
+        let what = if twice {
+            format!("`{}` is there twice", text.get(span.clone()).unwrap_or(""))
+        } else {
+            message
+        };
+        mistakes.push(Mistake { span: shift(&span, base), what, help: None });
+    }
+    mistakes
 }
 
 fn shift(span: &Span, base: usize) -> Span {

@@ -125,7 +125,8 @@ impl Reader<'_> {
         name: &Spanned<String>,
         known: impl IntoIterator<Item = &'n str> + Clone,
     ) {
-        let help = suggest::way_out(&name.value, known).unwrap_or_default();
+        let help = suggest::way_out(&name.value, known)
+            .unwrap_or_else(|| format!("the model has no {noun} at all"));
         self.refuse(&name.span, format!("no {noun} `{}`", name.value), &help);
     }
 
@@ -146,6 +147,15 @@ impl Reader<'_> {
             entries,
             known: Vec::new(),
         })
+    }
+
+    /// A table in a place where text would do as well.
+    pub(super) fn section_beside_text<'t>(&mut self, at: &At<'t>) -> Option<Section<'t>> {
+        if at.node.entries().is_none() {
+            self.wrong_type(at, "text or a table");
+            return None;
+        }
+        self.section(at)
     }
 
     /// Refuses every key that was never asked for.
@@ -284,7 +294,12 @@ impl Reader<'_> {
 
     /// Keeps a mistake if `number` is out of range or not finite.
     pub(super) fn within(&mut self, at: &At<'_>, number: f64, range: &RangeInclusive<f64>) -> bool {
-        let good = number.is_finite() && range.contains(&number);
+        if !number.is_finite() {
+            let what = format!("`{}` is {number}, but must be a finite number", at.path);
+            self.refuse(&at.node.span, what, "");
+            return false;
+        }
+        let good = range.contains(&number);
         if !good {
             let (least, most) = (range.start(), range.end());
             let limit = if *most >= f64::MAX {
@@ -412,8 +427,9 @@ impl Reader<'_> {
         let found = known.iter().find(|(name, _)| *name == words.value).map(|(_, value)| *value);
         if found.is_none() {
             let what = format!("`{}` cannot be `{}`", at.path, words.value);
-            let help = suggest::way_out(&words.value, known.iter().map(|(name, _)| *name));
-            self.refuse(&words.span, what, &help.unwrap_or_default());
+            let all = known.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>();
+            let choice = if all.len() == 1 { "the only value is" } else { "one of" };
+            self.refuse(&words.span, what, &format!("{choice} {}", all.join(", ")));
         }
         found
     }

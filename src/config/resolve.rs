@@ -9,7 +9,9 @@ mod tables;
 mod traffic;
 mod value;
 
-use super::model::{Entity, Model, Start, Table, Tick};
+use self::entities::{Entities, Rates};
+use self::traffic::Curves;
+use super::model::{Model, Start, Table, Tick};
 use super::raw::{Kind, Node};
 use super::reader::{At, Reader};
 use super::settings::Settings;
@@ -22,6 +24,8 @@ const LANES: u16 = 64;
 #[derive(Debug)]
 struct Names<'n> {
     tables: &'n [Table],
+    /// Those with mistakes too.
+    table_names: &'n [String],
     entities: &'n [String],
 }
 
@@ -37,22 +41,23 @@ pub(super) fn everything(reader: &mut Reader<'_>, root: &Node, name: String) -> 
     let lanes = top.get("lanes").and_then(|at| reader.whole(&at, &(1..=1_024)));
     let ticks = [("100ms", Tick::Tenth), ("1s", Tick::Second), ("10s", Tick::TenSeconds)];
     let tick = top.get("tick").and_then(|at| reader.one_of(&at, &ticks));
-    let mut curves = top.get("curves").map(|at| traffic::curves(reader, &at)).unwrap_or_default();
+    let mut curves = top.get("curves").map(|at| Curves::read(reader, &at)).unwrap_or_default();
     let own_traffic = top.get("traffic").and_then(|at| traffic::traffic(reader, &at, &mut curves));
     let tables = top.get("tables").map(|at| tables::tables(reader, &at)).unwrap_or_default();
+    let table_names = top.get("tables").map(|at| names_in(at.node)).unwrap_or_default();
     let entity_names = top.get("entities").map(|at| names_in(at.node)).unwrap_or_default();
-    let names = Names { tables: &tables, entities: &entity_names };
-    let entities: Vec<Entity> =
+    let names = Names { tables: &tables, table_names: &table_names, entities: &entity_names };
+    let entities: Entities =
         top.get("entities").map(|at| entities::entities(reader, &names, &at)).unwrap_or_default();
     let streams = top
         .get("streams")
         .map(|at| streams::streams(reader, &names, &at, &mut curves))
         .unwrap_or_default();
-    let has_rate = own_traffic
-        .iter()
-        .chain(streams.iter().filter_map(|s| s.traffic.as_ref()))
-        .any(|traffic| traffic.rate_per_s.is_some());
-    entities::check_families(reader, &entities, has_rate);
+    let rates = Rates {
+        any: has_rate(root) || streams_in(root).any(has_rate),
+        of_one_stream: streams.len() == 1,
+    };
+    entities::check_families(reader, &entities, rates);
     if streams.is_empty() && !top.has("streams") {
         let help = "add `[streams.NAME]` with `topic` and `schema`";
         reader.refuse(&(0..0), "the model has no stream", help);
@@ -66,9 +71,9 @@ pub(super) fn everything(reader: &mut Reader<'_>, root: &Node, name: String) -> 
         lanes: lanes.and_then(|lanes| u16::try_from(lanes).ok()).unwrap_or(LANES),
         tick,
         traffic: own_traffic,
-        curves,
+        curves: curves.all,
         tables,
-        entities,
+        entities: entities.all,
         streams,
     };
     (model, settings)
@@ -87,6 +92,16 @@ fn empty(name: String) -> Model {
         entities: Vec::new(),
         streams: Vec::new(),
     }
+}
+
+/// Whether `traffic.rate` is given, be it good or bad.
+fn has_rate(node: &Node) -> bool {
+    node.get("traffic").is_some_and(|traffic| traffic.get("rate").is_some())
+}
+
+fn streams_in(root: &Node) -> impl Iterator<Item = &Node> {
+    let entries = root.get("streams").and_then(Node::entries).unwrap_or_default();
+    entries.iter().map(|entry| &entry.node)
 }
 
 fn names_in(node: &Node) -> Vec<String> {

@@ -73,12 +73,20 @@ pub fn is_secret_name(name: &str) -> bool {
     }
     const WORDS: [&str; 6] = ["password", "passwd", "secret", "token", "credential", "passphrase"];
     WORDS.iter().any(|word| name.contains(word))
+        || name.split('.').any(is_slip_of_secret)
         || name.ends_with("sasl.jaas.config")
         || name.ends_with("sasl.oauthbearer.config")
         || name.ends_with("basic.auth.user.info")
         || name.ends_with("ssl.key.pem")
         || name.ends_with("ssl.keystore.key")
         || name.ends_with("private.key.pem")
+}
+
+/// Whether a part of a name is a slip of a word for secrets: its value would be shown with the
+/// mistake that tells of the slip.
+fn is_slip_of_secret(part: &str) -> bool {
+    let near = |word, most| strsim::damerau_levenshtein(part, word) <= most;
+    near("password", 2) || near("passphrase", 2) || near("secret", 1) || near("token", 1)
 }
 
 #[cfg(test)]
@@ -103,11 +111,16 @@ mod tests {
             "registry.token",
             "sasl.jaas.config",
             "ssl.key.pem",
+            "sasl.pasword",
+            "sasl.paswrod",
+            "client.secrte",
         ] {
             assert!(is_secret_name(name), "{name}");
         }
         for name in [
             "bootstrap.servers",
+            "topic",
+            "compression.codec",
             "ssl.key.location",
             "sasl.username",
             "sasl.oauthbearer.token.endpoint.url",

@@ -1,5 +1,6 @@
 //! The texts that a configuration was read from, and places in them.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use super::Span;
@@ -7,7 +8,7 @@ use super::secret::{MASK, is_secret_name};
 
 /// The texts that a configuration was read from, laid end to end: the model file first, then the
 /// tables, schemas, flags and variables. A [`Span`] counts through all of them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Source {
     pieces: Vec<Piece>,
     /// Places that are never shown.
@@ -18,7 +19,7 @@ pub struct Source {
 }
 
 /// One text of a [`Source`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Piece {
     /// What kind of text it is.
     pub kind: PieceKind,
@@ -51,6 +52,19 @@ pub struct Place<'a> {
     pub line: usize,
     /// The column in characters, from 1.
     pub column: usize,
+}
+
+impl fmt::Debug for Source {
+    /// The names only: texts may hold secrets.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_list().entries(&self.pieces).finish()
+    }
+}
+
+impl fmt::Debug for Piece {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Piece").field(&self.kind).field(&self.name).finish()
+    }
 }
 
 impl Source {
@@ -94,7 +108,8 @@ impl Source {
             if !is_secret_name(key) || refers || start + key.len() >= end {
                 continue;
             }
-            let value_start = start + line.find('=').unwrap_or(0) + 1;
+            let blank = value.len() - value.trim_start().len();
+            let value_start = start + line.find('=').unwrap_or(0) + 1 + blank;
             let quotes =
                 ["\"\"\"", "\'\'\'"].iter().find(|quotes| value.trim().starts_with(**quotes));
             let value_end = quotes.map_or(end, |quotes| {
@@ -188,8 +203,19 @@ impl Source {
         let again = self.secrets.iter().filter(|secret| secret.len() >= 4).flat_map(|secret| {
             piece.text.match_indices(secret.as_str()).map(|(at, found)| at..at + found.len())
         });
-        marked.chain(again).collect()
+        marked.chain(again).chain(users_in_addresses(&piece.text)).collect()
     }
+}
+
+/// `user:password` in `http://user:password@host`.
+fn users_in_addresses(text: &str) -> impl Iterator<Item = Span> + '_ {
+    text.match_indices("://").filter_map(move |(at, found)| {
+        let start = at + found.len();
+        let rest = &text[start..];
+        let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\'' | ','));
+        let user = rest[..end.unwrap_or(rest.len())].rfind('@')?;
+        Some(start..start + user)
+    })
 }
 
 fn merged(mut places: Vec<Span>) -> Vec<Span> {

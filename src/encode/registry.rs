@@ -69,7 +69,7 @@ pub struct Options {
     pub urls: Vec<String>,
     /// Who we are.
     pub authentication: Authentication,
-    /// The authorities that its certificate may come from, in PEM; the system's if `None`.
+    /// Authorities that its certificate may come from, in PEM, besides the system's.
     pub authority: Option<PathBuf>,
     /// Our own certificate.
     pub client_certificate: Option<ClientCertificate>,
@@ -232,7 +232,7 @@ impl Server {
         let servers = u32::try_from(options.urls.len()).unwrap_or(u32::MAX);
         // A server that swallows what it is sent must leave time for the others.
         let share = options.timeout / servers;
-        let client = client(options)?.connect_timeout(share / 2);
+        let client = client(&address, options)?.connect_timeout(share / 2);
         let mut builder = SrSettings::new_builder(address.clone());
         builder.set_timeout(share);
         match &options.authentication {
@@ -266,7 +266,7 @@ fn checked_address(url: &str) -> Result<String, Error> {
     Ok(parsed.as_str().trim_end_matches('/').to_owned())
 }
 
-fn client(options: &Options) -> Result<ClientBuilder, Error> {
+fn client(address: &str, options: &Options) -> Result<ClientBuilder, Error> {
     let mut builder = ClientBuilder::new();
     if let Some(path) = &options.authority {
         let authorities = Certificate::from_pem_bundle(&read(path)?);
@@ -274,7 +274,10 @@ fn client(options: &Options) -> Result<ClientBuilder, Error> {
         if authorities.is_empty() {
             return Err(not_pem(path, "a certificate"));
         }
-        builder = builder.tls_certs_only(authorities);
+        builder = builder.tls_certs_merge(authorities);
+    } else if address.starts_with("http:") {
+        // Else a machine without any authority, as a bare container is, could not even do this.
+        builder = builder.tls_certs_only([]);
     }
     if let Some(ClientCertificate { certificate, key }) = &options.client_certificate {
         let mut pem = read(key)?;

@@ -12,7 +12,7 @@ use crate::generate::philox;
 /// The greatest number of members of an entity.
 pub const MEMBERS_MAX: u64 = u32::MAX as u64;
 /// The greatest number of groups that members are dealt over.
-const GROUPS_MAX: usize = 4_096;
+const GROUPS_MAX: usize = 16_384;
 
 /// A model's entities with their numbers, families and groups.
 #[derive(Debug)]
@@ -324,7 +324,7 @@ impl<'a> Draft<'a> {
             for (group, weight) in weights.iter_mut().enumerate() {
                 *weight *= own[value(group)];
             }
-            #[expect(clippy::cast_possible_wrap, reason = "there are fewer groups than 4,097")]
+            #[expect(clippy::cast_possible_wrap, reason = "there are fewer groups than 16,385")]
             let value_of_group = (0..groups).map(|group| value(group) as i64).collect();
             dealt.push(Dealt { entity, attribute, values: own.len(), value_of_group });
         }

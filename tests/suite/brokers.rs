@@ -30,29 +30,25 @@ use kafka::{KafkaServer, Options};
 
 /// A Kafka without security that tests share; it ends with the test process.
 pub(crate) fn kafka() -> Option<&'static KafkaServer> {
-    static SHARED: OnceLock<Option<KafkaServer>> = OnceLock::new();
-    let start = || KafkaServer::start(&Options::default());
-    shared(SHARED.get_or_init(start).as_ref(), "Kafka")
+    static SHARED: OnceLock<Result<KafkaServer, String>> = OnceLock::new();
+    shared(SHARED.get_or_init(|| KafkaServer::try_start(&Options::default())))
 }
 
 /// A Kafka with [`kafka::Options::guarded`] listeners that tests share.
 pub(crate) fn guarded_kafka() -> Option<&'static KafkaServer> {
-    static SHARED: OnceLock<Option<KafkaServer>> = OnceLock::new();
-    let start = || KafkaServer::start(&Options { guarded: true, ..Options::default() });
-    shared(SHARED.get_or_init(start).as_ref(), "Kafka")
+    static SHARED: OnceLock<Result<KafkaServer, String>> = OnceLock::new();
+    let options = Options { guarded: true, ..Options::default() };
+    shared(SHARED.get_or_init(|| KafkaServer::try_start(&options)))
 }
 
 /// A schema registry that tests share: take subjects of your own.
 pub(crate) fn registry() -> Option<&'static ApicurioServer> {
-    static SHARED: OnceLock<Option<ApicurioServer>> = OnceLock::new();
-    shared(SHARED.get_or_init(ApicurioServer::start).as_ref(), "a schema registry")
+    static SHARED: OnceLock<Result<ApicurioServer, String>> = OnceLock::new();
+    shared(SHARED.get_or_init(ApicurioServer::try_start))
 }
 
-fn shared<T>(server: Option<&'static T>, name: &str) -> Option<&'static T> {
-    if server.is_none() {
-        unavailable(&format!("{name} cannot be had on this machine (see the first such line)"));
-    }
-    server
+fn shared<T>(server: &'static Result<T, String>) -> Option<&'static T> {
+    server.as_ref().map_err(|why| unavailable(why)).ok()
 }
 
 /// Says that the running test is skipped and why; with `CI=true` the test fails instead.
@@ -61,8 +57,10 @@ pub(crate) fn unavailable(why: &str) {
     let name = thread.name().unwrap_or("a test");
     let in_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
     assert!(!in_ci, "{name} must not be skipped in CI: {why}");
-    // Not `eprintln!`: the test harness would capture it, and nobody would hear of the skip.
-    writeln!(std::io::stderr(), "SKIPPED {name}: {why}").expect("standard error takes a line");
+    // Not `eprintln!`: the test harness would capture it, and nobody would hear of the skip. In one
+    // piece, because other tests write too.
+    let line = format!("SKIPPED {name}: {why}\n");
+    std::io::stderr().write_all(line.as_bytes()).expect("standard error takes a line");
 }
 
 /// Asks until there is an answer; fails the test after `patience`.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::*;
 use tidegate::config::model::{ExpressionKind, Generator, Start, Tick};
 use tidegate::config::settings::{Authentication, SchemaChoice, Speed};
 use tidegate::config::{self, Configuration, ModelSource, Override, Overrides, Refused};
@@ -101,4 +102,105 @@ fn flags_stand_before_variables_and_variables_before_the_file() {
     let kafka = read.settings.kafka.unwrap();
     assert_eq!(kafka.properties[2].value.value.reveal(), "0123");
     assert_eq!(kafka.properties[3].value.value.reveal(), "50");
+}
+
+#[test]
+fn every_mistake_of_a_bad_model_is_told_with_its_place_and_the_way_out() {
+    let directory = "tests/fixtures/models/bad";
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "toml"))
+        .collect();
+    paths.sort();
+    assert!(paths.len() >= 20, "{paths:?}");
+    for path in paths {
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let refused = config::read(&ModelSource::File(path), &Overrides::default(), &|variable| {
+            variable.ends_with("CANARY").then(|| format!("canary {}", variable.to_lowercase()))
+        });
+        let shown = match refused {
+            Ok(_) => panic!("{name} was accepted"),
+            Err(refused) => refused.render(false),
+        };
+        assert!(!shown.replace("CANARY", "").contains("canary"), "{name}: {shown}");
+        insta::assert_snapshot!(format!("bad_model_{name}"), shown);
+    }
+}
+
+#[test]
+fn a_mistake_in_a_flag_or_a_variable_names_it() {
+    let model = fixture("whole/model.toml");
+    let mut overrides = flags(&["trafic.rate=5/s", "traffic.rate=fast", "seed.x=1", "lanes=2000"])
+        .with_environment([
+            ("TIDEGATE_TRAFFIC__CURVSE".to_owned(), "x".to_owned()),
+            ("TIDEGATE_TICK".to_owned(), "5s".to_owned()),
+        ]);
+    overrides.flags.push(Override::flag("--rate", "traffic.rate", "5 apples"));
+    overrides.flags.push(Override::flag("--registry", "registry.url", "http://me:canary@host"));
+    overrides.flags.push(Override::property("-X", "sasl.password=[canary, 'canary']").unwrap());
+    let shown = read(&model, &overrides).unwrap_err().render(false);
+    assert!(!shown.contains("canary"), "{shown}");
+    insta::assert_snapshot!("mistakes_in_flags_and_variables", shown);
+}
+
+#[test]
+fn what_is_no_model_is_refused_by_name() {
+    for (argument, wanted) in [
+        ("tests/fixtures/models/whole/Authorisation.avsc", "a schema alone is no model yet"),
+        ("no/such/model.toml", "cannot read the model `no/such/model.toml`: there is no such file"),
+        ("tests/fixtures", "it is a directory"),
+    ] {
+        let refused =
+            config::read(&ModelSource::named(argument), &Overrides::default(), &environment);
+        let shown = refused.unwrap_err().render(false);
+        assert!(shown.replace("\n  │", "").contains(wanted), "{argument}: {shown}");
+    }
+}
+
+#[test]
+fn a_seed_is_drawn_if_there_is_none() {
+    let draw = || read(&fixture("whole/model.toml"), &flags(&["seed=0"])).unwrap();
+    let (first, second) = (draw(), draw());
+    assert!(first.seed_was_drawn && first.model.seed != 0);
+    assert_ne!(first.model.seed, second.model.seed);
+    assert!(!whole().seed_was_drawn);
+}
+
+#[test]
+fn no_secret_is_in_what_may_be_logged_or_kept() {
+    let mut overrides = flags(&["sink.kafka.sasl.password=canary-1"])
+        .with_environment([("TIDEGATE_REGISTRY__PASSWORD".to_owned(), "canary-2".to_owned())]);
+    overrides.flags.push(Override::property("-X", "ssl.key.password=canary-3").unwrap());
+    let kept: Vec<&str> = overrides.flags.iter().map(Override::shown).collect();
+    let read = read(&fixture("whole/model.toml"), &overrides).unwrap();
+    let texts: Vec<String> =
+        read.source.pieces().iter().map(|piece| read.source.shown(piece)).collect();
+    let everything = format!("{overrides:?} {kept:?} {read:?} {texts:?}");
+    assert!(!everything.contains("canary"), "{everything}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    // Whatever is cut out of a model or put in, it is read or refused, and every mistake has a
+    // place in some text.
+    #[test]
+    fn a_mangled_model_is_read_or_refused(
+        from in 0_usize..4_000,
+        bytes in 0_usize..40,
+        junk in "[\\[\\]{}=\"',.a-z0-9 \n-]{0,6}|\\PC{0,3}",
+    ) {
+        let directory = fixture("whole");
+        let mut text = std::fs::read_to_string(directory.join("model.toml")).unwrap();
+        let from = text.floor_char_boundary(from.min(text.len()));
+        let to = text.floor_char_boundary((from + bytes).min(text.len()));
+        text.replace_range(from..to, &junk);
+        let source = ModelSource::Text { name: "mangled.toml".to_owned(), directory, text };
+        if let Err(refused) = config::read(&source, &Overrides::default(), &environment) {
+            prop_assert!(!refused.mistakes().is_empty());
+            let shown = refused.render(false);
+            prop_assert!(!shown.contains("canary"), "{}", shown);
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::super::model::{Activity, Attribute, BelongsTo, Entity, Popularity, Spread};
 use super::super::reader::{At, Reader};
-use super::super::{Span, Spanned, units};
+use super::super::{Spanned, units};
 use super::{Names, generator};
 
 /// The most members that an entity can have.
@@ -11,10 +11,19 @@ const MEMBERS_MAX: i128 = (1 << 32) - 1;
 /// The most members that one member of the entity above can have.
 const EACH_MAX: u32 = 16;
 
+/// The entities of a model, and the names of those whose size has mistakes of its own.
+#[derive(Debug, Default)]
+pub(super) struct Entities {
+    pub(super) all: Vec<Entity>,
+    unsized_names: Vec<String>,
+    /// Whether an entity's place in a family could not be read: its size may be the family's.
+    has_broken_link: bool,
+}
+
 /// `[entities.NAME]`.
-pub(super) fn entities(reader: &mut Reader<'_>, names: &Names<'_>, at: &At<'_>) -> Vec<Entity> {
-    let Some(section) = reader.section(at) else { return Vec::new() };
-    let mut entities = Vec::new();
+pub(super) fn entities(reader: &mut Reader<'_>, names: &Names<'_>, at: &At<'_>) -> Entities {
+    let mut entities = Entities::default();
+    let Some(section) = reader.section(at) else { return entities };
     for (entry, at) in section.all() {
         reader.well_formed("an entity", &entry.key, &entry.key_span);
         let Some(mut one) = reader.section(&at) else { continue };
@@ -25,6 +34,15 @@ pub(super) fn entities(reader: &mut Reader<'_>, names: &Names<'_>, at: &At<'_>) 
         let activity = one.get("activity").and_then(|at| activity(reader, &at));
         let popularity = one.get("popularity").and_then(|at| popularity(reader, &at));
         let belongs_to = one.get("belongs_to").and_then(|at| belongs_to(reader, names, &at));
+        let given = [
+            one.has("count") && count.is_none(),
+            one.has("activity") && activity.is_none(),
+            one.has("belongs_to") && belongs_to.is_none(),
+        ];
+        entities.has_broken_link |= given[2];
+        if given.contains(&true) {
+            entities.unsized_names.push(entry.key.clone());
+        }
         let attributes =
             one.get("attributes").map(|at| attributes(reader, names, &at)).unwrap_or_default();
         reader.finish(one);
@@ -37,7 +55,7 @@ pub(super) fn entities(reader: &mut Reader<'_>, names: &Names<'_>, at: &At<'_>) 
             belongs_to,
             attributes,
         };
-        entities.push(entity);
+        entities.all.push(entity);
     }
     entities
 }
@@ -48,7 +66,7 @@ fn activity(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Activity> {
         let mean_per_s = Some(reader.rate(at)?);
         return Some(Activity { mean_per_s, spread: Spread::Equal });
     }
-    let mut section = reader.section(at)?;
+    let mut section = reader.section_beside_text(at)?;
     let mean_per_s = section.get("mean").and_then(|at| reader.rate(&at));
     let kind = section
         .get("spread")
@@ -74,7 +92,7 @@ fn popularity(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Popularity> {
     if reader.is_text(at) {
         return reader.one_of(at, &[("uniform", Popularity::Uniform)]);
     }
-    let mut section = reader.section(at)?;
+    let mut section = reader.section_beside_text(at)?;
     let help = "write { zipf = 1.0 }, or \"uniform\"";
     let exponent = reader.require(&mut section, "zipf", help);
     let exponent = exponent.and_then(|at| reader.number(&at, &(0.0..=4.0)));
@@ -88,7 +106,7 @@ fn belongs_to(reader: &mut Reader<'_>, names: &Names<'_>, at: &At<'_>) -> Option
         let parent = known_entity(reader, names, at)?;
         return Some(BelongsTo { parent, each: vec![(1, 1.0)] });
     }
-    let mut section = reader.section(at)?;
+    let mut section = reader.section_beside_text(at)?;
     let parent = reader
         .require(&mut section, "entity", "name the entity above")
         .and_then(|at| known_entity(reader, names, &at));
@@ -147,10 +165,6 @@ fn attributes(reader: &mut Reader<'_>, names: &Names<'_>, at: &At<'_>) -> Vec<At
     let mut attributes = Vec::new();
     for (entry, at) in section.all() {
         reader.well_formed("an attribute", &entry.key, &entry.key_span);
-        if names.entities.contains(&entry.key) {
-            let what = format!("`{}` is the name of an entity too", at.path);
-            reader.refuse(&entry.key_span, what, "paths through a member would be ambiguous");
-        }
         if let Some((generator, dealt)) = generator::attribute(reader, names, &at) {
             attributes.push(Attribute { name: entry.key.clone(), generator, dealt });
         }
@@ -158,23 +172,44 @@ fn attributes(reader: &mut Reader<'_>, names: &Names<'_>, at: &At<'_>) -> Vec<At
     attributes
 }
 
+/// What is known of rates when the sizes of families are checked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rates {
+    /// Whether there is any rate.
+    pub(super) any: bool,
+    /// Whether it must be that of the one stream that there is.
+    pub(super) of_one_stream: bool,
+}
+
 /// Checks what holds between entities: no cycles, and a size for each family.
-pub(super) fn check_families(reader: &mut Reader<'_>, entities: &[Entity], has_rate: bool) {
-    for entity in entities {
-        match root(entities, entity) {
+pub(super) fn check_families(reader: &mut Reader<'_>, entities: &Entities, rates: Rates) {
+    for entity in &entities.all {
+        match root(&entities.all, entity) {
+            Err(cycle) if !is_told_at(&cycle, entity, &entities.all) => {}
             Err(cycle) => {
+                let cycle = cycle.join(" → ");
                 let span = entity.belongs_to.as_ref().map_or(&entity.span, |b| &b.parent.span);
                 let what = format!("`{}` belongs to itself: {cycle}", entity.name);
                 reader.refuse(span, what, "a family has one entity at its top");
             }
-            Ok(top) if std::ptr::eq(top, entity) => check_size(reader, entities, entity, has_rate),
+            Ok(top) if std::ptr::eq(top, entity) => {
+                let family: Vec<&Entity> = (entities.all.iter())
+                    .filter(|one| root(&entities.all, one).is_ok_and(|r| std::ptr::eq(r, top)))
+                    .collect();
+                // What has mistakes of its own would only bring more of them here.
+                let broken = family.iter().any(|one| entities.unsized_names.contains(&one.name));
+                let counted = family.iter().any(|one| one.count.is_some());
+                if !broken && (counted || !entities.has_broken_link) {
+                    check_size(reader, &family, top, rates);
+                }
+            }
             Ok(_) => {}
         }
     }
 }
 
 /// The entity at the top of the family, or the cycle that there is instead.
-fn root<'e>(entities: &'e [Entity], entity: &'e Entity) -> Result<&'e Entity, String> {
+fn root<'e>(entities: &'e [Entity], entity: &'e Entity) -> Result<&'e Entity, Vec<&'e str>> {
     let mut way = vec![entity.name.as_str()];
     let mut at = entity;
     while let Some(above) = &at.belongs_to {
@@ -184,61 +219,50 @@ fn root<'e>(entities: &'e [Entity], entity: &'e Entity) -> Result<&'e Entity, St
         };
         way.push(&parent.name);
         if way[..way.len() - 1].contains(&parent.name.as_str()) {
-            return Err(way.join(" → "));
+            return Err(way);
         }
         at = parent;
     }
     Ok(at)
 }
 
+/// A cycle is told once: at the first of its members. Who hangs on to it is not in it.
+fn is_told_at(cycle: &[&str], entity: &Entity, entities: &[Entity]) -> bool {
+    let first = entities.iter().find(|one| cycle.contains(&one.name.as_str()));
+    cycle.last() == Some(&entity.name.as_str())
+        && first.is_some_and(|one| std::ptr::eq(one, entity))
+}
+
 /// A family's size is given once: as a count, or by the rate and the activity.
-fn check_size(reader: &mut Reader<'_>, entities: &[Entity], top: &Entity, has_rate: bool) {
-    let family: Vec<&Entity> = entities
-        .iter()
-        .filter(|entity| root(entities, entity).is_ok_and(|root| std::ptr::eq(root, top)))
-        .collect();
+fn check_size(reader: &mut Reader<'_>, family: &[&Entity], top: &Entity, rates: Rates) {
     let counts: Vec<&Spanned<u64>> = family.iter().filter_map(|one| one.count.as_ref()).collect();
-    let active: Vec<&&Entity> = family.iter().filter(|one| one.activity.is_some()).collect();
     if let [first, second, ..] = counts[..] {
-        let span: &Span =
-            if first.span.start > second.span.start { &first.span } else { &second.span };
-        let what =
-            format!("the family of `{}` has two counts, but one follows from the other", top.name);
-        reader.refuse(span, what, "keep one of them");
+        let later = if first.span.start > second.span.start { first } else { second };
+        let what = format!("the family of `{}` has two counts", top.name);
+        reader.refuse(&later.span, what, "keep one of them: the other follows from `each`");
     }
-    if let [_, second, ..] = active[..] {
-        let what = format!("the family of `{}` has two entities that act", top.name);
-        reader.refuse(&second.span, what, "keep `activity` at the one that streams are keyed by");
-        return;
-    }
-    let Some(actor) = active.first() else {
+    let actors: Vec<&&Entity> = family.iter().filter(|one| one.activity.is_some()).collect();
+    let Some(actor) = actors.first() else {
         if counts.is_empty() {
-            let what = format!("the entity `{}` has no `count`", top.name);
-            reader.refuse(&top.span, what, "say how many there are: count = 10_000");
+            let what = format!("how many `{}` there are is not said", top.name);
+            reader.refuse(&top.span, what, "give a count, here or in its family: count = 10_000");
         }
         return;
     };
     let has_mean = actor.activity.as_ref().is_some_and(|activity| activity.mean_per_s.is_some());
-    let givens =
-        [("a rate", has_rate), ("a count", !counts.is_empty()), ("a mean activity", has_mean)];
-    let missing: Vec<&str> = givens.iter().filter(|given| !given.1).map(|given| given.0).collect();
-    match missing[..] {
-        [] => {
-            let what = format!(
-                "`{}` has a rate, a count and a mean activity, but any two decide the third",
-                actor.name
-            );
-            let help = "leave out `traffic.rate`, `count`, or `mean` in `activity`";
-            reader.refuse(&actor.span, what, help);
-        }
-        [_] => {}
-        _ => {
-            let what = format!(
-                "how many `{}` there are does not follow: {} are missing",
-                actor.name,
-                missing.join(" and ")
-            );
-            reader.refuse(&actor.span, what, "of rate, count and mean activity give two");
-        }
+    let missing: Vec<&str> =
+        [("a rate", rates.any), ("a count", !counts.is_empty()), ("a mean activity", has_mean)]
+            .iter()
+            .filter(|given| !given.1)
+            .map(|given| given.0)
+            .collect();
+    let of_three = "of rate, count and mean activity give two: the third follows";
+    if missing.len() > 1 {
+        let noun = missing.join(" and ");
+        let what = format!("how many `{}` there are does not follow without {noun}", actor.name);
+        reader.refuse(&actor.span, what, of_three);
+    } else if missing.is_empty() && rates.of_one_stream && actors.len() == 1 {
+        let what = format!("`{}` has a rate, a count and a mean activity", actor.name);
+        reader.refuse(&actor.span, what, of_three);
     }
 }

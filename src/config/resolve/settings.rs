@@ -41,7 +41,7 @@ fn kafka(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Kafka> {
         }
         let outside = matches!(at.node.kind, Kind::Table(_));
         if let Some(value) = setting(reader, &at) {
-            let hidden = outside || is_secret_name(&entry.key);
+            let hidden = is_secret_name(&entry.key) || outside && !is_open(&entry.key);
             let text = if hidden {
                 reader.source.hide(value.value.clone());
                 Text::Secret(Secret::new(value.value))
@@ -55,6 +55,20 @@ fn kafka(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Kafka> {
         }
     }
     Some(kafka)
+}
+
+/// Properties that are told in errors wherever they come from: a broker that does not answer must
+/// have a name.
+fn is_open(name: &str) -> bool {
+    const OPEN: [&str; 6] = [
+        "bootstrap.servers",
+        "metadata.broker.list",
+        "client.id",
+        "security.protocol",
+        "sasl.mechanism",
+        "sasl.mechanisms",
+    ];
+    OPEN.contains(&name) || name.ends_with(".location")
 }
 
 fn registry(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Registry> {
@@ -118,7 +132,7 @@ fn schemas(reader: &mut Reader<'_>, at: &At<'_>) -> Option<SchemaChoice> {
         ];
         return reader.one_of(at, &known);
     }
-    let mut section = reader.section(at)?;
+    let mut section = reader.section_beside_text(at)?;
     let id = reader
         .require(&mut section, "id", "write \"register\", \"use\", \"latest\" or { id = 7 }")
         .and_then(|at| reader.whole(&at, &(0..=i128::from(i32::MAX))));

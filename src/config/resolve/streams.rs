@@ -1,10 +1,11 @@
 //! Streams: topic, schema, key and the fields.
 
-use super::super::model::{Curve, Field, KeyFormat, SchemaText, Stream, Topic};
-use super::super::raw::Node;
-use super::super::reader::{At, Reader, Section, dotted};
+use super::super::model::{Field, KeyFormat, SchemaText, Stream, Topic};
+use super::super::raw::{Kind, Node};
+use super::super::reader::{At, Reader, Section};
 use super::super::{Spanned, suggest};
-use super::{Names, generator, traffic};
+use super::traffic::{self, Curves};
+use super::{Names, generator};
 
 /// Kafka's limit for names of topics.
 const TOPIC_BYTES_MAX: usize = 249;
@@ -14,7 +15,7 @@ pub(super) fn streams(
     reader: &mut Reader<'_>,
     names: &Names<'_>,
     at: &At<'_>,
-    curves: &mut Vec<Curve>,
+    curves: &mut Curves,
 ) -> Vec<Stream> {
     let Some(section) = reader.section(at) else { return Vec::new() };
     let mut streams = Vec::new();
@@ -65,7 +66,7 @@ fn topic(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Topic> {
         let name = topic_name(reader, at)?;
         return Some(Topic { name, partitions: None, replicas: None, config: Vec::new() });
     }
-    let mut section = reader.section(at)?;
+    let mut section = reader.section_beside_text(at)?;
     let name = reader
         .require(&mut section, "name", "name the topic")
         .and_then(|at| topic_name(reader, &at));
@@ -92,7 +93,8 @@ fn topic_name(reader: &mut Reader<'_>, at: &At<'_>) -> Option<String> {
     } else if matches!(text.as_str(), "." | "..") {
         format!("is `{text}`, which Kafka does not allow")
     } else if let Some(bad) = text.chars().find(|c| !legal(*c)) {
-        format!("is `{text}`, but Kafka allows no `{bad}` in names of topics")
+        let bad = if bad == ' ' { "space".to_owned() } else { format!("`{bad}`") };
+        format!("is `{text}`, but Kafka allows no {bad} in names of topics")
     } else {
         return Some(name.value);
     };
@@ -114,7 +116,6 @@ fn topic_config(reader: &mut Reader<'_>, at: &At<'_>) -> Vec<(String, String)> {
 
 /// A setting of somebody else's: text, or a number or boolean as it is written.
 pub(super) fn setting(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Spanned<String>> {
-    use super::super::raw::Kind;
     let span = at.node.span.clone();
     match at.node.kind {
         Kind::Integer(number) => Some(Spanned { value: number.to_string(), span }),
@@ -233,12 +234,23 @@ fn check_key(reader: &mut Reader<'_>, key: &Spanned<String>, lets: &[Field], fie
     let what = format!("the key `{}` is not a field of the stream", key.value);
     let near = suggest::nearest(&key.value, known());
     let help = near.map_or_else(
-        || format!("add a field or a let of this name, or name one of {}", listed(known())),
+        || {
+            format!(
+                "add a field or a value in `let` of this name, or name one of {}",
+                listed(known())
+            )
+        },
         |near| format!("did you mean `{near}`?"),
     );
     reader.refuse(&key.span, what, &help);
 }
 
 fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
-    names.take(12).map(|name| dotted("", name)).collect::<Vec<_>>().join(", ")
+    let mut shown: Vec<String> = Vec::new();
+    for name in names.map(|name| format!("`{name}`")) {
+        if shown.len() < 12 && !shown.contains(&name) {
+            shown.push(name);
+        }
+    }
+    shown.join(", ")
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::model::{Column, Table};
 use super::super::raw::{Kind, Node};
 use super::super::reader::{At, Reader, Section};
-use super::super::{Span, Spanned};
+use super::super::{Span, Spanned, suggest};
 
 /// More rows than any lookup should have.
 const ROWS_MAX: usize = 1 << 20;
@@ -100,8 +100,14 @@ fn from_csv(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Rows> {
             bad_rows += 1;
             if bad_rows <= BAD_ROWS_TOLD {
                 let (found, wanted) = (cells.len(), rows.header.len());
-                let what = format!("this row has {found} cells, but the header has {wanted}");
-                reader.refuse(&span, what, "a comma inside a cell needs quotes around the cell");
+                let noun = if found == 1 { "cell" } else { "cells" };
+                let what = format!("this row has {found} {noun}, but the header has {wanted}");
+                let help = if found > wanted {
+                    "a comma inside a cell needs quotes around the cell"
+                } else {
+                    "every row has as many cells as the header; a cell may be empty"
+                };
+                reader.refuse(&span, what, help);
             }
         }
     }
@@ -199,7 +205,9 @@ pub(super) fn check_weight(
 ) {
     let names = table.columns.iter().map(|column| column.name.as_str());
     let Some(column) = table.columns.iter().find(|column| column.name == weight.value) else {
-        reader.unknown(&format!("column in table `{}`:", table.name), weight, names);
+        let what = format!("no column `{}` in the table `{}`", weight.value, table.name);
+        let help = suggest::way_out(&weight.value, names);
+        reader.refuse(&weight.span, what, &help.unwrap_or_default());
         return;
     };
     let mut weights = Vec::with_capacity(column.cells.len());

@@ -5,12 +5,29 @@ use jiff::tz::TimeZoneDatabase;
 use super::super::input::Files;
 use super::super::model::{Curve, Traffic, Zone};
 use super::super::raw::{self, Kind};
-use super::super::reader::{At, Reader, Section, dotted};
+use super::super::reader::{At, Reader, Section};
 use super::super::source::Source;
 use super::super::{Spanned, library, suggest};
 
+/// The curves of a model, and the names of those that have mistakes of their own.
+#[derive(Debug, Default)]
+pub(super) struct Curves {
+    pub(super) all: Vec<Curve>,
+    named: Vec<String>,
+}
+
+impl Curves {
+    fn has(&self, name: &str) -> bool {
+        self.named.iter().any(|known| known == name) || self.all.iter().any(|c| c.name == name)
+    }
+
+    pub(super) fn read(reader: &mut Reader<'_>, at: &At<'_>) -> Self {
+        Self { all: curves(reader, at), named: super::names_in(at.node) }
+    }
+}
+
 /// `[curves.NAME]`.
-pub(super) fn curves(reader: &mut Reader<'_>, at: &At<'_>) -> Vec<Curve> {
+fn curves(reader: &mut Reader<'_>, at: &At<'_>) -> Vec<Curve> {
     let Some(section) = reader.section(at) else { return Vec::new() };
     let mut curves = Vec::new();
     for (entry, at) in section.all() {
@@ -57,7 +74,7 @@ fn normalised(hours: Vec<f64>) -> Vec<f64> {
 pub(super) fn traffic(
     reader: &mut Reader<'_>,
     at: &At<'_>,
-    curves: &mut Vec<Curve>,
+    curves: &mut Curves,
 ) -> Option<Traffic> {
     let mut section = reader.section(at)?;
     let rate_per_s = section.get("rate").and_then(|at| reader.rate(&at));
@@ -75,11 +92,7 @@ fn refuse_later(reader: &mut Reader<'_>, section: &mut Section<'_>) {
     }
 }
 
-fn curve_names(
-    reader: &mut Reader<'_>,
-    at: &At<'_>,
-    curves: &mut Vec<Curve>,
-) -> Vec<Spanned<String>> {
+fn curve_names(reader: &mut Reader<'_>, at: &At<'_>, curves: &mut Curves) -> Vec<Spanned<String>> {
     // One curve needs no list around its name.
     let items =
         if reader.is_text(at) { vec![at.clone()] } else { reader.list(at).unwrap_or_default() };
@@ -93,30 +106,27 @@ fn curve_names(
         if matches!(item.node.kind, Kind::List(_)) {
             names.extend(inline(reader, &item, curves));
         } else if let Some(name) = reader.text(&item) {
-            if curves.iter().any(|curve| curve.name == name.value) {
+            if curves.has(&name.value) {
                 names.push(name);
             } else if let Some(curve) = library_curves().into_iter().find(|c| c.name == name.value)
             {
-                curves.push(curve);
+                curves.all.push(curve);
                 names.push(name);
             } else {
-                let own: Vec<String> = curves.iter().map(|curve| curve.name.clone()).collect();
-                let library = library_curve_names();
-                let known = own.iter().chain(&library).map(String::as_str);
-                reader.unknown("curve", &name, known);
+                let library: Vec<Curve> = library_curves();
+                let library = library.iter().map(|curve| &curve.name);
+                let known: Vec<&str> =
+                    curves.named.iter().chain(library).map(String::as_str).collect();
+                reader.unknown("curve", &name, known.iter().copied());
             }
         }
     }
     names
 }
 
-fn inline(
-    reader: &mut Reader<'_>,
-    at: &At<'_>,
-    curves: &mut Vec<Curve>,
-) -> Option<Spanned<String>> {
+fn inline(reader: &mut Reader<'_>, at: &At<'_>, curves: &mut Curves) -> Option<Spanned<String>> {
     let hours = hours_of(reader, at)?;
-    curves.push(Curve { name: at.path.clone(), hours: normalised(hours) });
+    curves.all.push(Curve { name: at.path.clone(), hours: normalised(hours) });
     Some(Spanned { value: at.path.clone(), span: at.node.span.clone() })
 }
 
@@ -138,15 +148,10 @@ fn library_curves() -> Vec<Curve> {
     found
 }
 
-/// The names of the curves that come with the program.
-fn library_curve_names() -> Vec<String> {
-    library_curves().into_iter().map(|curve| curve.name).collect()
-}
-
 /// A zone's name, or `{ attribute = "account.home.zone" }`.
 fn zone(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Spanned<Zone>> {
     if !reader.is_text(at) {
-        let mut section = reader.section(at)?;
+        let mut section = reader.section_beside_text(at)?;
         let path = reader.require(&mut section, "attribute", "name a path to a column of zones");
         let path = path.and_then(|at| reader.text(&at));
         reader.finish(section);
@@ -164,8 +169,7 @@ fn zone(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Spanned<Zone>> {
         || "give an IANA name such as \"Europe/Paris\", or \"UTC\"".to_owned(),
         |near| format!("did you mean `{near}`?"),
     );
-    let path = dotted("", &at.path);
-    reader.refuse(&name.span, format!("{path}: no time zone `{}`", name.value), &help);
+    reader.refuse(&name.span, format!("`{}`: no time zone `{}`", at.path, name.value), &help);
     None
 }
 

@@ -71,8 +71,9 @@ pub(super) fn table(
     let column = section.get("column").and_then(|at| reader.text(&at));
     let table = reader.text(main)?;
     let Some(found) = names.tables.iter().find(|known| known.name == table.value) else {
-        let known = names.tables.iter().map(|known| known.name.as_str());
-        reader.unknown("table", &table, known);
+        if !names.table_names.contains(&table.value) {
+            reader.unknown("table", &table, names.table_names.iter().map(String::as_str));
+        }
         return None;
     };
     if let Some(weight) = &weight {

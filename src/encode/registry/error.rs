@@ -48,8 +48,11 @@ pub enum Error {
         /// What it should hold.
         what: &'static str,
     },
-    /// The HTTP client cannot be made from the certificates.
-    #[error("the registry's certificates cannot be used: {reason}")]
+    /// TLS cannot even be begun.
+    #[error(
+        "TLS to the registry cannot be set up: {reason}; set `registry.ca`, or install the system's \
+         authorities (the package ca-certificates)"
+    )]
     Client {
         /// The TLS library's reason.
         reason: String,

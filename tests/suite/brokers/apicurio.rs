@@ -8,7 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::process::{self, Process, Provider};
-use super::{free_port, unavailable, wait_for};
+use super::{free_port, wait_for};
 
 const IMAGE: &str = "apicurio/apicurio-registry-mem:2.6.13.Final";
 
@@ -25,16 +25,9 @@ pub(crate) struct ApicurioServer {
 }
 
 impl ApicurioServer {
-    /// Starts a registry and waits until it answers. `None` where none can be had: the test was
-    /// then told to skip.
-    pub(crate) fn start() -> Option<Self> {
-        let provider = match process::provider("apicurio", IMAGE) {
-            Ok(provider) => provider,
-            Err(why) => {
-                unavailable(&why);
-                return None;
-            }
-        };
+    /// Starts a registry and waits until it answers. The error says why none can be had.
+    pub(crate) fn try_start() -> Result<Self, String> {
+        let provider = process::provider("apicurio", IMAGE)?;
         let port = free_port();
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (command, container) = command(&provider, port, &folder);
@@ -44,7 +37,7 @@ impl ApicurioServer {
             assert!(process.is_running(), "the registry ended:\n{}", log());
             answers(port).then_some(())
         });
-        Some(Self { _process: process, port, _folder: folder })
+        Ok(Self { _process: process, port, _folder: folder })
     }
 
     /// The address of the Confluent API.

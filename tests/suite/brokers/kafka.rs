@@ -59,13 +59,12 @@ impl KafkaServer {
     /// Starts a broker and waits until it answers. `None` where none can be had: the test was then
     /// told to skip.
     pub(crate) fn start(options: &Options) -> Option<Self> {
-        let provider = match process::provider("kafka", IMAGE) {
-            Ok(provider) => provider,
-            Err(why) => {
-                unavailable(&why);
-                return None;
-            }
-        };
+        Self::try_start(options).map_err(|why| unavailable(&why)).ok()
+    }
+
+    /// The same; the error says why none can be had.
+    pub(crate) fn try_start(options: &Options) -> Result<Self, String> {
+        let provider = process::provider("kafka", IMAGE)?;
         let ports = Ports {
             open: free_port(),
             controller: free_port(),
@@ -80,7 +79,7 @@ impl KafkaServer {
         std::fs::write(server.properties_file(), properties).expect("a file in our own folder");
         server.format();
         server.start_again();
-        Some(server)
+        Ok(server)
     }
 
     /// Where clients without security connect; they may do everything.
