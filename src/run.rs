@@ -45,6 +45,9 @@ const EMBEDDED_PARTITIONS: u32 = 4;
 /// Between two looks at the counts.
 const GLANCE_EVERY: Duration = Duration::from_secs(1);
 
+/// How long the sink has to give up. A write to a pipe that nobody reads cannot be called off.
+const GIVE_UP_WITHIN: Duration = Duration::from_secs(2);
+
 /// Who hears how a run goes, while it goes.
 pub trait Listener {
     /// All is open; the first event follows.
@@ -194,7 +197,9 @@ impl Prepared {
         let wall_over = tokio::time::sleep(self.window.wall.unwrap_or_default());
         tokio::pin!(wall_over);
         let mut wall_is_open = self.window.wall.is_some();
-        let mut signalled = false;
+        let given_up = tokio::time::sleep(Duration::ZERO);
+        tokio::pin!(given_up);
+        let (mut signalled, mut gave_up) = (false, false);
         loop {
             tokio::select! {
                 ended = flow.ended() => {
@@ -208,7 +213,9 @@ impl Prepared {
                 }
                 () = signals.next() => {
                     if signalled {
+                        gave_up = true;
                         flow.give_up();
+                        given_up.as_mut().reset(tokio::time::Instant::now() + GIVE_UP_WITHIN);
                     } else {
                         flow.drain();
                         listener.stopping(self.configuration.settings.run.drain);
@@ -219,6 +226,7 @@ impl Prepared {
                     wall_is_open = false;
                     flow.drain();
                 }
+                () = &mut given_up, if gave_up => return (flow.left(tally), Stopped::GivenUp),
                 _ = glances.tick() => {
                     let now_ns = self.clock.now_ns();
                     listener.glance(&progress.view(tally.glance(), now_ns), now_ns);

@@ -20,7 +20,9 @@ pub enum Error {
     #[error(transparent)]
     Window(#[from] window::Error),
     /// More shards than lanes: some would have nothing to send.
-    #[error("`--shard {shard}`: the model has {lanes} lanes, so there can be {lanes} shards at most")]
+    #[error(
+        "`--shard {shard}`: the model has {lanes} lanes, so there can be {lanes} shards at most"
+    )]
     TooManyShards {
         /// The shard.
         shard: Shard,
@@ -43,7 +45,9 @@ pub enum Error {
         sink: &'static str,
     },
     /// A moment to begin at, and no schedule.
-    #[error("`--at` says when the schedule begins, and with `--speed max` there is none: leave one out")]
+    #[error(
+        "`--at` says when the schedule begins, and with `--speed max` there is none: leave one out"
+    )]
     MomentWithoutSchedule,
     /// A stream that the model does not have.
     #[error("the model has no stream `{name}`: {hint}")]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::Error;
-use crate::observe::tally::Watched;
+use crate::observe::tally::{Tally, Watched};
 use crate::stream::EventStream;
 use crate::stream::pacer::{self, Control, Options, Outcome};
 
@@ -27,7 +27,11 @@ pub struct Ended {
 
 impl Flow {
     /// Starts the flow.
-    pub fn start(mut events: EventStream, mut sink: Watched, options: Options) -> Result<Self, Error> {
+    pub fn start(
+        mut events: EventStream,
+        mut sink: Watched,
+        options: Options,
+    ) -> Result<Self, Error> {
         let control = Arc::new(Control::default());
         let (send, ended) = oneshot::channel();
         let heard = Arc::clone(&control);
@@ -35,6 +39,9 @@ impl Flow {
         thread
             .spawn(move || {
                 let (outcome, result) = pacer::run(&mut events, &mut sink, &options, &heard);
+                // The broker inside the process closes after this, and its clients close before.
+                drop(sink);
+                drop(events);
                 let ended = Ended { outcome, error: result.err().map(Error::from) };
                 // The run waits for this for as long as it lives.
                 drop(send.send(ended));
@@ -51,6 +58,12 @@ impl Flow {
     /// Waits for nothing more.
     pub fn give_up(&self) {
         self.control.give_up();
+    }
+
+    /// What is known of a flow that does not end: its thread is left behind.
+    pub fn left(self, tally: &Tally) -> Ended {
+        let unacknowledged = tally.glance().in_flight();
+        Ended { outcome: Outcome { digest: None, unacknowledged }, error: None }
     }
 
     /// Waits for the end.

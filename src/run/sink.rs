@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use super::Error;
 use super::broker;
 use super::lines::Lines;
 use super::request::Destination;
 use super::window::Window;
-use super::Error;
 use crate::clock::Clock;
 use crate::config::Configuration;
 use crate::observe::tally::Tally;

@@ -4,6 +4,7 @@
 
 mod broker_start;
 mod brokers;
+mod cli;
 mod config;
 mod docker;
 mod payments;
