@@ -1,24 +1,28 @@
 //! The models, curves, tables and schemas that come with the program.
 
+/// A path from the root of the sources, and the text there.
+macro_rules! file {
+    ($path:literal) => {
+        ($path, include_str!(concat!("../../", $path)))
+    };
+}
+
 /// Every file that is compiled in, by its path from the root of the sources.
 ///
 /// A model is a file right under `config/`; what it names is found by the same relative paths as
 /// on disk.
 const FILES: &[(&str, &str)] = &[
-    ("config/curves.toml", include_str!("../../config/curves.toml")),
-    ("config/payments.toml", include_str!("../../config/payments.toml")),
-    ("config/payments/bins.csv", include_str!("../../config/payments/bins.csv")),
-    ("config/payments/brands.csv", include_str!("../../config/payments/brands.csv")),
-    ("config/payments/cities.csv", include_str!("../../config/payments/cities.csv")),
-    ("config/payments/fees.csv", include_str!("../../config/payments/fees.csv")),
-    ("config/payments/mccs.csv", include_str!("../../config/payments/mccs.csv")),
-    ("config/payments/modes.csv", include_str!("../../config/payments/modes.csv")),
-    ("config/payments/responses.csv", include_str!("../../config/payments/responses.csv")),
-    ("config/payments/secures.csv", include_str!("../../config/payments/secures.csv")),
-    (
-        "schemas/payments/Authorisation.avsc",
-        include_str!("../../schemas/payments/Authorisation.avsc"),
-    ),
+    file!("config/curves.toml"),
+    file!("config/payments.toml"),
+    file!("config/payments/bins.csv"),
+    file!("config/payments/brands.csv"),
+    file!("config/payments/cities.csv"),
+    file!("config/payments/fees.csv"),
+    file!("config/payments/mccs.csv"),
+    file!("config/payments/modes.csv"),
+    file!("config/payments/responses.csv"),
+    file!("config/payments/secures.csv"),
+    file!("schemas/payments/Authorisation.avsc"),
 ];
 
 /// The library of curves, which is no model.

@@ -173,17 +173,17 @@ fn flatten_properties(root: &mut Node) {
     if let Kind::Table(entries) = &mut kafka.kind {
         let nested = std::mem::take(entries);
         for entry in nested {
-            flatten(String::new(), entry, entries);
+            flatten("", entry, entries);
         }
     }
 }
 
-fn flatten(prefix: String, entry: Entry, flat: &mut Vec<Entry>) {
+fn flatten(prefix: &str, entry: Entry, flat: &mut Vec<Entry>) {
     let key = if prefix.is_empty() { entry.key } else { format!("{prefix}.{}", entry.key) };
     match entry.node.kind {
         Kind::Table(inner) if !is_reference(&inner) => {
             for entry in inner {
-                flatten(key.clone(), entry, flat);
+                flatten(&key, entry, flat);
             }
         }
         kind => {

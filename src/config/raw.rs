@@ -102,7 +102,7 @@ pub fn parse_value(text: &str, base: usize) -> Node {
     match DeValue::parse(text) {
         Ok(value) => {
             let span = value.span();
-            node(text, base, value.into_inner(), &span).unwrap_or_else(bare)
+            node(text, base, value.into_inner(), &span)
         }
         Err(_) => bare(),
     }
@@ -141,11 +141,11 @@ fn shift(span: &Span, base: usize) -> Span {
 fn entries(text: &str, base: usize, table: DeTable<'_>) -> Vec<Entry> {
     let mut entries: Vec<Entry> = table
         .into_iter()
-        .filter_map(|(key, value)| {
+        .map(|(key, value)| {
             let span = value.span();
-            let node = node(text, base, value.into_inner(), &span)?;
+            let node = node(text, base, value.into_inner(), &span);
             let key_span = shift(&key.span(), base);
-            Some(Entry { key: key.into_inner().into_owned(), key_span, node })
+            Entry { key: key.into_inner().into_owned(), key_span, node }
         })
         .collect();
     // The parser hands keys over in the order of the alphabet.
@@ -153,8 +153,7 @@ fn entries(text: &str, base: usize, table: DeTable<'_>) -> Vec<Entry> {
     entries
 }
 
-/// None: a number that even 128 bits or a double cannot hold.
-fn node(text: &str, base: usize, value: DeValue<'_>, span: &Span) -> Option<Node> {
+fn node(text: &str, base: usize, value: DeValue<'_>, span: &Span) -> Node {
     let kind = match value {
         DeValue::String(value) => text_kind(text, base, value, span),
         DeValue::Integer(integer) => {
@@ -170,7 +169,7 @@ fn node(text: &str, base: usize, value: DeValue<'_>, span: &Span) -> Option<Node
         DeValue::Array(array) => Kind::List(
             array
                 .into_iter()
-                .filter_map(|item| {
+                .map(|item| {
                     let span = item.span();
                     node(text, base, item.into_inner(), &span)
                 })
@@ -178,7 +177,7 @@ fn node(text: &str, base: usize, value: DeValue<'_>, span: &Span) -> Option<Node
         ),
         DeValue::Table(table) => Kind::Table(entries(text, base, table)),
     };
-    Some(Node { kind, span: shift(span, base) })
+    Node { kind, span: shift(span, base) }
 }
 
 fn text_kind(text: &str, base: usize, value: Cow<'_, str>, span: &Span) -> Kind {

@@ -21,6 +21,17 @@ pub(super) struct At<'t> {
     pub(super) node: &'t Node,
 }
 
+impl At<'_> {
+    /// Whether it can be read as text.
+    pub(super) fn is_text(&self) -> bool {
+        match &self.node.kind {
+            Kind::Text { .. } => true,
+            Kind::Table(entries) => is_reference(entries),
+            _ => false,
+        }
+    }
+}
+
 /// Text, and what is known of its place.
 #[derive(Clone, Debug)]
 pub(super) struct Words {
@@ -159,6 +170,7 @@ impl Reader<'_> {
     }
 
     /// Refuses every key that was never asked for.
+    #[expect(clippy::needless_pass_by_value, reason = "nothing can be asked for afterwards")]
     pub(super) fn finish(&mut self, section: Section<'_>) {
         for entry in section.entries {
             if !section.known.contains(&entry.key.as_str()) {
@@ -187,15 +199,6 @@ impl Reader<'_> {
             self.refuse(&section.span.clone(), what, help);
         }
         found
-    }
-
-    /// Whether a value can be read as text.
-    pub(super) fn is_text(&self, at: &At<'_>) -> bool {
-        match &at.node.kind {
-            Kind::Text { .. } => true,
-            Kind::Table(entries) => is_reference(entries),
-            _ => false,
-        }
     }
 
     /// Text, from the file, a variable or another file.

@@ -25,7 +25,7 @@ const LANES: u16 = 64;
 struct Names<'n> {
     tables: &'n [Table],
     /// Those with mistakes too.
-    table_names: &'n [String],
+    all_tables: &'n [String],
     entities: &'n [String],
 }
 
@@ -46,7 +46,7 @@ pub(super) fn everything(reader: &mut Reader<'_>, root: &Node, name: String) -> 
     let tables = top.get("tables").map(|at| tables::tables(reader, &at)).unwrap_or_default();
     let table_names = top.get("tables").map(|at| names_in(at.node)).unwrap_or_default();
     let entity_names = top.get("entities").map(|at| names_in(at.node)).unwrap_or_default();
-    let names = Names { tables: &tables, table_names: &table_names, entities: &entity_names };
+    let names = Names { tables: &tables, all_tables: &table_names, entities: &entity_names };
     let entities: Entities =
         top.get("entities").map(|at| entities::entities(reader, &names, &at)).unwrap_or_default();
     let streams = top
@@ -109,7 +109,7 @@ fn names_in(node: &Node) -> Vec<String> {
 }
 
 fn start(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Start> {
-    if reader.is_text(at) {
+    if at.is_text() {
         let words = reader.words(at)?;
         if words.value == "now" {
             return Some(Start::Now);
@@ -122,7 +122,7 @@ fn start(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Start> {
 /// A time within what event times can be: 1970 to 2200.
 fn time(reader: &mut Reader<'_>, at: &At<'_>) -> Option<i64> {
     const LATEST_US: i64 = 7_258_118_400_000_000;
-    if !matches!(at.node.kind, Kind::Time(_)) && !reader.is_text(at) {
+    if !matches!(at.node.kind, Kind::Time(_)) && !at.is_text() {
         reader.wrong_type(at, "a time");
         return None;
     }

@@ -65,13 +65,13 @@ impl fmt::Display for Text {
 ///
 /// `name` may be a property of librdkafka, a key of the model or an environment variable.
 pub fn is_secret_name(name: &str) -> bool {
+    const WORDS: [&str; 6] = ["password", "passwd", "secret", "token", "credential", "passphrase"];
     let name = name.to_ascii_lowercase().replace('_', ".");
     let last = name.rsplit('.').next().unwrap_or("");
     // Locations of keys and settings about tokens hold no secret themselves.
     if matches!(last, "location" | "url" | "uri" | "ms" | "mechanism" | "enable" | "method") {
         return false;
     }
-    const WORDS: [&str; 6] = ["password", "passwd", "secret", "token", "credential", "passphrase"];
     WORDS.iter().any(|word| name.contains(word))
         || name.split('.').any(is_slip_of_secret)
         || name.ends_with("sasl.jaas.config")

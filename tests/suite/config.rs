@@ -25,8 +25,7 @@ fn flags(assignments: &[&str]) -> Overrides {
 }
 
 fn whole() -> Configuration {
-    read(&fixture("whole/model.toml"), &Overrides::default())
-        .unwrap_or_else(|refused| panic!("{refused}"))
+    read(&fixture("whole/model.toml"), &Overrides::default()).unwrap()
 }
 
 #[test]
@@ -37,7 +36,7 @@ fn a_model_with_every_word_of_the_language_is_read() {
     assert_eq!(model.start, Start::At(1_772_409_600_000_000));
     assert_eq!(model.tick, Some(Tick::Second));
     let traffic = model.traffic.as_ref().unwrap();
-    assert_eq!(traffic.rate_per_s.as_ref().unwrap().value, 500.0);
+    assert!((traffic.rate_per_s.as_ref().unwrap().value - 500.0).abs() < 1e-9);
     assert_eq!(traffic.curves.len(), 3);
     assert_eq!(model.tables[0].columns[0].cells[2], "Washington, D.C.");
     assert_eq!(&*model.tables[2].columns[1].cells, ["0.10", "2"]);
@@ -97,7 +96,7 @@ fn flags_stand_before_variables_and_variables_before_the_file() {
             ("TIDEGATE_SINK__KAFKA__SASL_PASSWORD".to_owned(), "0123".to_owned()),
         ]);
     let read = read(&fixture("whole/model.toml"), &overrides).unwrap();
-    assert_eq!(read.model.traffic.unwrap().rate_per_s.unwrap().value, 7.0);
+    assert!((read.model.traffic.unwrap().rate_per_s.unwrap().value - 7.0).abs() < 1e-9);
     assert_eq!((read.model.seed, read.model.lanes), (1, 16));
     let kafka = read.settings.kafka.unwrap();
     assert_eq!(kafka.properties[2].value.value.reveal(), "0123");
@@ -142,6 +141,22 @@ fn a_mistake_in_a_flag_or_a_variable_names_it() {
     let shown = read(&model, &overrides).unwrap_err().render(false);
     assert!(!shown.contains("canary"), "{shown}");
     insta::assert_snapshot!("mistakes_in_flags_and_variables", shown);
+}
+
+// A file that a model names, but that is not compiled in, is found here.
+#[test]
+fn every_model_that_comes_with_the_program_is_read() {
+    for name in config::library::models() {
+        let built_in = config::read(&ModelSource::named(name), &Overrides::default(), &environment);
+        let built_in = built_in.unwrap_or_else(|refused| panic!("{refused}"));
+        let on_disk = read(Path::new(&format!("config/{name}.toml")), &Overrides::default());
+        let on_disk = on_disk.unwrap_or_else(|refused| panic!("{refused}"));
+        assert_eq!(built_in.model.name, name);
+        assert_eq!(
+            format!("{:?}", built_in.model.streams[0].fields),
+            format!("{:?}", on_disk.model.streams[0].fields),
+        );
+    }
 }
 
 #[test]

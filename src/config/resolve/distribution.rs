@@ -124,7 +124,7 @@ fn shape(reader: &mut Reader<'_>, at: &At<'_>, key: &str, has_row: bool) -> Opti
 
 /// A number, or a column of the row that `by` leads to.
 fn parameter(reader: &mut Reader<'_>, at: &At<'_>, has_row: bool) -> Option<Spanned<Parameter>> {
-    if !reader.is_text(at) {
+    if !at.is_text() {
         let number = reader.number(at, &(f64::MIN..=f64::MAX))?;
         return Some(Spanned { value: Parameter::Number(number), span: at.node.span.clone() });
     }

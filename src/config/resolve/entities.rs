@@ -45,6 +45,9 @@ pub(super) fn entities(reader: &mut Reader<'_>, names: &Names<'_>, at: &At<'_>) 
         }
         let attributes =
             one.get("attributes").map(|at| attributes(reader, names, &at)).unwrap_or_default();
+        if let Some((above, at)) = belongs_to.as_ref().zip(one.get("attributes")) {
+            check_names(reader, &above.parent.value, &at);
+        }
         reader.finish(one);
         let entity = Entity {
             name: entry.key.clone(),
@@ -62,7 +65,7 @@ pub(super) fn entities(reader: &mut Reader<'_>, names: &Names<'_>, at: &At<'_>) 
 
 fn activity(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Activity> {
     // `activity = "2/day"` is short for a mean.
-    if reader.is_text(at) {
+    if at.is_text() {
         let mean_per_s = Some(reader.rate(at)?);
         return Some(Activity { mean_per_s, spread: Spread::Equal });
     }
@@ -89,7 +92,7 @@ fn activity(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Activity> {
 }
 
 fn popularity(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Popularity> {
-    if reader.is_text(at) {
+    if at.is_text() {
         return reader.one_of(at, &[("uniform", Popularity::Uniform)]);
     }
     let mut section = reader.section_beside_text(at)?;
@@ -102,7 +105,7 @@ fn popularity(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Popularity> {
 
 fn belongs_to(reader: &mut Reader<'_>, names: &Names<'_>, at: &At<'_>) -> Option<BelongsTo> {
     // `belongs_to = "customer"` means one each.
-    if reader.is_text(at) {
+    if at.is_text() {
         let parent = known_entity(reader, names, at)?;
         return Some(BelongsTo { parent, each: vec![(1, 1.0)] });
     }
@@ -170,6 +173,15 @@ fn attributes(reader: &mut Reader<'_>, names: &Names<'_>, at: &At<'_>) -> Vec<At
         }
     }
     attributes
+}
+
+/// `account.customer` is the member above, and cannot be an attribute as well.
+fn check_names(reader: &mut Reader<'_>, parent: &str, attributes: &At<'_>) {
+    let entries = attributes.node.entries().unwrap_or_default();
+    if let Some(entry) = entries.iter().find(|entry| entry.key == parent) {
+        let what = format!("`{}.{parent}` is the name of the entity above too", attributes.path);
+        reader.refuse(&entry.key_span, what, "a path through it would be ambiguous: rename it");
+    }
 }
 
 /// What is known of rates when the sizes of families are checked.

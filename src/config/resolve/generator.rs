@@ -71,7 +71,7 @@ fn read(
     of_attribute: bool,
 ) -> Option<(Spanned<Generator>, bool)> {
     let span = at.node.span.clone();
-    if reader.is_text(at) {
+    if at.is_text() {
         return Some((Spanned { value: bare(reader, at)?, span }, false));
     }
     if at.node.entries().is_none() {

@@ -124,7 +124,7 @@ fn urls(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Vec<Spanned<String>>> {
 }
 
 fn schemas(reader: &mut Reader<'_>, at: &At<'_>) -> Option<SchemaChoice> {
-    if reader.is_text(at) {
+    if at.is_text() {
         let known = [
             ("register", SchemaChoice::Register),
             ("use", SchemaChoice::Use),
@@ -274,7 +274,7 @@ fn in_flight(reader: &mut Reader<'_>, at: &At<'_>) -> Option<u64> {
 
 /// A number above 0, or `"max"`.
 fn speed(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Speed> {
-    if !reader.is_text(at) {
+    if !at.is_text() {
         return reader.positive(at).map(Speed::Times);
     }
     let words = reader.text(at)?;

@@ -62,7 +62,7 @@ pub(super) fn streams(
 }
 
 fn topic(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Topic> {
-    if reader.is_text(at) {
+    if at.is_text() {
         let name = topic_name(reader, at)?;
         return Some(Topic { name, partitions: None, replicas: None, config: Vec::new() });
     }

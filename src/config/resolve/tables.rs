@@ -87,7 +87,7 @@ fn from_csv(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Rows> {
                 return None;
             }
         };
-        let start = record.position().map_or(0, |position| position.byte());
+        let start = record.position().map_or(0, csv::Position::byte);
         let span = line_at(body, base, usize::try_from(start).unwrap_or(0));
         let cells: Vec<String> = record.iter().map(str::to_owned).collect();
         if rows.header.is_empty() {

@@ -71,8 +71,8 @@ pub(super) fn table(
     let column = section.get("column").and_then(|at| reader.text(&at));
     let table = reader.text(main)?;
     let Some(found) = names.tables.iter().find(|known| known.name == table.value) else {
-        if !names.table_names.contains(&table.value) {
-            reader.unknown("table", &table, names.table_names.iter().map(String::as_str));
+        if !names.all_tables.contains(&table.value) {
+            reader.unknown("table", &table, names.all_tables.iter().map(String::as_str));
         }
         return None;
     };
@@ -162,7 +162,7 @@ pub(super) fn template(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Generator
     {
         let span = words.inner.map_or(words.span, |base| base + index..base + index + 1);
         let what = format!("`{}` has {reason}", at.path);
-        reader.refuse(&span, what, "paths stand in braces: \"{merchant.name:25}\"");
+        reader.refuse(&span, what, "paths stand in braces: \"{path:25}\"");
         return None;
     }
     Some(Generator::Template(words.value))
@@ -171,9 +171,8 @@ pub(super) fn template(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Generator
 /// `{ regex = "[0-9a-f]{16}" }`.
 pub(super) fn regex(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Generator> {
     let words = reader.words(at)?;
-    let error = match regex_syntax::parse(&words.value) {
-        Ok(_) => return Some(Generator::Regex(words.value)),
-        Err(error) => error,
+    let Err(error) = regex_syntax::parse(&words.value) else {
+        return Some(Generator::Regex(words.value));
     };
     let (reason, local) = match &error {
         regex_syntax::Error::Parse(error) => (error.kind().to_string(), Some(error.span())),

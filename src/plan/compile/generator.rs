@@ -325,7 +325,7 @@ impl<'a> Compiler<'a> {
                     let value = self.parameter(probability, Some(table), row)?;
                     values.push(self.threshold(value, &probability.span)?);
                 }
-                self.lookup(index, values, 0).operand
+                self.lookup(index, &values, 0).operand
             }
         };
         let word = self.word(site, word);
@@ -375,7 +375,7 @@ impl<'a> Compiler<'a> {
         for (case, generator) in cases {
             let result = self.generate(generator, site, word)?;
             word += words(&generator.value);
-            let is = cells.iter().map(|cell| i64::from(*cell == case.value)).collect();
+            let is: Vec<_> = cells.iter().map(|cell| i64::from(*cell == case.value)).collect();
             compiled.push((is, result, &generator.span));
         }
         let mut result = match default {
@@ -383,7 +383,7 @@ impl<'a> Compiler<'a> {
             None => compiled.pop()?.1,
         };
         for (is, case, span) in compiled.into_iter().rev() {
-            let Operand::Unsigned(condition) = self.lookup(*index, is, 0).operand else {
+            let Operand::Unsigned(condition) = self.lookup(*index, &is, 0).operand else {
                 return None;
             };
             result = self.select(condition, &case, &result, span)?;
@@ -525,8 +525,8 @@ impl<'a> Compiler<'a> {
                     }
                     None => {
                         let places = cells.iter().filter_map(place);
-                        let places = places.filter_map(|place| i64::try_from(place).ok()).collect();
-                        Some(self.lookup(*index, places, 0))
+                        let places = places.filter_map(|place| i64::try_from(place).ok());
+                        Some(self.lookup(*index, &places.collect::<Vec<_>>(), 0))
                     }
                 }
             }
