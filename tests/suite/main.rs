@@ -6,6 +6,7 @@ mod encoder;
 mod broker_start;
 mod brokers;
 mod embedded;
+mod cli;
 mod config;
 mod docker;
 mod payments;

@@ -39,6 +39,12 @@ fn checked(values: &[Value], reference: &Reference) -> Result<Vec<Row>, String> 
     values.iter().map(named).collect()
 }
 
+/// Whether payments hang together, each in itself and all with each other.
+pub(crate) fn hang_together(values: &[Value]) -> Outcome {
+    let rows = checked(values, &Reference::read()?)?;
+    Ok(population::consistent(&rows)?)
+}
+
 #[expect(clippy::print_stdout, reason = "shown with --nocapture, and when a test fails")]
 fn expect_all(figures: &[Figure]) -> Result<(), String> {
     let mut wrong = Vec::new();
