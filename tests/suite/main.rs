@@ -1,15 +1,15 @@
 //! The one integration binary.
-mod encoder;
 
 #![expect(clippy::unwrap_used, reason = "what fails in a helper of tests fails the test")]
 
 mod broker_start;
 mod brokers;
-mod embedded;
 mod cli;
 mod config;
 mod docker;
-mod payments;
+mod embedded;
+mod encoder;
 mod kafka_sink;
+mod payments;
 mod registry;
 mod sources;

@@ -91,16 +91,15 @@ impl Compiler {
             }
             Piece::Either { condition, then, otherwise } => {
                 let branch = self.builder.place(*condition);
-                let choice = self.builder.hole();
-                let first = self.builder.label();
-                then.0.iter().try_for_each(|piece| self.piece(place, piece))?;
-                let jump = self.builder.hole();
-                let second = self.builder.label();
-                otherwise.0.iter().try_for_each(|piece| self.piece(place, piece))?;
-                let end = self.builder.label();
-                let targets = Arc::from([second, first]);
-                self.builder.fill(choice, Operation::Union { branch, targets });
-                self.builder.fill(jump, Operation::Jump(end));
+                let hole = self.builder.hole();
+                let mut ranges = Vec::new();
+                for text in [otherwise, then] {
+                    let start = self.builder.label() as usize;
+                    text.0.iter().try_for_each(|piece| self.piece(place, piece))?;
+                    ranges.push(Some(start..self.builder.label() as usize));
+                }
+                let (end, branches) = (self.builder.label(), Arc::from(ranges));
+                self.builder.fill(hole, Operation::Union { branch, branches, end });
             }
             Piece::Uuid(words) => {
                 let words = words.map(|word| self.builder.place(word));
