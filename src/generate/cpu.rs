@@ -7,8 +7,8 @@ use super::column::{CHUNK_ROWS, Frame};
 use super::philox::philox;
 use crate::plan::identity::{Cipher, Numbers};
 use crate::plan::program::{
-    Arithmetic, Comparison, Counter, Logic, Operand, Operation, Program, Register, Table, Target, Wide,
-    input,
+    Arithmetic, Comparison, Counter, Logic, Operand, Operation, Program, Register, Table, Target,
+    Wide, input,
 };
 use crate::plan::traffic::Segment;
 use crate::plan::zone::SLOT_US;
@@ -56,6 +56,9 @@ fn step(operation: &Operation, frame: &mut Frame, context: Context<'_>) {
             map_value(frame, *word, *out, |word| base + range(word, *size));
         }
         Operation::Choose { word, table, out } => map(frame, *word, *out, |w| table.choose(w)),
+        Operation::ChooseBy { word, select, choices, out } => {
+            zip(frame, [*select, *word], *out, |number, word| choices.choose(number, word));
+        }
         Operation::Quantile { word, tables, select: None, out } => {
             let table = &tables[0];
             map_value(frame, *word, *out, |word| table.value(word));
@@ -369,7 +372,11 @@ fn map_value(frame: &mut Frame, from: Register, out: Target, function: impl Fn(u
 }
 
 /// The lower words of an operand.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the lower word is meant")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the lower word is meant"
+)]
 #[inline(always)]
 fn load_words(frame: &Frame, operand: Operand) -> [u32; CHUNK_ROWS] {
     let mut words = [0; CHUNK_ROWS];
