@@ -1,5 +1,4 @@
 //! The one integration binary.
-mod encoder;
 
 #![expect(clippy::unwrap_used, reason = "what fails in a helper of tests fails the test")]
 
@@ -7,6 +6,7 @@ mod broker_start;
 mod brokers;
 mod config;
 mod docker;
+mod encoder;
 mod payments;
 mod kafka_sink;
 mod registry;

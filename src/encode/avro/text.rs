@@ -90,17 +90,7 @@ impl Compiler {
                 self.builder.operation(Operation::Characters { word, count: *count, alphabet });
             }
             Piece::Either { condition, then, otherwise } => {
-                let branch = self.builder.place(*condition);
-                let choice = self.builder.hole();
-                let first = self.builder.label();
-                then.0.iter().try_for_each(|piece| self.piece(place, piece))?;
-                let jump = self.builder.hole();
-                let second = self.builder.label();
-                otherwise.0.iter().try_for_each(|piece| self.piece(place, piece))?;
-                let end = self.builder.label();
-                let targets = Arc::from([second, first]);
-                self.builder.fill(choice, Operation::Union { branch, targets });
-                self.builder.fill(jump, Operation::Jump(end));
+                self.either(place, *condition, [otherwise, then])?;
             }
             Piece::Uuid(words) => {
                 let words = words.map(|word| self.builder.place(word));
@@ -115,6 +105,26 @@ impl Compiler {
                 self.builder.operation(Operation::LocalTime(Arc::new(time)));
             }
         }
+        Ok(())
+    }
+
+    /// Writes one of two texts, by a word that is 0 or 1.
+    fn either(
+        &mut self,
+        place: &Place<'_>,
+        condition: Register,
+        texts: [&Text; 2],
+    ) -> Result<(), Error> {
+        let branch = self.builder.place(condition);
+        let hole = self.builder.hole();
+        let mut branches = Vec::new();
+        for text in texts {
+            let start = self.builder.label() as usize;
+            text.0.iter().try_for_each(|piece| self.piece(place, piece))?;
+            branches.push(Some(start..self.builder.label() as usize));
+        }
+        let (end, branches) = (self.builder.label(), Arc::from(branches));
+        self.builder.fill(hole, Operation::Union { branch, branches, end });
         Ok(())
     }
 

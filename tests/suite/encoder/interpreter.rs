@@ -84,6 +84,9 @@ fn piece(frame: &Frame, row: usize, piece: &Piece) -> String {
             }
             text
         }
+        Piece::Either { condition, then, otherwise } => {
+            text(frame, row, if word(frame, row, *condition) == 1 { then } else { otherwise })
+        }
         Piece::Uuid(words) => uuid(frame, row, *words).to_string(),
         Piece::LocalTime { instant_us, offset_minutes, digits } => {
             let instant = integer(frame, row, *instant_us);
