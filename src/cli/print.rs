@@ -149,9 +149,18 @@ impl LiveLine {
 ///
 /// Stdout cannot be written to; a reader that left early (`| head`) is no error.
 pub fn result(text: &str) -> io::Result<()> {
+    lines(format!("{text}\n").as_bytes()).map(drop)
+}
+
+/// Writes whole lines to stdout; false if nobody reads them any more.
+///
+/// # Errors
+///
+/// Stdout cannot be written to.
+pub fn lines(text: &[u8]) -> io::Result<bool> {
     let mut stdout = io::stdout().lock();
-    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other,
+    match stdout.write_all(text).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        other => other.map(|()| true),
     }
 }

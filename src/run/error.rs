@@ -5,9 +5,10 @@ use std::io;
 use super::request::Shard;
 use super::{schema, window};
 use crate::config::Refused;
-use crate::encode::registry;
-use crate::publish::{self, kafka};
-use crate::{manifest, observe};
+use crate::encode::{json, registry};
+use crate::publish::kafka;
+use crate::stream::pacer;
+use crate::{embedded, manifest, observe, stream};
 
 /// Why a run cannot begin, or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -74,15 +75,27 @@ pub enum Error {
     /// Kafka, before the first event.
     #[error(transparent)]
     Kafka(#[from] kafka::Error),
+    /// The Kafka inside the process.
+    #[error(transparent)]
+    Embedded(#[from] embedded::Error),
+    /// Generating.
+    #[error(transparent)]
+    Stream(#[from] stream::Error),
+    /// A schema whose values cannot be written as JSON.
+    #[error("a schema cannot be shown as JSON")]
+    Json(#[from] json::Error),
     /// The manifest.
     #[error(transparent)]
     Manifest(#[from] manifest::Error),
     /// The metrics endpoint.
     #[error(transparent)]
     Metrics(#[from] observe::exporter::Error),
-    /// The sink, while the run went on.
+    /// Generating or publishing, while the run went on.
     #[error(transparent)]
-    Publish(#[from] publish::Error),
+    Flow(#[from] pacer::Error),
+    /// Our own bug in the thread that paces.
+    #[error("the thread that paces has panicked; this is a bug of tidegate")]
+    Panicked,
     /// The system refused a thread, a signal handler or the like.
     #[error("cannot {what}")]
     System {
@@ -126,6 +139,9 @@ impl Error {
                     | registry::Error::PasswordInAddress
                     | registry::Error::NotPem { .. }
             ),
+            Self::Stream(error) => {
+                matches!(error, stream::Error::Shard { .. } | stream::Error::Window { .. })
+            }
             _ => false,
         }
     }

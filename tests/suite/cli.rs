@@ -1,6 +1,9 @@
 //! The command line as a user meets it: the real program, its outputs and its exit codes.
 
+#![expect(clippy::panic, reason = "what fails here fails the test")]
+
 mod canary;
+mod delivered;
 mod invocation;
 mod readme;
 mod running;
@@ -107,6 +110,11 @@ impl Running {
         let id = self.0.as_ref().unwrap().id().to_string();
         let sent = Command::new("kill").args(["-s", name, &id]).status().unwrap();
         assert!(sent.success());
+    }
+
+    /// Whether it has not ended yet.
+    fn goes_on(&mut self) -> bool {
+        self.0.as_mut().is_some_and(|child| child.try_wait().unwrap().is_none())
     }
 
     /// Waits for the end, at most `patience`.

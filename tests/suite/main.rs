@@ -4,6 +4,8 @@
 
 mod broker_start;
 mod brokers;
+mod embedded;
+mod cli;
 mod config;
 mod docker;
 mod encoder;

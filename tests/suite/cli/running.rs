@@ -45,13 +45,11 @@ fn the_digests_of_shards_add_up_whatever_the_sink_and_the_threads() {
     let folder = folder();
     let digest = |words: &str| {
         let words = format!("run model.toml --duration 5s --speed max --json --digest {words}");
-        let output = program(folder.path(), &words.split(' ').collect::<Vec<_>>())
-            .output()
-            .unwrap();
+        let output =
+            program(folder.path(), &words.split(' ').collect::<Vec<_>>()).output().unwrap();
         assert_exit(&output, 0);
         let text = stdout(&output);
-        let result: serde_json::Value =
-            serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        let result: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
         u128::from_str_radix(result["digest"].as_str().unwrap(), 16).unwrap()
     };
     let whole = digest("--to null --threads 1");
@@ -102,13 +100,11 @@ fn samples_are_json_lines_and_the_same_each_time() {
 fn the_manifest_is_there_before_the_first_event_and_holds_the_result_at_the_end() {
     let folder = folder();
     let words = "run model.toml --to null --manifest m.json --at 2100-01-01T00:00:00Z --quiet";
-    let running =
-        Running::start(program(folder.path(), &words.split(' ').collect::<Vec<_>>()));
+    let running = Running::start(program(folder.path(), &words.split(' ').collect::<Vec<_>>()));
     let path = folder.path().join("m.json");
     wait_until("the manifest", || path.exists());
-    let read = || -> serde_json::Value {
-        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap()
-    };
+    let read =
+        || -> serde_json::Value { serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap() };
     let before = read();
     assert_eq!(before["result"], serde_json::Value::Null);
     assert_eq!(before["seed"], 7);
@@ -125,8 +121,10 @@ fn the_manifest_is_there_before_the_first_event_and_holds_the_result_at_the_end(
 fn sigterm_and_ctrl_c_drain_and_report() {
     let folder = folder();
     for signal in ["TERM", "INT"] {
-        let mut command =
-            program(folder.path(), &["run", "model.toml", "--to", "null", "--json", "--manifest", "none"]);
+        let mut command = program(
+            folder.path(),
+            &["run", "model.toml", "--to", "null", "--json", "--manifest", "none"],
+        );
         command.env("TIDEGATE_LOG", "info");
         let running = Running::start(command);
         super::pause(Duration::from_millis(1_500));
@@ -161,8 +159,7 @@ fn metrics_are_offered_on_loopback_while_the_run_goes_on() {
     let folder = folder();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let words = format!("run model.toml --to null --manifest none --quiet --metrics {port}");
-    let running =
-        Running::start(program(folder.path(), &words.split(' ').collect::<Vec<_>>()));
+    let running = Running::start(program(folder.path(), &words.split(' ').collect::<Vec<_>>()));
     let mut text = String::new();
     wait_until("metrics", || {
         text = scrape(port).unwrap_or_default();
