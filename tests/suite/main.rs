@@ -4,12 +4,12 @@
 
 mod broker_start;
 mod brokers;
-mod embedded;
 mod cli;
 mod config;
 mod docker;
+mod embedded;
 mod encoder;
-mod payments;
 mod kafka_sink;
+mod payments;
 mod registry;
 mod sources;

@@ -90,7 +90,16 @@ impl Compiler {
                 self.builder.operation(Operation::Characters { word, count: *count, alphabet });
             }
             Piece::Either { condition, then, otherwise } => {
-                self.either(place, *condition, [otherwise, then])?;
+                let branch = self.builder.place(*condition);
+                let hole = self.builder.hole();
+                let mut ranges = Vec::new();
+                for text in [otherwise, then] {
+                    let start = self.builder.label() as usize;
+                    text.0.iter().try_for_each(|piece| self.piece(place, piece))?;
+                    ranges.push(Some(start..self.builder.label() as usize));
+                }
+                let (end, branches) = (self.builder.label(), Arc::from(ranges));
+                self.builder.fill(hole, Operation::Union { branch, branches, end });
             }
             Piece::Uuid(words) => {
                 let words = words.map(|word| self.builder.place(word));
@@ -105,26 +114,6 @@ impl Compiler {
                 self.builder.operation(Operation::LocalTime(Arc::new(time)));
             }
         }
-        Ok(())
-    }
-
-    /// Writes one of two texts, by a word that is 0 or 1.
-    fn either(
-        &mut self,
-        place: &Place<'_>,
-        condition: Register,
-        texts: [&Text; 2],
-    ) -> Result<(), Error> {
-        let branch = self.builder.place(condition);
-        let hole = self.builder.hole();
-        let mut branches = Vec::new();
-        for text in texts {
-            let start = self.builder.label() as usize;
-            text.0.iter().try_for_each(|piece| self.piece(place, piece))?;
-            branches.push(Some(start..self.builder.label() as usize));
-        }
-        let (end, branches) = (self.builder.label(), Arc::from(branches));
-        self.builder.fill(hole, Operation::Union { branch, branches, end });
         Ok(())
     }
 

@@ -67,6 +67,10 @@ fn piece(frame: &Frame, row: usize, piece: &Piece) -> String {
         Piece::Number { value, base, width, upper } => {
             digits(integer(frame, row, *value), *base, *width, *upper)
         }
+        Piece::Either { condition, then, otherwise } => {
+            let Text(pieces) = if word(frame, row, *condition) == 0 { otherwise } else { then };
+            pieces.iter().map(|inner| self::piece(frame, row, inner)).collect()
+        }
         Piece::Decimal { value, scale } => {
             let mut text = digits(integer(frame, row, *value), 10, *scale + 1, false);
             if *scale > 0 {
@@ -83,9 +87,6 @@ fn piece(frame: &Frame, row: usize, piece: &Piece) -> String {
                 rest = product % (1 << 32);
             }
             text
-        }
-        Piece::Either { condition, then, otherwise } => {
-            text(frame, row, if word(frame, row, *condition) == 1 { then } else { otherwise })
         }
         Piece::Uuid(words) => uuid(frame, row, *words).to_string(),
         Piece::LocalTime { instant_us, offset_minutes, digits } => {
