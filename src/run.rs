@@ -23,11 +23,12 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::config::Configuration;
 use crate::embedded::{self, Embedded};
+use crate::manifest;
 use crate::observe::exporter::Exporter;
 use crate::observe::metric::Meters;
 use crate::observe::progress::{Progress, View};
 use crate::observe::report::{Report, Stopped};
-use crate::observe::tally::{Tally, Watched};
+use crate::observe::tally::{Glance, Tally, Watched};
 use crate::plan::Plan;
 use crate::stream::EventStream;
 
@@ -44,6 +45,12 @@ const EMBEDDED_PARTITIONS: u32 = 4;
 
 /// Between two looks at the counts.
 const GLANCE_EVERY: Duration = Duration::from_secs(1);
+
+/// The lag that is worth a word in the log.
+const BEHIND_ABOVE: Duration = Duration::from_secs(1);
+
+/// The lag below which a run that was behind has caught up.
+const CAUGHT_UP_BELOW: Duration = Duration::from_millis(100);
 
 /// How long the sink has to give up. A write to a pipe that nobody reads cannot be called off.
 const GIVE_UP_WITHIN: Duration = Duration::from_secs(2);
@@ -160,11 +167,19 @@ impl Prepared {
         let mut signals = Signals::take()
             .map_err(|source| Error::System { what: "listen for signals", source })?;
         let anchor_us = self.request.at.map_or_else(|| self.clock.now_us(), |at| at.0);
-        let mut manifest = self.manifest(anchor_us);
-        let place = self.request.manifest.place(&manifest)?;
+        let mut record = self.manifest(anchor_us);
+        let place = self.request.manifest.place(&record)?;
         if let Some(place) = &place {
-            place.write(&manifest)?;
+            place.write(&record)?;
         }
+        tracing::info!(
+            model = %self.plan.name,
+            seed = self.plan.seed,
+            start = %window::rfc3339(self.plan.start_us),
+            target = %opened.target,
+            manifest = ?place.as_ref().map(manifest::Place::path),
+            "run begins"
+        );
         let sink = Watched::new(opened.sink, Arc::clone(&tally));
         listener.ready(&self.ready(&opened.target));
         let begun_ns = self.clock.now_ns().max(anchor_us.saturating_mul(1_000));
@@ -176,9 +191,9 @@ impl Prepared {
         let report = self.report(&total, &over);
         let error = ended.error.or_else(|| miscounted(&report, ended.outcome.unacknowledged));
         if let Some(place) = &place {
-            manifest.repeat.clone_from(&report.about.repeat);
-            manifest.result = Some(serde_json::json!(report));
-            place.write(&manifest)?;
+            record.repeat.clone_from(&report.about.repeat);
+            record.result = Some(serde_json::json!(report));
+            place.write(&record)?;
         }
         Ok(Finished { report, error })
     }
@@ -199,7 +214,7 @@ impl Prepared {
         let mut wall_is_open = self.window.wall.is_some();
         let given_up = tokio::time::sleep(Duration::ZERO);
         tokio::pin!(given_up);
-        let (mut signalled, mut gave_up) = (false, false);
+        let (mut signalled, mut gave_up, mut is_behind) = (false, false, false);
         loop {
             tokio::select! {
                 ended = flow.ended() => {
@@ -229,7 +244,9 @@ impl Prepared {
                 () = &mut given_up, if gave_up => return (flow.left(tally), Stopped::GivenUp),
                 _ = glances.tick() => {
                     let now_ns = self.clock.now_ns();
-                    listener.glance(&progress.view(tally.glance(), now_ns), now_ns);
+                    let glance = tally.glance();
+                    is_behind = tell_of_lag(&glance, is_behind);
+                    listener.glance(&progress.view(glance, now_ns), now_ns);
                 }
             }
         }
@@ -270,6 +287,19 @@ fn start_embedded(configuration: &mut Configuration) -> Result<Embedded, Error> 
     configuration.settings.kafka = Some(broker::plain_settings(embedded.bootstrap_servers()));
     configuration.settings.registry = Some(schema::plain_settings(embedded.registry_url()));
     Ok(embedded)
+}
+
+/// Logs when a run falls behind its schedule, and when it has caught up; says whether it is behind.
+fn tell_of_lag(glance: &Glance, was_behind: bool) -> bool {
+    let lag_ms = glance.lag.as_secs_f64() * 1e3;
+    let in_flight = glance.in_flight();
+    let is_behind = glance.lag > if was_behind { CAUGHT_UP_BELOW } else { BEHIND_ABOVE };
+    match (was_behind, is_behind) {
+        (false, true) => tracing::warn!(lag_ms, in_flight, "behind schedule"),
+        (true, false) => tracing::info!(lag_ms, in_flight, "caught up with the schedule"),
+        _ => {}
+    }
+    is_behind
 }
 
 /// The error for counts that do not add up.
