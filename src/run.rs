@@ -14,6 +14,7 @@ pub mod request;
 pub mod schema;
 pub mod signal;
 pub mod sink;
+mod watch;
 pub mod window;
 
 use std::net::SocketAddr;
@@ -26,15 +27,15 @@ use crate::embedded::{self, Embedded};
 use crate::manifest;
 use crate::observe::exporter::Exporter;
 use crate::observe::metric::Meters;
-use crate::observe::progress::{Progress, View};
-use crate::observe::report::{Report, Stopped};
-use crate::observe::tally::{Glance, Tally, Watched};
+use crate::observe::progress::View;
+use crate::observe::report::Report;
+use crate::observe::tally::{Tally, Watched};
 use crate::plan::Plan;
 use crate::stream::EventStream;
 
 pub use error::Error;
 use facts::Over;
-use flow::{Ended, Flow};
+use flow::Flow;
 use request::{Destination, Request};
 use schema::Written;
 use signal::Signals;
@@ -42,18 +43,6 @@ use window::Window;
 
 /// Partitions of the embedded Kafka's topics, if the model does not say.
 const EMBEDDED_PARTITIONS: u32 = 4;
-
-/// Between two looks at the counts.
-const GLANCE_EVERY: Duration = Duration::from_secs(1);
-
-/// The lag that is worth a word in the log.
-const BEHIND_ABOVE: Duration = Duration::from_secs(1);
-
-/// The lag below which a run that was behind has caught up.
-const CAUGHT_UP_BELOW: Duration = Duration::from_millis(100);
-
-/// How long the sink has to give up. A write to a pipe that nobody reads cannot be called off.
-const GIVE_UP_WITHIN: Duration = Duration::from_secs(2);
 
 /// Who hears how a run goes, while it goes.
 pub trait Listener {
@@ -198,60 +187,6 @@ impl Prepared {
         Ok(Finished { report, error })
     }
 
-    /// Looks at the run until it is over; passes on signals and the end of wall time.
-    async fn watch(
-        &self,
-        mut flow: Flow,
-        tally: &Tally,
-        signals: &mut Signals,
-        listener: &mut dyn Listener,
-    ) -> (Ended, Stopped) {
-        let mut progress = Progress::new(self.goal(), self.clock.now_ns());
-        let mut glances = tokio::time::interval(GLANCE_EVERY);
-        glances.tick().await;
-        let wall_over = tokio::time::sleep(self.window.wall.unwrap_or_default());
-        tokio::pin!(wall_over);
-        let mut wall_is_open = self.window.wall.is_some();
-        let given_up = tokio::time::sleep(Duration::ZERO);
-        tokio::pin!(given_up);
-        let (mut signalled, mut gave_up, mut is_behind) = (false, false, false);
-        loop {
-            tokio::select! {
-                ended = flow.ended() => {
-                    let stopped = match &ended.error {
-                        Some(_) => Stopped::Error,
-                        None if ended.outcome.unacknowledged > 0 => Stopped::GivenUp,
-                        None if signalled => Stopped::Signal,
-                        None => Stopped::End,
-                    };
-                    return (ended, stopped);
-                }
-                () = signals.next() => {
-                    if signalled {
-                        gave_up = true;
-                        flow.give_up();
-                        given_up.as_mut().reset(tokio::time::Instant::now() + GIVE_UP_WITHIN);
-                    } else {
-                        flow.drain();
-                        listener.stopping(self.configuration.settings.run.drain);
-                    }
-                    signalled = true;
-                }
-                () = &mut wall_over, if wall_is_open => {
-                    wall_is_open = false;
-                    flow.drain();
-                }
-                () = &mut given_up, if gave_up => return (flow.left(tally), Stopped::GivenUp),
-                _ = glances.tick() => {
-                    let now_ns = self.clock.now_ns();
-                    let glance = tally.glance();
-                    is_behind = tell_of_lag(&glance, is_behind);
-                    listener.glance(&progress.view(glance, now_ns), now_ns);
-                }
-            }
-        }
-    }
-
     fn open_metrics(&self) -> Result<(Meters, Option<Exporter>), Error> {
         let Some(address) = self.configuration.settings.run.metrics else {
             return Ok((Meters::none(), None));
@@ -287,19 +222,6 @@ fn start_embedded(configuration: &mut Configuration) -> Result<Embedded, Error> 
     configuration.settings.kafka = Some(broker::plain_settings(embedded.bootstrap_servers()));
     configuration.settings.registry = Some(schema::plain_settings(embedded.registry_url()));
     Ok(embedded)
-}
-
-/// Logs when a run falls behind its schedule, and when it has caught up; says whether it is behind.
-fn tell_of_lag(glance: &Glance, was_behind: bool) -> bool {
-    let lag_ms = glance.lag.as_secs_f64() * 1e3;
-    let in_flight = glance.in_flight();
-    let is_behind = glance.lag > if was_behind { CAUGHT_UP_BELOW } else { BEHIND_ABOVE };
-    match (was_behind, is_behind) {
-        (false, true) => tracing::warn!(lag_ms, in_flight, "behind schedule"),
-        (true, false) => tracing::info!(lag_ms, in_flight, "caught up with the schedule"),
-        _ => {}
-    }
-    is_behind
 }
 
 /// The error for counts that do not add up.

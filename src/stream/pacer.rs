@@ -3,6 +3,7 @@
 //! It has a thread of its own, and is open-loop: when the sink makes it wait, it falls behind and
 //! then releases what is due as fast as the sink takes it; intended times never move.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -118,9 +119,10 @@ pub fn run(
     options: &Options,
     control: &Control,
 ) -> (Outcome, Result<(), Error>) {
-    let mut pacer = Pacer { sink, options, control, digest: None };
+    let patience = Patience { control, options, draining_since_ns: Cell::new(None) };
+    let mut pacer = Pacer { sink, options, patience: &patience, digest: None };
     let issued = pacer.issue(source);
-    let flushed = pacer.sink.flush(options.drain, &|| control.is_giving_up());
+    let flushed = pacer.sink.flush(patience.left(), &|| control.is_giving_up());
     let digest = pacer.digest;
     match flushed {
         Ok(unacknowledged) => (Outcome { digest, unacknowledged: unacknowledged.0 }, issued),
@@ -131,16 +133,42 @@ pub fn run(
     }
 }
 
+/// How long is still waited once nothing more is to be issued.
+struct Patience<'a> {
+    control: &'a Control,
+    options: &'a Options,
+    draining_since_ns: Cell<Option<i64>>,
+}
+
+impl Patience<'_> {
+    /// What is left of the drain's time, which begins when this is first asked while draining.
+    fn left(&self) -> Duration {
+        if !self.control.is_draining() {
+            return self.options.drain;
+        }
+        let now_ns = self.options.clock.now_ns();
+        let since_ns = self.draining_since_ns.get().unwrap_or(now_ns);
+        self.draining_since_ns.set(Some(since_ns));
+        let waited = Duration::from_nanos((now_ns - since_ns).max(0).unsigned_abs());
+        self.options.drain.saturating_sub(waited)
+    }
+
+    /// Whether a sink that is full is waited for no longer.
+    fn is_over(&self) -> bool {
+        self.control.is_giving_up() || self.left().is_zero()
+    }
+}
+
 struct Pacer<'a> {
     sink: &'a mut dyn Sink,
     options: &'a Options,
-    control: &'a Control,
+    patience: &'a Patience<'a>,
     digest: Option<Digest>,
 }
 
 impl Pacer<'_> {
     fn issue(&mut self, source: &mut dyn Source) -> Result<(), Error> {
-        while !self.control.is_draining() {
+        while !self.patience.control.is_draining() {
             let Some(batch) = source.next() else { break };
             let batch = Arc::new(batch?);
             let (issued, result) = self.release(&batch);
@@ -161,7 +189,7 @@ impl Pacer<'_> {
     /// Releases a batch slice by slice; says how many records the sink took.
     fn release(&mut self, batch: &Arc<Batch>) -> (usize, Result<(), Error>) {
         let mut issued = 0;
-        while issued < batch.records.len() && !self.control.is_draining() {
+        while issued < batch.records.len() && !self.patience.control.is_draining() {
             let now_ns = self.options.clock.now_ns();
             let schedule = self.schedule(now_ns);
             let rest = &batch.records[issued..batch.records.len().min(issued + SLICE_RECORDS)];
@@ -172,8 +200,8 @@ impl Pacer<'_> {
             }
             let records = issued..issued + due;
             let slice = Slice { batch: Arc::clone(batch), records, schedule };
-            let control = self.control;
-            match self.sink.publish(&slice, &|| control.is_giving_up()) {
+            let patience = self.patience;
+            match self.sink.publish(&slice, &|| patience.is_over()) {
                 Ok(taken) => issued += taken,
                 Err(error) => return (issued, Err(error.into())),
             }
@@ -267,6 +295,8 @@ mod tests {
         slowness: Duration,
         /// After how many records it fails, or the run is told to drain.
         limit: usize,
+        /// After how many records it waits until it is told to give up.
+        full_at: usize,
         at_limit: Box<dyn FnMut() -> io::Result<()> + Send>,
     }
 
@@ -278,6 +308,7 @@ mod tests {
                 slices: Vec::new(),
                 slowness: Duration::ZERO,
                 limit: usize::MAX,
+                full_at: usize::MAX,
                 at_limit: Box::new(|| Ok(())),
             }
         }
@@ -287,9 +318,16 @@ mod tests {
         fn publish(
             &mut self,
             slice: &Slice,
-            _: &dyn Fn() -> bool,
+            give_up: &dyn Fn() -> bool,
         ) -> Result<usize, publish::Error> {
             let now_ns = self.clock.now_ns();
+            if self.came.len() >= self.full_at {
+                (self.at_limit)().unwrap();
+                while !give_up() {
+                    self.clock.sleep(Duration::from_millis(100));
+                }
+                return Ok(0);
+            }
             for record in &slice.batch.records[slice.records.clone()] {
                 self.came.push((record.due_us, now_ns - slice.schedule.intended_ns(record.due_us)));
             }
@@ -387,6 +425,26 @@ mod tests {
         assert!((1_500..1_600).contains(&sink.came.len()), "{}", sink.came.len());
         let issued: Vec<Record> = sink.came.iter().map(|(due_us, _)| record(*due_us)).collect();
         assert_eq!(outcome.digest, Some(digest_of(&issued)));
+    }
+
+    #[test]
+    fn a_sink_that_stays_full_is_waited_for_as_long_as_the_drain_lasts() {
+        let clock = Clock::manual(ANCHOR_NS);
+        let control = Arc::new(Control::default());
+        let mut sink = Kept::new(&clock);
+        let stop = Arc::clone(&control);
+        sink.full_at = 700;
+        sink.at_limit = Box::new(move || {
+            stop.drain();
+            Ok(())
+        });
+        let mut made = Made::every(100, 20, 1_000);
+        let options = options(&clock, Speed::Times(1.0));
+        let begun_ns = clock.now_ns();
+        let (_, result) = run(&mut made, &mut sink, &options, &control);
+        assert!(result.is_ok());
+        let waited_ms = (clock.now_ns() - begun_ns) / 1_000_000 - 70;
+        assert!((1_000..1_200).contains(&waited_ms), "{waited_ms} ms for a drain of 1 s");
     }
 
     #[test]

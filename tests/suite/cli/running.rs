@@ -141,6 +141,34 @@ fn sigterm_and_ctrl_c_drain_and_report() {
 }
 
 #[test]
+fn a_pipe_that_nobody_reads_does_not_keep_the_second_signal_from_ending_the_run() {
+    let folder = folder();
+    let words = "run model.toml --to stdout --speed max --manifest none";
+    let mut running = Running::start(program(folder.path(), &words.split(' ').collect::<Vec<_>>()));
+    super::pause(Duration::from_millis(500));
+    running.signal("TERM");
+    super::pause(Duration::from_millis(500));
+    assert!(running.goes_on(), "the first signal waits");
+    running.signal("TERM");
+    wait_until("the end", || !running.goes_on());
+    let output = running.wait(Duration::from_secs(1));
+    assert_exit(&output, 1);
+    assert!(stderr(&output).contains("giving up"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_told_of_by_name() {
+    let folder = folder();
+    let words = "run model.toml --to stdout --speed max --manifest none";
+    let mut running = Running::start(program(folder.path(), &words.split(' ').collect::<Vec<_>>()));
+    running.close_stdout();
+    let output = running.wait(Duration::from_secs(10));
+    assert_exit(&output, 1);
+    let told = stderr(&output);
+    assert!(told.contains("stdout") && told.contains("ended by an error"), "{told}");
+}
+
+#[test]
 fn the_quickstart_publishes_to_a_kafka_inside_the_process() {
     let folder = folder();
     let output = run(folder.path(), &["run", "--for", "2s", "--json"]);
@@ -158,7 +186,9 @@ fn the_quickstart_publishes_to_a_kafka_inside_the_process() {
 fn metrics_are_offered_on_loopback_while_the_run_goes_on() {
     let folder = folder();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let words = format!("run model.toml --to null --manifest none --quiet --metrics {port}");
+    let words = format!(
+        "run model.toml --to null --manifest none --quiet -X sasl.password=hunter2 --metrics {port}"
+    );
     let running = Running::start(program(folder.path(), &words.split(' ').collect::<Vec<_>>()));
     let mut text = String::new();
     wait_until("metrics", || {
@@ -169,6 +199,7 @@ fn metrics_are_offered_on_loopback_while_the_run_goes_on() {
         let quiet = metric == tidegate::observe::metric::Metric::FailedEvents;
         assert!(quiet || text.contains(metric.name()), "{} is not in {text}", metric.name());
     }
+    assert!(!text.contains("hunter2"), "{text}");
     assert!(text.contains("tidegate_delivered_events_total{stream=\"payments\"}"), "{text}");
     running.signal("TERM");
     assert_exit(&running.wait(Duration::from_secs(10)), 0);
