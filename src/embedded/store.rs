@@ -104,13 +104,12 @@ impl Store {
             return Ok(id);
         }
         self.check_compatible(subject, &parsed)?;
-        let id = match self.find(&text, given) {
-            Some(id) => id,
-            None => {
-                let references = given.references.clone();
-                self.schemas.push(Stored { text, parsed, references });
-                u32::try_from(self.schemas.len()).unwrap_or(u32::MAX)
-            }
+        let id = if let Some(id) = self.find(&text, given) {
+            id
+        } else {
+            let references = given.references.clone();
+            self.schemas.push(Stored { text, parsed, references });
+            u32::try_from(self.schemas.len()).unwrap_or(u32::MAX)
         };
         self.subjects.entry(subject.to_owned()).or_default().push(id);
         Ok(id)

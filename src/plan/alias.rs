@@ -52,6 +52,11 @@ impl Alias {
         self.entries.is_empty()
     }
 
+    /// For each entry the threshold below which it is kept, its number and its alias.
+    pub fn entries(&self) -> impl Iterator<Item = (u32, u32, u32)> {
+        (0..).zip(&self.entries).map(|(own, entry)| (entry.threshold, own, entry.alias))
+    }
+
     /// The entry that a word chooses.
     #[inline]
     pub fn choose(&self, random: u32) -> u32 {

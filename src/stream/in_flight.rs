@@ -122,7 +122,11 @@ impl<T> Default for Slab<T> {
 }
 
 impl<T> Slab<T> {
-    /// Keeps `value` until it is settled `count` times, 1 or more; returns the number of its slot.
+    /// Keeps `value` until it is settled `count` times; returns the number of its slot.
+    ///
+    /// # Panics
+    ///
+    /// If `count` is 0, since the value would never leave.
     pub fn insert(&mut self, count: usize, value: T) -> u32 {
         assert!(count > 0, "a value that waits for no receipt would never leave the slab");
         let waiting = Some(Waiting { left_count: count, value });
@@ -142,6 +146,10 @@ impl<T> Slab<T> {
     }
 
     /// Counts `count` receipts for a slot; gives the value back with its last.
+    ///
+    /// # Panics
+    ///
+    /// If there are more receipts than the value waits for.
     pub fn settle(&mut self, slot: u32, count: usize) -> Option<T> {
         let entry = self.slots.get_mut(slot as usize)?;
         let waiting = entry.as_mut()?;

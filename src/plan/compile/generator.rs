@@ -13,7 +13,9 @@ use crate::plan::quantile::{Curve, LIMIT, Quantile, mixture_inverse};
 use crate::plan::world::row_weights;
 use crate::plan::zone::Zones;
 
-/// The random words that a generator takes, in the order of the file.
+/// The random words that a generator takes.
+///
+/// The cases of a choice share theirs: no row has two of them.
 pub(super) fn words(generator: &Generator) -> u32 {
     match generator {
         Generator::Choice(_)
@@ -24,11 +26,12 @@ pub(super) fn words(generator: &Generator) -> u32 {
         Generator::Entity { .. } => 3,
         Generator::Regex(pattern) => text::regex_words(pattern),
         Generator::By { cases, default, .. } => {
-            let cases = cases.iter().map(|(_, case)| words(&case.value));
-            cases.sum::<u32>() + default.as_ref().map_or(0, |default| words(&default.value))
+            let cases = cases.iter().map(|(_, case)| words(&case.value)).max();
+            cases.unwrap_or(0).max(default.as_ref().map_or(0, |default| words(&default.value)))
         }
         Generator::When { then, otherwise, .. } => {
-            words(&then.value) + otherwise.as_ref().map_or(0, |otherwise| words(&otherwise.value))
+            let otherwise = otherwise.as_ref().map_or(0, |otherwise| words(&otherwise.value));
+            words(&then.value).max(otherwise)
         }
         Generator::Identity
         | Generator::EventTime
@@ -81,10 +84,9 @@ impl<'a> Compiler<'a> {
             Generator::When { condition, then, otherwise } => {
                 let cell = self.expression(&condition.value, site)?;
                 let condition = self.condition(&cell, &condition.span)?;
-                let after = word + words(&then.value);
                 let then = self.generate(then, site, word)?;
                 let otherwise = match otherwise {
-                    Some(otherwise) => self.generate(otherwise, site, after)?,
+                    Some(otherwise) => self.generate(otherwise, site, word)?,
                     None => Value::Null.into(),
                 };
                 self.select(condition, &then, &otherwise, span)
@@ -354,7 +356,7 @@ impl<'a> Compiler<'a> {
             Option<&'a Spanned<Generator>>,
         ),
         site: Site,
-        mut word: u32,
+        word: u32,
     ) -> Option<Cell> {
         let cell = self.path(on, site)?;
         let Value::Dictionary { index, cells } = &cell.value else {
@@ -374,7 +376,6 @@ impl<'a> Compiler<'a> {
         let mut compiled = Vec::new();
         for (case, generator) in cases {
             let result = self.generate(generator, site, word)?;
-            word += words(&generator.value);
             let is: Vec<_> = cells.iter().map(|cell| i64::from(*cell == case.value)).collect();
             compiled.push((is, result, &generator.span));
         }

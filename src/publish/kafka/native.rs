@@ -107,6 +107,8 @@ pub(super) enum Event {
         code: i32,
         /// What it says.
         text: String,
+        /// Whether the client does nothing any more.
+        fatal: bool,
     },
     /// A line for the log; a lower level is graver, as in syslog.
     Log {
@@ -174,6 +176,7 @@ impl Client {
                 c::RD_KAFKA_EVENT_ERROR => Event::Error {
                     code: c::rd_kafka_event_error(event.as_ptr()) as i32,
                     text: text(c::rd_kafka_event_error_string(event.as_ptr())),
+                    fatal: c::rd_kafka_event_error_is_fatal(event.as_ptr()) != 0,
                 },
                 c::RD_KAFKA_EVENT_LOG => read_log(event),
                 _ => Event::Other,

@@ -50,7 +50,6 @@ const DEFAULTS: &[(&[&str], &str)] = &[
     // The default of 10 s would lengthen each short absence of a broker.
     (&["reconnect.backoff.max.ms"], "1000"),
     (&["socket.keepalive.enable"], "true"),
-    (&["log.connection.close"], "false"),
     // Reports about ourselves are not what a user asked to send.
     (&["enable.metrics.push"], "false"),
 ];

@@ -106,8 +106,8 @@ pub enum Error {
     },
     /// The broker does not take our certificate.
     #[error(
-        "Kafka at {servers} does not accept our certificate: {reason}; check \
-         `ssl.certificate.location` and `ssl.key.location`"
+        "Kafka at {servers} wants a certificate from us and does not accept what it got: {reason}; \
+         check `ssl.certificate.location` and `ssl.key.location`"
     )]
     ClientCertificate {
         /// The addresses given.
@@ -205,6 +205,17 @@ pub enum Error {
         /// Its words.
         reason: String,
     },
+    /// The user may write to no topic at all, so the broker gives it no producer's number.
+    #[error(
+        "not authorised to write to Kafka at {servers} ({reason}): the user needs the ACL operation \
+         WRITE on a topic, or IDEMPOTENT_WRITE on the cluster"
+    )]
+    ProducerNotAuthorised {
+        /// The addresses given.
+        servers: String,
+        /// librdkafka's words.
+        reason: String,
+    },
     /// A record waited longer than `message.timeout.ms`.
     #[error(
         "a record for the topic `{topic}` was not delivered within `message.timeout.ms`; the run \
@@ -252,13 +263,22 @@ impl Complaints {
     /// Notes an error event. `certificate` is OpenSSL's code for the server's certificate.
     pub(super) fn note(&mut self, code: i32, text: &str, certificate: i32, options: &Options) {
         let text = options.masked(text);
-        // The event that all brokers are down says less than the error before it.
+        // That all brokers are down says less than the error before it.
         if code != code::ALL_BROKERS_DOWN || self.last.is_none() {
             self.last = Some(brief(&text).to_owned());
         }
         let found = classify(code, &text, certificate, options.servers());
         if self.grave.is_none() {
             self.grave = found;
+        }
+    }
+
+    /// Notes a line of the log: a mere hang-up is told there only.
+    pub(super) fn note_line(&mut self, line: &str, options: &Options) {
+        if let Some(text) = line.strip_prefix("FAIL: ") {
+            // Before the broker's name stands that of the thread: `[thrd:…]: `.
+            let text = text.split_once("]: ").map_or(text, |(_, text)| text);
+            self.last = Some(brief(&options.masked(text)).to_owned());
         }
     }
 
@@ -272,11 +292,12 @@ impl Complaints {
         if let Some(grave) = &self.grave {
             return grave.clone();
         }
-        Error::Unreachable {
-            servers: options.servers().to_owned(),
-            waited_s: options.connect_timeout.as_secs(),
-            last: self.last.clone().unwrap_or_else(|| "no answer".to_owned()),
+        let mut last = self.last.clone().unwrap_or_else(|| "no answer".to_owned());
+        if last.contains("Disconnected") && !last.contains("listener") {
+            last.push_str("; is `security.protocol` that of the listener?");
         }
+        let waited_s = options.connect_timeout.as_secs();
+        Error::Unreachable { servers: options.servers().to_owned(), waited_s, last }
     }
 }
 
@@ -301,6 +322,10 @@ fn classify(code: i32, text: &str, certificate: i32, servers: &str) -> Option<Er
             }
             _ => Error::Tls { servers, reason: brief(text).to_owned() },
         }),
+        // In TLS 1.3 the broker's refusal of our certificate comes after the handshake.
+        _ if text.contains("SSL routines") && about_our_certificate(text) => {
+            Some(Error::ClientCertificate { servers, reason: brief(text).to_owned() })
+        }
         _ => None,
     }
 }
@@ -319,6 +344,10 @@ fn brief(text: &str) -> &str {
 
 /// The error for a code after which the producer is of no use.
 pub(super) fn fatal(code: i32, text: &str, options: &Options) -> Error {
+    if code == code::CLUSTER_NOT_AUTHORISED {
+        let servers = options.servers().to_owned();
+        return Error::ProducerNotAuthorised { servers, reason: options.masked(text) };
+    }
     Error::Fatal { name: native::reason(code), reason: options.masked(text) }
 }
 

@@ -28,7 +28,7 @@ const IDENTITY_HEADER: &CStr = c"tidegate-id";
 /// What librdkafka may do with a value: neither copy nor free it. Partitions are the records'.
 const FLAGS: i32 = c::RD_KAFKA_MSG_F_PARTITION;
 
-/// RD_KAFKA_PARTITION_UA: the call says no partition, since each record does.
+/// `RD_KAFKA_PARTITION_UA`: the call says no partition, since each record does.
 const ANY_PARTITION: i32 = -1;
 
 const _: () = assert!(size_of::<usize>() == 8, "slot and index share one pointer of 64 bits");

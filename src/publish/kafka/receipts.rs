@@ -45,7 +45,7 @@ impl Shared {
             let mut deliveries = std::mem::take(&mut buffers.deliveries);
             match self.producer.client.poll(POLL_MS, &mut deliveries) {
                 Event::Deliveries => self.settle(&deliveries, &mut buffers),
-                Event::Error { code: code::FATAL, text } => self.stop_for_good(&text),
+                Event::Error { fatal: true, text, .. } => self.stop_for_good(&text),
                 Event::Error { text, .. } => {
                     warn!(error = %self.options.masked(&text), "Kafka connection");
                 }

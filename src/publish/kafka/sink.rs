@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::native::{Client, Delivery, Event, code};
 use super::options::Options;
-use super::problem::{Complaints, Error};
+use super::problem::{self, Complaints, Error};
 use super::produce::{Outgoing, Producer, Routes};
 use super::receipts::{Buffers, Shared};
 use crate::clock::Clock;
@@ -72,6 +72,10 @@ impl Kafka {
         let client =
             Client::new(configuration, &names).map_err(|reason| options.refused(&reason))?;
         let partitions = reach(&client, options, &names, &clock)?;
+        // The event that tells of it may have come while we connected.
+        if let Some((code, text)) = client.fatal_error() {
+            return Err(problem::fatal(code, &text, options));
+        }
         let routes = Routes::new(topic_of_stream, partitions);
         let shared = Arc::new(Shared {
             producer: Producer::new(client, routes, options.timestamp),
@@ -273,10 +277,11 @@ pub(super) fn note(client: &Client, options: &Options, complaints: &mut Complain
     loop {
         match client.poll(0, &mut none) {
             Event::Nothing => return,
-            Event::Error { code, text } => {
+            Event::Error { code, text, .. } => {
                 complaints.note(code, &text, client.certificate_error(), options);
             }
             Event::Log { text, .. } => {
+                complaints.note_line(&text, options);
                 tracing::debug!(line = %options.masked(&text), "librdkafka, connecting");
             }
             Event::Deliveries | Event::Other => {}

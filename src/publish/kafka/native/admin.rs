@@ -32,6 +32,9 @@ pub(in super::super) struct NewTopic<'a> {
     pub(in super::super) config: &'a [(String, String)],
 }
 
+/// What became of each topic that was to be made, by name.
+pub(in super::super) type Created = Vec<(String, Answer<()>)>;
+
 /// Names and values of a topic's configuration.
 pub(in super::super) type Entries = Vec<(String, String)>;
 
@@ -153,7 +156,7 @@ impl Client {
         &self,
         wanted: &[NewTopic<'_>],
         patience: Patience,
-    ) -> Result<Pending<'_, Vec<(String, Answer<()>)>>, String> {
+    ) -> Result<Pending<'_, Created>, String> {
         let mut topics = Vec::new();
         for topic in wanted {
             match new_topic(topic) {
@@ -311,7 +314,7 @@ unsafe fn entries(topic: *const c::rd_kafka_ConfigResource_t) -> Answer<Entries>
     }
 }
 
-fn read_created(event: *mut c::rd_kafka_event_t) -> Vec<(String, Answer<()>)> {
+fn read_created(event: *mut c::rd_kafka_event_t) -> Created {
     let mut count = 0;
     // SAFETY: as in `read_described`.
     unsafe {
