@@ -24,7 +24,6 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::config::Configuration;
 use crate::embedded::{self, Embedded};
-use crate::manifest;
 use crate::observe::exporter::Exporter;
 use crate::observe::metric::Meters;
 use crate::observe::progress::View;
@@ -104,7 +103,18 @@ pub fn run(
         .enable_all()
         .build()
         .map_err(|source| Error::System { what: "start the threads of the run", source })?;
-    runtime.block_on(async { Prepared::new(configuration, request).await?.flow(listener).await })
+    let finished = runtime.block_on(async {
+        let mut signals = Signals::take()
+            .map_err(|source| Error::System { what: "listen for signals", source })?;
+        let opened = tokio::select! {
+            () = signals.next() => return Err(Error::StoppedEarly),
+            opened = Opened::open(configuration, request) => opened?,
+        };
+        opened.flow(signals, listener).await
+    });
+    // A connection that is still being waited for is not worth the wait.
+    runtime.shutdown_background();
+    finished
 }
 
 /// What is known before anything is opened for the events.
@@ -145,48 +155,6 @@ impl Prepared {
         Ok(Self { request, configuration, clock, plan, schemas, window, embedded })
     }
 
-    /// Opens everything that events flow through, writes the manifest, and lets them flow.
-    async fn flow(self, listener: &mut dyn Listener) -> Result<Finished, Error> {
-        let (meters, _exporter) = self.open_metrics()?;
-        let names: Vec<String> =
-            self.plan.streams.iter().map(|stream| stream.name.clone()).collect();
-        let tally = Arc::new(Tally::new(&names, meters, self.clock.clone()));
-        let opened = tokio::task::block_in_place(|| self.open_sink(&tally))?;
-        let events = EventStream::start(Arc::clone(&self.plan), self.stream_options(&opened))?;
-        let mut signals = Signals::take()
-            .map_err(|source| Error::System { what: "listen for signals", source })?;
-        let anchor_us = self.request.at.map_or_else(|| self.clock.now_us(), |at| at.0);
-        let mut record = self.manifest(anchor_us);
-        let place = self.request.manifest.place(&record)?;
-        if let Some(place) = &place {
-            place.write(&record)?;
-        }
-        tracing::info!(
-            model = %self.plan.name,
-            seed = self.plan.seed,
-            start = %window::rfc3339(self.plan.start_us),
-            target = %opened.target,
-            manifest = ?place.as_ref().map(manifest::Place::path),
-            "run begins"
-        );
-        let sink = Watched::new(opened.sink, Arc::clone(&tally));
-        listener.ready(&self.ready(&opened.target));
-        let begun_ns = self.clock.now_ns().max(anchor_us.saturating_mul(1_000));
-        let flow = Flow::start(events, sink, self.pacer_options(anchor_us))?;
-        let (ended, stopped) = self.watch(flow, &tally, &mut signals, listener).await;
-        let wall = Duration::from_nanos((self.clock.now_ns() - begun_ns).max(0).unsigned_abs());
-        let total = tally.total();
-        let over = Over { stopped, wall, digest: ended.outcome.digest, place: place.as_ref() };
-        let report = self.report(&total, &over);
-        let error = ended.error.or_else(|| miscounted(&report, ended.outcome.unacknowledged));
-        if let Some(place) = &place {
-            record.repeat.clone_from(&report.about.repeat);
-            record.result = Some(serde_json::json!(report));
-            place.write(&record)?;
-        }
-        Ok(Finished { report, error })
-    }
-
     fn open_metrics(&self) -> Result<(Meters, Option<Exporter>), Error> {
         let Some(address) = self.configuration.settings.run.metrics else {
             return Ok((Meters::none(), None));
@@ -205,6 +173,65 @@ impl Prepared {
             tally,
             clock: &self.clock,
         })
+    }
+}
+
+/// A run of which every part is there.
+struct Opened {
+    prepared: Arc<Prepared>,
+    tally: Arc<Tally>,
+    sink: sink::Opened,
+    events: EventStream,
+    /// Answers as long as the run goes on.
+    _exporter: Option<Exporter>,
+}
+
+impl Opened {
+    /// Opens everything that events flow through.
+    async fn open(configuration: Configuration, request: Request) -> Result<Self, Error> {
+        let prepared = Arc::new(Prepared::new(configuration, request).await?);
+        let (meters, exporter) = prepared.open_metrics()?;
+        let streams = prepared.plan.streams.iter();
+        let names: Vec<String> = streams.map(|stream| stream.name.clone()).collect();
+        let tally = Arc::new(Tally::new(&names, meters, prepared.clock.clone()));
+        let asked = (Arc::clone(&prepared), Arc::clone(&tally));
+        let sink = tokio::task::spawn_blocking(move || asked.0.open_sink(&asked.1));
+        let sink = sink.await.map_err(|_| Error::Panicked)??;
+        let plan = Arc::clone(&prepared.plan);
+        let events = EventStream::start(plan, prepared.stream_options(&sink))?;
+        Ok(Self { prepared, tally, sink, events, _exporter: exporter })
+    }
+
+    /// Writes the manifest, lets the events flow, and puts together what became of them.
+    async fn flow(
+        self,
+        mut signals: Signals,
+        listener: &mut dyn Listener,
+    ) -> Result<Finished, Error> {
+        let Self { prepared, tally, sink, events, _exporter } = self;
+        let clock = &prepared.clock;
+        let anchor_us = prepared.request.at.map_or_else(|| clock.now_us(), |at| at.0);
+        let mut record = prepared.manifest(anchor_us);
+        let place = prepared.request.manifest.place(&record)?;
+        if let Some(place) = &place {
+            place.write(&record)?;
+        }
+        listener.ready(&prepared.ready(&sink.target));
+        let begun_ns = clock.now_ns().max(anchor_us.saturating_mul(1_000));
+        let sink = Watched::new(sink.sink, Arc::clone(&tally));
+        let flow = Flow::start(events, sink, prepared.pacer_options(anchor_us))?;
+        let (ended, stopped) = prepared.watch(flow, &tally, &mut signals, listener).await;
+        let wall = Duration::from_nanos((clock.now_ns() - begun_ns).max(0).unsigned_abs());
+        let total = tally.total();
+        let over = Over { stopped, wall, digest: ended.outcome.digest, place: place.as_ref() };
+        let report = prepared.report(&total, &over);
+        let error = ended.error.or_else(|| miscounted(&report, ended.outcome.unacknowledged));
+        if let Some(place) = &place {
+            record.repeat.clone_from(&report.about.repeat);
+            record.result = Some(serde_json::json!(report));
+            place.write(&record)?;
+        }
+        Ok(Finished { report, error })
     }
 }
 
