@@ -69,10 +69,12 @@ fn signature(operation: &Operation) -> String {
         Operation::Child { word, number, kinship, .. } => {
             format!("child {word:?} {number:?} {:p}", Arc::as_ptr(kinship))
         }
-        Operation::Actor { words, out, .. } | Operation::Member { words: [words @ .., _], out, .. } => {
+        Operation::Actor { words, out, .. }
+        | Operation::Member { words: [words @ .., _], out, .. } => {
             format!("member {words:?} {out:?}")
         }
         Operation::Quantile { word, out, .. } => format!("quantile {word:?} {out:?}"),
+        Operation::ChooseBy { word, out, .. } => format!("choose {word:?} {out:?}"),
         Operation::Offset { out, .. } => format!("offset {out:?}"),
         other => {
             let mut other = other.clone();
@@ -175,6 +177,11 @@ fn visit(operation: &mut Operation, see: &mut dyn FnMut(&mut Register, bool)) {
         }
         Operation::Choose { word, out, .. } | Operation::Not { word, out } => {
             see(word, false);
+            see(out, true);
+        }
+        Operation::ChooseBy { word, select, out, .. } => {
+            see(word, false);
+            see(select, false);
             see(out, true);
         }
         Operation::Quantile { word, select, out, .. } => {
