@@ -7,8 +7,8 @@ use super::column::{CHUNK_ROWS, Frame};
 use super::philox::philox;
 use crate::plan::identity::{Cipher, Numbers};
 use crate::plan::program::{
-    Arithmetic, Comparison, Counter, Logic, Operand, Operation, Program, Register, Table, Target, Wide,
-    input,
+    Arithmetic, Comparison, Counter, Logic, Operand, Operation, Program, Register, Table, Target,
+    Wide, input,
 };
 use crate::plan::traffic::Segment;
 use crate::plan::zone::SLOT_US;
@@ -369,7 +369,11 @@ fn map_value(frame: &mut Frame, from: Register, out: Target, function: impl Fn(u
 }
 
 /// The lower words of an operand.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the lower word is meant")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the lower word is meant"
+)]
 #[inline(always)]
 fn load_words(frame: &Frame, operand: Operand) -> [u32; CHUNK_ROWS] {
     let mut words = [0; CHUNK_ROWS];

@@ -293,7 +293,10 @@ fn rank_of(entries: &[Entry], random: u32, inside: u32) -> u32 {
     first + low(u64::from(inside) * u64::from(length) >> 32)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "ranks are below 2^32; else the lower word is meant")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "ranks are below 2^32; else the lower word is meant"
+)]
 const fn low(rank: u64) -> u32 {
     rank as u32
 }

@@ -69,7 +69,8 @@ fn signature(operation: &Operation) -> String {
         Operation::Child { word, number, kinship, .. } => {
             format!("child {word:?} {number:?} {:p}", Arc::as_ptr(kinship))
         }
-        Operation::Actor { words, out, .. } | Operation::Member { words: [words @ .., _], out, .. } => {
+        Operation::Actor { words, out, .. }
+        | Operation::Member { words: [words @ .., _], out, .. } => {
             format!("member {words:?} {out:?}")
         }
         Operation::Quantile { word, out, .. } => format!("quantile {word:?} {out:?}"),

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use super::Compiler;
 use crate::config::Span;
 use crate::plan::fill::{Integer, Text};
-use crate::plan::program::{
-    Arithmetic, Logic, Operand, Operation, Register, Table, Target, input,
-};
+use crate::plan::program::{Arithmetic, Logic, Operand, Operation, Register, Table, Target, input};
 
 /// A value that may be null in some rows.
 #[derive(Clone, Debug)]
