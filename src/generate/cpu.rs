@@ -56,6 +56,9 @@ fn step(operation: &Operation, frame: &mut Frame, context: Context<'_>) {
             map_value(frame, *word, *out, |word| base + range(word, *size));
         }
         Operation::Choose { word, table, out } => map(frame, *word, *out, |w| table.choose(w)),
+        Operation::ChooseBy { word, select, choices, out } => {
+            zip(frame, [*select, *word], *out, |number, word| choices.choose(number, word));
+        }
         Operation::Quantile { word, tables, select: None, out } => {
             let table = &tables[0];
             map_value(frame, *word, *out, |word| table.value(word));

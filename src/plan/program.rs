@@ -153,6 +153,17 @@ pub enum Operation {
         /// Which.
         out: Register,
     },
+    /// A weighted choice by one of several alias tables, see [`super::alias::Choices`].
+    ChooseBy {
+        /// A random word.
+        word: Register,
+        /// Which of the choices.
+        select: Register,
+        /// The tables.
+        choices: Arc<super::alias::Choices>,
+        /// Which entry, counted through all tables.
+        out: Register,
+    },
     /// A value of a distribution by its inverse, see [`super::quantile::Quantile`].
     Quantile {
         /// A random word.

@@ -74,6 +74,7 @@ fn signature(operation: &Operation) -> String {
             format!("member {words:?} {out:?}")
         }
         Operation::Quantile { word, out, .. } => format!("quantile {word:?} {out:?}"),
+        Operation::ChooseBy { word, out, .. } => format!("choose {word:?} {out:?}"),
         Operation::Offset { out, .. } => format!("offset {out:?}"),
         other => {
             let mut other = other.clone();
@@ -176,6 +177,11 @@ fn visit(operation: &mut Operation, see: &mut dyn FnMut(&mut Register, bool)) {
         }
         Operation::Choose { word, out, .. } | Operation::Not { word, out } => {
             see(word, false);
+            see(out, true);
+        }
+        Operation::ChooseBy { word, select, out, .. } => {
+            see(word, false);
+            see(select, false);
             see(out, true);
         }
         Operation::Quantile { word, select, out, .. } => {
