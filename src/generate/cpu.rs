@@ -3,6 +3,11 @@
 //! The specification of an operation is the doc comment of [`Operation`]; what these kernels compute
 //! is what every other device must equal.
 
+#![expect(
+    clippy::inline_always,
+    reason = "a kernel has the vectors' width of the function that it is inlined into"
+)]
+
 use super::column::{CHUNK_ROWS, Frame};
 use super::philox::philox;
 use crate::plan::identity::{Cipher, Numbers};
@@ -318,10 +323,10 @@ fn philox_columns(
 }
 
 /// ⌊word·size / 2^32⌋.
-#[expect(clippy::cast_possible_truncation, reason = "the result is below the size, 2^32 at most")]
 #[inline(always)]
 fn range(word: u32, size: u64) -> i64 {
-    i64::from(((u64::from(word) * size) >> 32) as u32)
+    // Below 2^32, so that the sign bit stays clear.
+    ((u64::from(word) * size) >> 32).cast_signed()
 }
 
 #[inline(always)]
