@@ -306,16 +306,18 @@ fn visit_text(text: &mut Text, see: &mut dyn FnMut(&mut Register)) {
 
 fn visit_fill(fill: &mut Fill, see: &mut dyn FnMut(&mut Register)) {
     match fill {
-        Fill::Constant(_) => {}
-        Fill::Dictionary { index, .. } => see(index),
+        // The items of lists have columns of their own, which are not renamed.
+        Fill::Constant(_) | Fill::Array { .. } | Fill::Map { .. } => {}
         Fill::Record(fills) => fills.iter_mut().for_each(|fill| visit_fill(fill, see)),
-        Fill::Boolean(register) => see(register),
+        Fill::Dictionary { index: register, .. } | Fill::Boolean(register) => see(register),
         Fill::Integer(integer) | Fill::Real { value: integer, .. } => visit_integer(integer, see),
         Fill::Text(text) => visit_text(text, see),
         Fill::Uuid(words) => words.iter_mut().for_each(see),
-        Fill::Words { words, .. } => words.iter_mut().for_each(|word| see(word)),
+        Fill::Words { words, .. } => words.iter_mut().for_each(see),
         Fill::Duration { months, days, millis } => {
-            [months, days, millis].into_iter().for_each(|integer| visit_integer(integer, see));
+            for integer in [months, days, millis] {
+                visit_integer(integer, see);
+            }
         }
         Fill::Union { branch, branches } => {
             see(branch);
@@ -327,7 +329,5 @@ fn visit_fill(fill: &mut Fill, see: &mut dyn FnMut(&mut Register)) {
             see(present);
             visit_fill(value, see);
         }
-        // The items have columns of their own, which are not renamed.
-        Fill::Array { .. } | Fill::Map { .. } => {}
     }
 }
