@@ -1,3 +1,7 @@
 //! Parses the command line, runs it, prints the error chain, sets the exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tidegate::cli::main(std::env::args_os()).into()
+}

@@ -1,11 +1,259 @@
 //! The one place where the stages are joined.
+//!
+//! [`run`] reads from top to bottom as a run goes: what must be there is looked for, everything is
+//! opened, the manifest is written, events flow until the end or a signal, and what became of them
+//! is put together.
 
 pub mod broker;
 pub mod error;
+mod facts;
+pub mod flow;
+pub mod lines;
 pub mod plan;
 pub mod request;
 pub mod schema;
 pub mod signal;
+pub mod sink;
+mod watch;
 pub mod window;
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::config::Configuration;
+use crate::embedded::{self, Embedded};
+use crate::observe::exporter::Exporter;
+use crate::observe::metric::Meters;
+use crate::observe::progress::View;
+use crate::observe::report::Report;
+use crate::observe::tally::{Tally, Watched};
+use crate::plan::Plan;
+use crate::stream::EventStream;
+
 pub use error::Error;
+use facts::Over;
+use flow::Flow;
+use request::{Destination, Request};
+use schema::Written;
+use signal::Signals;
+use window::Window;
+
+/// Partitions of the embedded Kafka's topics, if the model does not say.
+const EMBEDDED_PARTITIONS: u32 = 4;
+
+/// Who hears how a run goes, while it goes.
+pub trait Listener {
+    /// All is open; the first event follows.
+    fn ready(&mut self, ready: &Ready);
+    /// About once a second; `now_ns` is the wall clock.
+    fn glance(&mut self, view: &View, now_ns: i64);
+    /// Nothing more is issued; receipts are waited for, at most so long.
+    fn stopping(&mut self, patience: Duration);
+}
+
+/// What is known when the first event is about to go.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// The model's name.
+    pub model: String,
+    /// The seed.
+    pub seed: u64,
+    /// Events a second, before curves.
+    pub rate_per_s: f64,
+    /// Where the window begins, in microseconds since the Unix epoch.
+    pub from_us: i64,
+    /// Where it ends, if it does.
+    pub until_us: Option<i64>,
+    /// Where events go, in words.
+    pub target: String,
+    /// The brokers' addresses; empty if there are none.
+    pub servers: String,
+    /// The registry's address; empty if there is none.
+    pub registry: String,
+    /// The topics.
+    pub topics: Vec<String>,
+    /// Where metrics are offered.
+    pub metrics: Option<SocketAddr>,
+}
+
+/// A run that began and is over.
+#[derive(Debug)]
+pub struct Finished {
+    /// What it did.
+    pub report: Report,
+    /// What stopped it, if it was an error.
+    pub error: Option<Error>,
+}
+
+/// Runs a model.
+///
+/// # Errors
+///
+/// What kept the run from beginning. What went wrong later is told beside the report.
+pub fn run(
+    configuration: Configuration,
+    request: Request,
+    listener: &mut dyn Listener,
+) -> Result<Finished, Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("run")
+        .enable_all()
+        .build()
+        .map_err(|source| Error::System { what: "start the threads of the run", source })?;
+    let finished = runtime.block_on(async {
+        let mut signals = Signals::take()
+            .map_err(|source| Error::System { what: "listen for signals", source })?;
+        let opened = tokio::select! {
+            () = signals.next() => return Err(Error::StoppedEarly),
+            opened = Opened::open(configuration, request) => opened?,
+        };
+        opened.flow(signals, listener).await
+    });
+    // A connection that is still being waited for is not worth the wait.
+    runtime.shutdown_background();
+    finished
+}
+
+/// What is known before anything is opened for the events.
+struct Prepared {
+    request: Request,
+    configuration: Configuration,
+    clock: Clock,
+    plan: Arc<Plan>,
+    schemas: Vec<Written>,
+    window: Window,
+    /// Lives as long as the run.
+    embedded: Option<Embedded>,
+}
+
+impl Prepared {
+    /// Reads schemas, compiles the plan, resolves the window.
+    async fn new(mut configuration: Configuration, request: Request) -> Result<Self, Error> {
+        request.check(&configuration)?;
+        let clock = Clock::system();
+        let embedded = match request.destination {
+            Destination::Embedded => Some(start_embedded(&mut configuration)?),
+            _ => None,
+        };
+        let schemas = match request.destination {
+            Destination::Kafka | Destination::Embedded => {
+                // What is wrong with the properties shows without a broker, so first of all.
+                broker::checked_options(&configuration)?;
+                // So does what is wrong with the model.
+                plan::of_model(&configuration)?;
+                let registry = configuration.settings.registry.as_ref();
+                schema::at_registry(&configuration.model, registry.ok_or(Error::NoRegistry)?)
+                    .await?
+            }
+            Destination::Stdout | Destination::Null => schema::of_model(&configuration.model)?,
+        };
+        let plan = Arc::new(plan::with_schemas(&configuration, &schemas, clock.now_us())?);
+        let window = Window::resolve(&configuration.settings.run, plan.start_us)?;
+        Ok(Self { request, configuration, clock, plan, schemas, window, embedded })
+    }
+
+    fn open_metrics(&self) -> Result<(Meters, Option<Exporter>), Error> {
+        let Some(address) = self.configuration.settings.run.metrics else {
+            return Ok((Meters::none(), None));
+        };
+        let (exporter, meters) = Exporter::open(address)?;
+        Ok((meters, Some(exporter)))
+    }
+
+    fn open_sink(&self, tally: &Arc<Tally>) -> Result<sink::Opened, Error> {
+        sink::open(&sink::Ask {
+            destination: self.request.destination,
+            configuration: &self.configuration,
+            plan: &self.plan,
+            streams: self.sent().count(),
+            window: &self.window,
+            tally,
+            clock: &self.clock,
+        })
+    }
+}
+
+/// A run of which every part is there.
+struct Opened {
+    prepared: Arc<Prepared>,
+    tally: Arc<Tally>,
+    sink: sink::Opened,
+    events: EventStream,
+    /// Answers as long as the run goes on.
+    _exporter: Option<Exporter>,
+}
+
+impl Opened {
+    /// Opens everything that events flow through.
+    async fn open(configuration: Configuration, request: Request) -> Result<Self, Error> {
+        let prepared = Arc::new(Prepared::new(configuration, request).await?);
+        let (meters, exporter) = prepared.open_metrics()?;
+        let streams = prepared.plan.streams.iter();
+        let names: Vec<String> = streams.map(|stream| stream.name.clone()).collect();
+        let tally = Arc::new(Tally::new(&names, meters, prepared.clock.clone()));
+        let asked = (Arc::clone(&prepared), Arc::clone(&tally));
+        let sink = tokio::task::spawn_blocking(move || asked.0.open_sink(&asked.1));
+        let sink = sink.await.map_err(|_| Error::Panicked)??;
+        let plan = Arc::clone(&prepared.plan);
+        let events = EventStream::start(plan, prepared.stream_options(&sink))?;
+        Ok(Self { prepared, tally, sink, events, _exporter: exporter })
+    }
+
+    /// Writes the manifest, lets the events flow, and puts together what became of them.
+    async fn flow(
+        self,
+        mut signals: Signals,
+        listener: &mut dyn Listener,
+    ) -> Result<Finished, Error> {
+        let Self { prepared, tally, sink, events, _exporter } = self;
+        let clock = &prepared.clock;
+        let anchor_us = prepared.request.at.map_or_else(|| clock.now_us(), |at| at.0);
+        let mut record = prepared.manifest(anchor_us);
+        let place = prepared.request.manifest.place(&record)?;
+        if let Some(place) = &place {
+            place.write(&record)?;
+        }
+        listener.ready(&prepared.ready(&sink.target));
+        let begun_ns = clock.now_ns().max(anchor_us.saturating_mul(1_000));
+        let sink = Watched::new(sink.sink, Arc::clone(&tally));
+        let flow = Flow::start(events, sink, prepared.pacer_options(anchor_us))?;
+        let (ended, stopped) = prepared.watch(flow, &tally, &mut signals, listener).await;
+        let wall = Duration::from_nanos((clock.now_ns() - begun_ns).max(0).unsigned_abs());
+        let total = tally.total();
+        let over = Over { stopped, wall, digest: ended.outcome.digest, place: place.as_ref() };
+        let report = prepared.report(&total, &over);
+        let error = ended.error.or_else(|| miscounted(&report, ended.outcome.unacknowledged));
+        if let Some(place) = &place {
+            record.repeat.clone_from(&report.about.repeat);
+            record.result = Some(serde_json::json!(report));
+            place.write(&record)?;
+        }
+        Ok(Finished { report, error })
+    }
+}
+
+/// Starts the Kafka and the registry of the quickstart, and points the settings at them.
+fn start_embedded(configuration: &mut Configuration) -> Result<Embedded, Error> {
+    let needs = broker::needs(&configuration.model);
+    let topics: Vec<embedded::Topic> = needs
+        .iter()
+        .map(|need| embedded::Topic {
+            name: need.name.clone(),
+            partitions: need.partitions.unwrap_or(EMBEDDED_PARTITIONS),
+        })
+        .collect();
+    let embedded = Embedded::start(&topics)?;
+    configuration.settings.kafka = Some(broker::plain_settings(embedded.bootstrap_servers()));
+    configuration.settings.registry = Some(schema::plain_settings(embedded.registry_url()));
+    Ok(embedded)
+}
+
+/// The error for counts that do not add up.
+fn miscounted(report: &Report, unacknowledged: u64) -> Option<Error> {
+    let counts = &report.counts;
+    let known = counts.delivered + counts.failed + counts.shed + unacknowledged;
+    (known != counts.issued).then_some(Error::Miscounted { issued: counts.issued, known })
+}

@@ -7,7 +7,7 @@ mod payment;
 
 use apache_avro::schema::ResolvedSchema;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use tidegate::encode::avro::Encoder;
+use tidegate::encode::avro::{Encoder, Scratch};
 
 use apache_avro::write_avro_datum_ref;
 
@@ -17,8 +17,9 @@ fn encode(criterion: &mut Criterion) {
     let resolved = ResolvedSchema::new(&schema).expect("the schema refers to what it defines");
     let mut out = Vec::with_capacity(1 << 20);
     let mut ends = Vec::with_capacity(rows.len());
+    let mut scratch = Scratch::default();
 
-    encoder.encode(&frame, &mut out, &mut ends).expect("all values are in range");
+    encoder.encode(&frame, &mut scratch, &mut out, &mut ends).expect("all values are in range");
     let ours = out.clone();
     out.clear();
     for row in &rows {
@@ -34,7 +35,9 @@ fn encode(criterion: &mut Criterion) {
         bencher.iter(|| {
             out.clear();
             ends.clear();
-            encoder.encode(&frame, &mut out, &mut ends).expect("all values are in range");
+            encoder
+                .encode(&frame, &mut scratch, &mut out, &mut ends)
+                .expect("all values are in range");
             out.len()
         });
     });

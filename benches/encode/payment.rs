@@ -5,7 +5,7 @@ use std::sync::Arc;
 use apache_avro::types::Value;
 use apache_avro::{Decimal, Schema};
 use serde::Serialize;
-use tidegate::encode::avro::Encoder;
+use tidegate::encode::avro::{Encoder, Scratch};
 use tidegate::encode::{Fill, Integer, Piece, Text};
 use tidegate::generate::column::{CHUNK_ROWS, Frame, Register, Wide};
 
@@ -328,7 +328,9 @@ pub(crate) fn sample() -> Sample {
 fn decoded(schema: &Schema, fill: &Fill, frame: &Frame) -> Vec<Payment> {
     let encoder = Encoder::compile(schema, fill).expect("the fills fit the schema");
     let (mut out, mut ends) = (Vec::new(), Vec::new());
-    encoder.encode(frame, &mut out, &mut ends).expect("all values are in range");
+    encoder
+        .encode(frame, &mut Scratch::default(), &mut out, &mut ends)
+        .expect("all values are in range");
     let reader = apache_avro::reader::datum::GenericDatumReader::builder(schema)
         .build()
         .expect("the schema refers to what it defines");

@@ -55,7 +55,7 @@ pub struct Changes {
     #[arg(long, value_name = "RATE")]
     pub rate: Option<String>,
     /// Decides every random choice; 0 draws one.
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     pub seed: Option<String>,
     /// The anchor of model time: `now`, or RFC 3339 such as 2026-03-02T00:00:00Z.
     #[arg(long, value_name = "TIME")]

@@ -7,7 +7,7 @@ use super::{changes, print, repeat};
 use crate::config::{Configuration, Overrides};
 use crate::observe::figure;
 use crate::observe::progress::View;
-use crate::observe::report::Report;
+use crate::observe::report::{Report, Stopped};
 use crate::run::request::{Destination, Facts, ManifestPath, Request};
 use crate::run::window::rfc3339;
 use crate::run::{self, Finished, Listener, Ready};
@@ -82,14 +82,17 @@ fn conclude(arguments: &Run, finished: Finished, people: &People) -> Result<Exit
         people.insist(&chain(error));
     }
     people.say(&report.to_string());
-    if arguments.telling.json {
+    // A line that nobody reads is in the way of all further ones.
+    let blocked = arguments.way.to == Some(To::Stdout) && report.about.stopped == Stopped::GivenUp;
+    if arguments.telling.json && !blocked {
         print::result(&serde_json::to_string(&report).map_err(std::io::Error::from)?)?;
     }
     Ok(verdict(&report, error.as_ref()))
 }
 
 fn verdict(report: &Report, error: Option<&run::Error>) -> Exit {
-    if error.is_some() || report.counts.lost_any() {
+    let gave_up = report.about.stopped == Stopped::GivenUp;
+    if error.is_some() || gave_up || report.counts.lost_any() {
         Exit::Failed
     } else if report.broken.is_empty() {
         Exit::Good
@@ -108,7 +111,7 @@ struct Told<'a> {
 impl Listener for Told<'_> {
     fn ready(&mut self, ready: &Ready) {
         let until = ready.until_us.map(|until_us| format!(" to {}", rfc3339(until_us)));
-        let mut text = format!(
+        let mut lines = vec![format!(
             "tidegate {}: {}, {} on average, seed {}, from {}{}, to {}",
             env!("CARGO_PKG_VERSION"),
             ready.model,
@@ -117,14 +120,12 @@ impl Listener for Told<'_> {
             rfc3339(ready.from_us),
             until.unwrap_or_default(),
             ready.target,
-        );
+        )];
         if self.destination == Destination::Embedded {
-            text.push_str(&how_to_look(ready));
+            lines.extend(how_to_look(ready));
         }
-        if let Some(address) = ready.metrics {
-            text.push_str(&format!("\n  metrics  http://{address}/metrics"));
-        }
-        self.people.say(&text);
+        lines.extend(ready.metrics.map(|address| format!("  metrics at http://{address}/metrics")));
+        self.people.say(&lines.join("\n"));
     }
 
     fn glance(&mut self, view: &View, now_ns: i64) {
@@ -139,18 +140,15 @@ impl Listener for Told<'_> {
     }
 }
 
-fn how_to_look(ready: &Ready) -> String {
+fn how_to_look(ready: &Ready) -> Vec<String> {
     let (servers, registry) = (&ready.servers, &ready.registry);
-    let mut text = String::new();
-    for (topic, subject) in &ready.topics {
-        text.push_str(&format!(
-            "\n  look at it with any client, while it runs:\
-             \n    kcat -b {servers} -t {topic} -C -s value=avro -r {registry}\
-             \n    curl {registry}/subjects/{subject}/versions/latest",
-        ));
+    let mut lines = vec!["  look at it with any client, while it runs:".to_owned()];
+    for topic in &ready.topics {
+        lines.push(format!("    kcat -b {servers} -t {topic} -C -s value=avro -r {registry}"));
+        lines.push(format!("    curl {registry}/subjects/{topic}-value/versions/latest"));
     }
     if ready.until_us.is_none() {
-        text.push_str("\n  Ctrl-C stops it");
+        lines.push("  Ctrl-C stops it".to_owned());
     }
-    text
+    lines
 }

@@ -16,7 +16,8 @@ pub fn topics(arguments: &Topics, people: &print::People) -> Result<Exit, Failur
     super::warn(&configuration, people);
     let options = broker::checked_options(&configuration)?;
     let needs = broker::needs(&configuration.model);
-    let connection = topics::Topics::connect(&options, Clock::system()).map_err(run::Error::from)?;
+    let connection =
+        topics::Topics::connect(&options, Clock::system()).map_err(run::Error::from)?;
     let names: Vec<&str> = needs.iter().map(|need| need.name.as_str()).collect();
     let before = connection.inspect(&names).map_err(run::Error::from)?;
     let states = if arguments.create {

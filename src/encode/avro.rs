@@ -8,17 +8,19 @@ mod execute;
 mod local_time;
 mod operation;
 mod schema;
+mod slots;
 mod text;
+mod values;
 
 use apache_avro::Schema;
 
 pub(super) use self::compile::Compiler;
+pub use self::execute::Scratch;
 pub(super) use self::execute::View;
 pub(super) use self::operation::Program;
 pub(super) use self::schema::{Place, names};
 pub(super) use self::text::Extent;
 use super::Fill;
-use super::wire::Writer;
 use crate::generate::column::Frame;
 
 /// Why a schema cannot be filled, or a row cannot be written.
@@ -96,7 +98,9 @@ pub enum Error {
 
 /// A schema and its fills, compiled into write instructions: rows of columns become Avro datums.
 ///
-/// Arrays and maps are written as one block. Nothing is allocated for a row.
+/// Each instruction is done for some hundreds of rows before the next one, so that the processor
+/// works on several rows at once. Arrays and maps are written as one block. Nothing is allocated
+/// for a row.
 #[derive(Clone, Debug)]
 pub struct Encoder {
     program: Program,
@@ -114,23 +118,28 @@ impl Encoder {
     /// Appends all rows of `frame` to `out`, and where each one ends to `ends`.
     ///
     /// If a row is refused, both are as they were before.
+    ///
+    /// # Panics
+    ///
+    /// If the frame lacks a column that was compiled in, or holds a number that is no entry of a
+    /// list of values: our own bug.
     pub fn encode(
         &self,
         frame: &Frame,
+        scratch: &mut Scratch,
         out: &mut Vec<u8>,
         ends: &mut Vec<usize>,
     ) -> Result<(), Error> {
         let view = View::new(frame, &self.program.layout);
-        let (before, ends_before) = (out.len(), ends.len());
-        let mut writer = Writer::new(out);
-        for row in 0..frame.rows() {
-            if let Err(refusal) = self.program.write(&view, row, &mut writer) {
-                writer.truncate(before);
-                ends.truncate(ends_before);
-                return Err(self.program.explain(&refusal));
-            }
-            ends.push(writer.position());
+        let before = (out.len(), ends.len());
+        let written = self.program.write(&view, scratch, |row, _| {
+            out.extend_from_slice(row);
+            ends.push(out.len());
+        });
+        if written.is_err() {
+            out.truncate(before.0);
+            ends.truncate(before.1);
         }
-        Ok(())
+        written
     }
 }

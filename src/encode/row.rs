@@ -2,8 +2,8 @@
 
 use apache_avro::Schema;
 
-use super::avro::{Compiler, Error, Extent, Place, Program, View, names};
-use super::wire::{FRAMING_BYTES, Writer, framing};
+use super::avro::{Compiler, Error, Extent, Place, Program, Scratch, View, names};
+use super::wire::{FRAMING_BYTES, framing};
 use super::{Fill, Text};
 use crate::generate::column::{Frame, Register};
 
@@ -98,38 +98,31 @@ impl RowEncoder {
     pub fn encode(
         &self,
         frame: &Frame,
+        scratch: &mut Scratch,
         arena: &mut Vec<u8>,
         lengths: &mut Vec<Lengths>,
     ) -> Result<(), Error> {
         let view = View::new(frame, &self.program.layout);
-        let (before, lengths_before) = (arena.len(), lengths.len());
+        let before = (arena.len(), lengths.len());
         lengths.reserve(frame.rows());
-        let mut writer = Writer::new(arena);
-        let mut start = before;
-        for row in 0..frame.rows() {
-            match self.program.write(&view, row, &mut writer) {
-                Ok([identity_end, key_end]) => {
-                    let end = writer.position();
-                    lengths.push(Lengths {
-                        identity: length(start, identity_end),
-                        key: length(identity_end, key_end),
-                        value: length(key_end, end),
-                    });
-                    start = end;
-                }
-                Err(refusal) => {
-                    writer.truncate(before);
-                    lengths.truncate(lengths_before);
-                    return Err(self.program.explain(&refusal));
-                }
-            }
+        let written = self.program.write(&view, scratch, |row, [identity_end, key_end]| {
+            arena.extend_from_slice(row);
+            lengths.push(Lengths {
+                identity: identity_end,
+                key: key_end - identity_end,
+                value: length(row) - key_end,
+            });
+        });
+        if written.is_err() {
+            arena.truncate(before.0);
+            lengths.truncate(before.1);
         }
-        Ok(())
+        written
     }
 }
 
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "a record is far below 4 GiB")]
-fn length(start: usize, end: usize) -> u32 {
-    (end - start) as u32
+fn length(row: &[u8]) -> u32 {
+    row.len() as u32
 }

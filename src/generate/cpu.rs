@@ -7,8 +7,8 @@ use super::column::{CHUNK_ROWS, Frame};
 use super::philox::philox;
 use crate::plan::identity::{Cipher, Numbers};
 use crate::plan::program::{
-    Arithmetic, Comparison, Counter, Logic, Operand, Operation, Program, Register, Target, Wide,
-    input,
+    Arithmetic, Comparison, Counter, Logic, Operand, Operation, Program, Register, Table, Target,
+    Wide, input,
 };
 use crate::plan::traffic::Segment;
 use crate::plan::zone::SLOT_US;
@@ -33,11 +33,22 @@ type Values = [i64; CHUNK_ROWS];
 ///
 /// If the frame has fewer columns than the program, or more rows than a chunk.
 pub fn run(program: &Program, frame: &mut Frame, context: Context<'_>) {
+    run_with_widest_vectors(program, frame, context);
+}
+
+// Everything below is inlined here, so that each kernel is compiled for each width of vectors.
+#[multiversion::multiversion(targets(
+    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+bmi2",
+    "x86_64+avx2+bmi2",
+    "aarch64+neon"
+))]
+fn run_with_widest_vectors(program: &Program, frame: &mut Frame, context: Context<'_>) {
     for operation in &program.operations {
         step(operation, frame, context);
     }
 }
 
+#[inline(always)]
 fn step(operation: &Operation, frame: &mut Frame, context: Context<'_>) {
     match operation {
         Operation::Random { key, counter, out } => random(frame, *key, *counter, *out),
@@ -45,6 +56,9 @@ fn step(operation: &Operation, frame: &mut Frame, context: Context<'_>) {
             map_value(frame, *word, *out, |word| base + range(word, *size));
         }
         Operation::Choose { word, table, out } => map(frame, *word, *out, |w| table.choose(w)),
+        Operation::ChooseBy { word, select, choices, out } => {
+            zip(frame, [*select, *word], *out, |number, word| choices.choose(number, word));
+        }
         Operation::Quantile { word, tables, select: None, out } => {
             let table = &tables[0];
             map_value(frame, *word, *out, |word| table.value(word));
@@ -57,8 +71,11 @@ fn step(operation: &Operation, frame: &mut Frame, context: Context<'_>) {
             }
             store(frame, *out, &values);
         }
+        Operation::Lookup { index, values: Table::Words(values), out: Target::Word(out) } => {
+            map(frame, *index, *out, |index| values[index as usize]);
+        }
         Operation::Lookup { index, values, out } => {
-            map_value(frame, *index, *out, |index| values[index as usize]);
+            map_value(frame, *index, *out, |index| values.value(index));
         }
         Operation::Not { word, out } => map(frame, *word, *out, |word| u32::from(word == 0)),
         Operation::Logic { logic, left, right, out } => match logic {
@@ -76,6 +93,7 @@ fn step(operation: &Operation, frame: &mut Frame, context: Context<'_>) {
 }
 
 /// Operations on whole numbers.
+#[inline(always)]
 fn numeric(operation: &Operation, frame: &mut Frame) {
     match operation {
         Operation::Chance { word, threshold, out } => {
@@ -84,6 +102,26 @@ fn numeric(operation: &Operation, frame: &mut Frame) {
                 let words = frame.column(*word);
                 for ((out, &word), &threshold) in column.iter_mut().zip(words).zip(&thresholds) {
                     *out = u32::from(i64::from(word >> 1) < threshold);
+                }
+            });
+        }
+        Operation::Arithmetic {
+            function: function @ (Arithmetic::Add | Arithmetic::Subtract | Arithmetic::Multiply),
+            left: left @ (Operand::Unsigned(_) | Operand::Constant(_)),
+            right: right @ (Operand::Unsigned(_) | Operand::Constant(_)),
+            out: Target::Word(out),
+        } => {
+            // The lower words of a sum, difference or product are those of the operands' lower words.
+            let (a, b) = (load_words(frame, *left), load_words(frame, *right));
+            let pairs = a.iter().zip(&b);
+            with_column(frame, *out, |_, column| {
+                let rows = column.iter_mut().zip(pairs);
+                match function {
+                    Arithmetic::Add => rows.for_each(|(out, (a, b))| *out = a.wrapping_add(*b)),
+                    Arithmetic::Subtract => {
+                        rows.for_each(|(out, (a, b))| *out = a.wrapping_sub(*b));
+                    }
+                    _ => rows.for_each(|(out, (a, b))| *out = a.wrapping_mul(*b)),
                 }
             });
         }
@@ -107,6 +145,16 @@ fn numeric(operation: &Operation, frame: &mut Frame) {
                 }
             });
         }
+        Operation::Select { condition, then, otherwise, out: Target::Word(out) } => {
+            let (a, b) = (load_words(frame, *then), load_words(frame, *otherwise));
+            let pairs = a.iter().zip(&b);
+            with_column(frame, *out, |frame, column| {
+                let conditions = frame.column(*condition);
+                for ((out, (&a, &b)), &condition) in column.iter_mut().zip(pairs).zip(conditions) {
+                    *out = if condition == 0 { b } else { a };
+                }
+            });
+        }
         Operation::Select { condition, then, otherwise, out } => {
             let (mut a, b) = (load(frame, *then), load(frame, *otherwise));
             let conditions = frame.column(*condition);
@@ -123,6 +171,7 @@ fn numeric(operation: &Operation, frame: &mut Frame) {
     }
 }
 
+#[inline(always)]
 fn arithmetic(function: Arithmetic, a: &mut [i64], b: &[i64]) {
     let pairs = a.iter_mut().zip(b);
     match function {
@@ -141,6 +190,7 @@ fn arithmetic(function: Arithmetic, a: &mut [i64], b: &[i64]) {
 }
 
 /// a ÷ b to the nearest whole number, halves away from zero; 0 where b is 0.
+#[inline(always)]
 fn divide(a: i64, b: i64) -> i64 {
     // Most operands are small, and a division of 32 bits is several times faster.
     if let (Ok(a), Ok(b)) = (u32::try_from(a), u32::try_from(b)) {
@@ -154,6 +204,7 @@ fn divide(a: i64, b: i64) -> i64 {
 }
 
 /// Operations on members, times and identities.
+#[inline(always)]
 fn entity(operation: &Operation, frame: &mut Frame, context: Context<'_>) {
     match operation {
         Operation::Actor { words, population, group, out } => {
@@ -211,6 +262,7 @@ fn entity(operation: &Operation, frame: &mut Frame, context: Context<'_>) {
     }
 }
 
+#[inline(always)]
 fn identity(frame: &mut Frame, cipher: &Cipher, stream: u8, out: [Register; 4]) {
     let mut columns = out.map(|register| frame.take(register));
     let rows = frame.rows();
@@ -231,6 +283,7 @@ fn identity(frame: &mut Frame, cipher: &Cipher, stream: u8, out: [Register; 4]) 
     }
 }
 
+#[inline(always)]
 fn random(frame: &mut Frame, key: [u32; 2], counter: Counter, out: [Register; 4]) {
     let mut columns = out.map(|register| frame.take(register));
     let rows = frame.rows();
@@ -249,11 +302,7 @@ fn random(frame: &mut Frame, key: [u32; 2], counter: Counter, out: [Register; 4]
     }
 }
 
-#[multiversion::multiversion(targets(
-    "x86_64+avx512f+avx512bw+avx512dq+avx512vl",
-    "x86_64+avx2",
-    "aarch64+neon"
-))]
+#[inline(always)]
 fn philox_columns(
     key: [u32; 2],
     [low, high]: [&[u32]; 2],
@@ -270,16 +319,19 @@ fn philox_columns(
 
 /// ⌊word·size / 2^32⌋.
 #[expect(clippy::cast_possible_truncation, reason = "the result is below the size, 2^32 at most")]
+#[inline(always)]
 fn range(word: u32, size: u64) -> i64 {
     i64::from(((u64::from(word) * size) >> 32) as u32)
 }
 
+#[inline(always)]
 fn with_column(frame: &mut Frame, out: Register, fill: impl FnOnce(&Frame, &mut [u32])) {
     let mut column = frame.take(out);
     fill(frame, &mut column[..frame.rows()]);
     frame.put(out, column);
 }
 
+#[inline(always)]
 fn map(frame: &mut Frame, from: Register, out: Register, function: impl Fn(u32) -> u32) {
     with_column(frame, out, |frame, column| {
         for (out, &word) in column.iter_mut().zip(frame.column(from)) {
@@ -288,6 +340,7 @@ fn map(frame: &mut Frame, from: Register, out: Register, function: impl Fn(u32) 
     });
 }
 
+#[inline(always)]
 fn zip(
     frame: &mut Frame,
     [left, right]: [Register; 2],
@@ -304,6 +357,7 @@ fn zip(
 
 #[expect(clippy::cast_possible_truncation, reason = "the plan chose a target that holds the value")]
 #[expect(clippy::cast_sign_loss, reason = "two's complement is meant")]
+#[inline(always)]
 fn map_value(frame: &mut Frame, from: Register, out: Target, function: impl Fn(u32) -> i64) {
     match out {
         Target::Word(out) => map(frame, from, out, |word| function(word) as u32),
@@ -317,6 +371,28 @@ fn map_value(frame: &mut Frame, from: Register, out: Target, function: impl Fn(u
     }
 }
 
+/// The lower words of an operand.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the lower word is meant"
+)]
+#[inline(always)]
+fn load_words(frame: &Frame, operand: Operand) -> [u32; CHUNK_ROWS] {
+    let mut words = [0; CHUNK_ROWS];
+    let rows = frame.rows();
+    match operand {
+        Operand::Constant(value) => words[..rows].fill(value as u32),
+        Operand::Unsigned(register)
+        | Operand::Signed(register)
+        | Operand::Wide(Wide { low: register, .. }) => {
+            words[..rows].copy_from_slice(frame.column(register));
+        }
+    }
+    words
+}
+
+#[inline(always)]
 fn load(frame: &Frame, operand: Operand) -> Values {
     let mut values = [0; CHUNK_ROWS];
     let rows = frame.rows();
@@ -344,6 +420,7 @@ fn load(frame: &Frame, operand: Operand) -> Values {
 
 #[expect(clippy::cast_possible_truncation, reason = "the plan chose a target that holds the value")]
 #[expect(clippy::cast_sign_loss, reason = "two's complement is meant")]
+#[inline(always)]
 fn store(frame: &mut Frame, target: Target, values: &Values) {
     match target {
         Target::Word(out) => {

@@ -52,6 +52,11 @@ impl Alias {
         self.entries.is_empty()
     }
 
+    /// For each entry the threshold below which it is kept, its number and its alias.
+    pub fn entries(&self) -> impl Iterator<Item = (u32, u32, u32)> {
+        (0..).zip(&self.entries).map(|(own, entry)| (entry.threshold, own, entry.alias))
+    }
+
     /// The entry that a word chooses.
     #[inline]
     pub fn choose(&self, random: u32) -> u32 {
@@ -60,6 +65,49 @@ impl Alias {
         let entry = self.entries[index];
         if low(product) < entry.threshold { word(index) } else { entry.alias }
     }
+}
+
+/// Several weighted choices, of which a number decides which one is drawn from.
+///
+/// The entries of all of them are numbered one after the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choices {
+    /// By number: the first entry of its choice, and how many it has.
+    ranges: Box<[(u32, u32)]>,
+    /// Thresholds and aliases, the latter counted through all choices.
+    entries: Box<[Entry]>,
+}
+
+impl Choices {
+    /// Choices by weights; number n draws from `weights[which[n]]`.
+    pub fn new(which: &[usize], weights: &[&[f64]]) -> Self {
+        let mut entries = Vec::new();
+        let mut ranges = Vec::with_capacity(weights.len());
+        for weights in weights {
+            let first = word(entries.len());
+            ranges.push((first, word(weights.len())));
+            let own = Alias::new(weights).entries;
+            entries
+                .extend(own.into_iter().map(|entry| Entry { alias: first + entry.alias, ..entry }));
+        }
+        let ranges = which.iter().map(|&choice| ranges[choice]).collect();
+        Self { ranges, entries: entries.into() }
+    }
+
+    /// The entry that a word chooses for a number: as [`Alias::choose`] does in its choice.
+    #[inline]
+    pub fn choose(&self, number: u32, random: u32) -> u32 {
+        let (first, count) = self.ranges[number as usize];
+        let product = u64::from(random) * u64::from(count);
+        let index = first + word_above(product);
+        let entry = self.entries[index as usize];
+        if low(product) < entry.threshold { index } else { entry.alias }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the upper word is meant")]
+const fn word_above(product: u64) -> u32 {
+    (product >> 32) as u32
 }
 
 /// Shares that add up to n·2^32, of which 2^32 is an entry's fair one.
@@ -122,6 +170,18 @@ mod tests {
         let alias = Alias::new(&[0.0, 1.0, 0.0]);
         for random in (0..=u32::MAX).step_by(65_537) {
             assert_eq!(alias.choose(random), 1);
+        }
+    }
+
+    #[test]
+    fn several_choices_choose_as_each_alone() {
+        let weights: [&[f64]; 3] = [&[1.0, 2.0], &[1.0], &[0.5, 0.25, 3.0]];
+        let choices = Choices::new(&[2, 0, 1, 2], &weights);
+        for random in (0..=u32::MAX).step_by(1_000_003) {
+            for (number, choice, first) in [(0, 2, 3), (1, 0, 0), (2, 1, 2), (3, 2, 3)] {
+                let alone = Alias::new(weights[choice]).choose(random);
+                assert_eq!(choices.choose(number, random), first + alone);
+            }
         }
     }
 

@@ -1,8 +1,10 @@
 //! From the fields of a stream to its program: each value once, in columns.
 
 mod bind;
+mod case;
 mod expression;
 mod generator;
+mod member;
 mod path;
 mod select;
 mod text;

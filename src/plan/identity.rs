@@ -256,7 +256,7 @@ impl Token {
         [upper, number as u32 & self.lower_mask]
     }
 
-    #[inline]
+    #[inline(always)]
     fn permute(&self, [mut upper, mut lower]: [u32; 2]) -> [u32; 2] {
         let mut round = 0;
         while round < self.keys.len() {
@@ -268,7 +268,7 @@ impl Token {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn token_round(part: u32, [key_high, key_low]: [u32; 2]) -> u32 {
     let [p_high, p_low] = multiply(part ^ key_low, MULTIPLIERS[0]);
     let [q_high, q_low] = multiply(p_high ^ p_low ^ key_high, MULTIPLIERS[1]);
@@ -277,9 +277,13 @@ fn token_round(part: u32, [key_high, key_low]: [u32; 2]) -> u32 {
 
 #[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl", "x86_64+avx2"))]
 fn token_kernel(token: &Token, high: &mut [u32], low: &mut [u32]) {
+    // On words alone, so that a vector holds as many rows as it can.
+    let (bits, upper_mask) = (token.lower_bits, token.upper_mask);
     for (high, low) in high.iter_mut().zip(low) {
-        let sealed = token.seal(u64::from(*high) << 32 | u64::from(*low));
-        (*high, *low) = ((sealed >> 32) as u32, (sealed & 0xffff_ffff) as u32);
+        let upper = if bits == 32 { *high } else { *high << (32 - bits) | *low >> bits };
+        let [upper, lower] = token.permute([upper & upper_mask, *low & token.lower_mask]);
+        (*high, *low) =
+            if bits == 32 { (upper, lower) } else { (upper >> (32 - bits), upper << bits | lower) };
     }
 }
 

@@ -43,21 +43,26 @@ struct Slot {
     size: u32,
     step: u32,
     shift: u32,
+    /// ⌊(2^64 − 1) / size⌋, so that a remainder takes two multiplications.
+    reciprocal: u64,
+    /// Where the entries of its ranks begin, and how many they are.
+    entries: (u32, u32),
 }
 
 #[derive(Clone, Debug)]
 enum Rank {
     Uniform,
     Gamma(Arc<Quantile>),
-    /// By slot.
-    Zipf(Vec<Zipf>),
+    /// The entries of all slots, one after the other.
+    Zipf(Vec<Entry>),
 }
 
-#[derive(Clone, Debug)]
-struct Zipf {
-    choice: Alias,
-    /// First rank and number of ranks of each entry.
-    ranges: Vec<(u32, u32)>,
+/// An entry of an alias table over ranges of ranks: all that a draw needs, side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Entry {
+    threshold: u32,
+    /// First rank and number of ranks where the draw is below the threshold, and where it is not.
+    ranges: [(u32, u32); 2],
 }
 
 /// What a population is made of.
@@ -106,7 +111,13 @@ impl Population {
                 normal::gamma_rank(shape, p).clamp(0.0, 1.0) * f64::from(u32::MAX)
             }))),
             Ranks::Zipf(exponent) => {
-                Rank::Zipf(slots.iter().map(|slot| Zipf::new(slot.size, exponent)).collect())
+                let mut entries = Vec::new();
+                for slot in &mut slots {
+                    let own = zipf(slot.size, exponent);
+                    slot.entries = (low(entries.len() as u64), low(own.len() as u64));
+                    entries.extend(own);
+                }
+                Rank::Zipf(entries)
             }
         };
         let group = Alias::new(&group_weights(&slots, groups, dealing.weights));
@@ -162,11 +173,14 @@ impl Population {
         let rank = match &self.rank {
             Rank::Uniform => u64::from(entry) * size >> 32,
             Rank::Gamma(quantile) => quantile.value(entry).cast_unsigned() * size >> 32,
-            Rank::Zipf(zipf) => zipf[number].rank(entry, inside),
+            Rank::Zipf(entries) => {
+                let (first, count) = slot.entries;
+                let own = &entries[first as usize..][..count as usize];
+                u64::from(rank_of(own, entry, inside))
+            }
         };
-        let index =
-            (rank * u64::from(slot.step) + u64::from(slot.shift)).checked_rem(size).unwrap_or(0);
-        (slot.base + index as u32).wrapping_mul(self.lanes).wrapping_add(lane)
+        let index = slot.remainder(rank * u64::from(slot.step) + u64::from(slot.shift));
+        (slot.base + index).wrapping_mul(self.lanes).wrapping_add(lane)
     }
 
     /// A member of a group in any lane, lanes alike likely.
@@ -184,7 +198,7 @@ impl Slot {
     fn new(base: u64, end: u64, key: [u32; 2], number: u32) -> Self {
         let (base, size) = (base as u32, end.saturating_sub(base) as u32);
         if size == 0 {
-            return Self { base, size, step: 1, shift: 0 };
+            return Self { base, size, step: 1, shift: 0, reciprocal: 0, entries: (0, 0) };
         }
         let words = crate::generate::philox::philox(key, [number, 0, 0, u32::MAX]);
         let shift = words[0] % size;
@@ -192,7 +206,21 @@ impl Slot {
         while greatest_common_divisor(step, size) != 1 {
             step = (step + 1) % size.max(2);
         }
-        Self { base, size, step, shift }
+        let reciprocal = u64::MAX / u64::from(size);
+        Self { base, size, step, shift, reciprocal, entries: (0, 0) }
+    }
+
+    /// `value` mod size, by the estimate ⌊value·reciprocal / 2^64⌋, which is at most 1 too small.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "a remainder is below the size")]
+    fn remainder(&self, value: u64) -> u32 {
+        let size = u64::from(self.size);
+        let quotient = (u128::from(value) * u128::from(self.reciprocal) >> 64) as u64;
+        let mut rest = value - quotient * size;
+        while size > 0 && rest >= size {
+            rest -= size;
+        }
+        rest as u32
     }
 }
 
@@ -235,32 +263,40 @@ fn group_weights(slots: &[Slot], groups: usize, weights: &[f64]) -> Vec<f64> {
         .collect()
 }
 
-impl Zipf {
-    fn new(size: u32, exponent: f64) -> Self {
-        let size = u64::from(size.max(1));
-        let weight = |rank: u64| libm::pow(rank as f64 + 1.0, -exponent);
-        let mut ranges = Vec::new();
-        let mut weights = Vec::new();
-        let mut first = 0;
-        while first < size {
-            let length = if first < HEAD { 1 } else { (first / 16).min(size - first) };
-            // Beyond the head the midpoint of a range stands for all of it, right to 0.1 %.
-            let mean = weight(first + (length - 1) / 2);
-            weights.push(mean * length as f64);
-            ranges.push((low(first), low(length)));
-            first += length;
-        }
-        Self { choice: Alias::new(&weights), ranges }
+/// Ranks by r^−exponent: each of the head, and ranges of the tail in which all weigh the same.
+fn zipf(size: u32, exponent: f64) -> Vec<Entry> {
+    let size = u64::from(size.max(1));
+    let weight = |rank: u64| libm::pow(rank as f64 + 1.0, -exponent);
+    let mut ranges = Vec::new();
+    let mut weights = Vec::new();
+    let mut first = 0;
+    while first < size {
+        let length = if first < HEAD { 1 } else { (first / 16).min(size - first) };
+        // Beyond the head the midpoint of a range stands for all of it, right to 0.1 %.
+        weights.push(weight(first + (length - 1) / 2) * length as f64);
+        ranges.push((low(first), low(length)));
+        first += length;
     }
-
-    #[inline]
-    fn rank(&self, entry: u32, inside: u32) -> u64 {
-        let (first, length) = self.ranges[self.choice.choose(entry) as usize];
-        u64::from(first) + (u64::from(inside) * u64::from(length) >> 32)
-    }
+    let choice = Alias::new(&weights);
+    let entry = |(threshold, own, alias): (u32, u32, u32)| Entry {
+        threshold,
+        ranges: [ranges[own as usize], ranges[alias as usize]],
+    };
+    choice.entries().map(entry).collect()
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "ranks are below 2^32")]
+#[inline]
+fn rank_of(entries: &[Entry], random: u32, inside: u32) -> u32 {
+    let product = u64::from(random) * entries.len() as u64;
+    let entry = &entries[(product >> 32) as usize];
+    let (first, length) = entry.ranges[usize::from(low(product) >= entry.threshold)];
+    first + low(u64::from(inside) * u64::from(length) >> 32)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "ranks are below 2^32; else the lower word is meant"
+)]
 const fn low(rank: u64) -> u32 {
     rank as u32
 }
@@ -314,14 +350,25 @@ mod tests {
     }
 
     #[test]
+    fn remainders_by_the_reciprocal_are_exact() {
+        for size in [1, 2, 3, 1_000, 65_537, u32::MAX - 1, u32::MAX] {
+            let slot = Slot::new(0, u64::from(size), [1, 2], 3);
+            let edges = [0, 1, u64::from(size), u64::from(size) * 7 - 1, u64::MAX - 1, u64::MAX];
+            for value in edges.into_iter().chain((0..1_000).map(|step| step * 0x1234_5678_9abc)) {
+                assert_eq!(u64::from(slot.remainder(value)), value % u64::from(size), "{value}");
+            }
+        }
+    }
+
+    #[test]
     fn the_head_of_a_zipf_has_its_exact_shares() {
-        let zipf = Zipf::new(50_000, 1.1);
+        let zipf = zipf(50_000, 1.1);
         let total: f64 = (1..=50_000).map(|rank| f64::from(rank).powf(-1.1)).sum();
         let draws = 400_000;
         let mut seen = vec![0.0; 50_000];
         for draw in 0..draws {
             let [a, b, ..] = philox([1, 1], [draw, 0, 0, 0]);
-            seen[usize::try_from(zipf.rank(a, b)).unwrap()] += 1.0;
+            seen[rank_of(&zipf, a, b) as usize] += 1.0;
         }
         for rank in [1, 2, 3, 10, 100] {
             let expected = f64::from(rank).powf(-1.1) / total * f64::from(draws);

@@ -153,6 +153,17 @@ pub enum Operation {
         /// Which.
         out: Register,
     },
+    /// A weighted choice by one of several alias tables, see [`super::alias::Choices`].
+    ChooseBy {
+        /// A random word.
+        word: Register,
+        /// Which of the choices.
+        select: Register,
+        /// The tables.
+        choices: Arc<super::alias::Choices>,
+        /// Which entry, counted through all tables.
+        out: Register,
+    },
     /// A value of a distribution by its inverse, see [`super::quantile::Quantile`].
     Quantile {
         /// A random word.
@@ -169,7 +180,7 @@ pub enum Operation {
         /// The column of indices.
         index: Register,
         /// The values.
-        values: Arc<[i64]>,
+        values: Table,
         /// The value.
         out: Target,
     },
@@ -311,6 +322,34 @@ pub enum Operation {
         /// The number that stands for it.
         out: Wide,
     },
+}
+
+/// The values of a lookup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Table {
+    /// All of them are words, 0 to 2^32 − 1.
+    Words(Arc<[u32]>),
+    /// Any.
+    Any(Arc<[i64]>),
+}
+
+impl Table {
+    /// A table of these values.
+    pub fn new(values: &[i64]) -> Self {
+        match values.iter().map(|&value| u32::try_from(value)).collect::<Result<_, _>>() {
+            Ok(words) => Self::Words(words),
+            Err(_) => Self::Any(values.into()),
+        }
+    }
+
+    /// The value at an index.
+    #[inline]
+    pub fn value(&self, index: u32) -> i64 {
+        match self {
+            Self::Words(words) => i64::from(words[index as usize]),
+            Self::Any(values) => values[index as usize],
+        }
+    }
 }
 
 /// The operations of a stream and the columns that they need.

@@ -1,7 +1,7 @@
 //! Time zones: minutes east of UTC at an instant.
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 /// Offsets and local hours are looked up once for each quarter of an hour; all changes of offsets
 /// since 1970 fall on one.
@@ -14,9 +14,11 @@ pub struct Zones(Vec<TimeZone>);
 impl Zones {
     /// Zones by their IANA names; or the first name that is none.
     pub fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
+        // The database that is compiled in: a machine's own may be of another year.
+        let database = TimeZoneDatabase::bundled();
         names
             .into_iter()
-            .map(|name| TimeZone::get(name).map_err(|_| name.to_owned()))
+            .map(|name| database.get(name).map_err(|_| name.to_owned()))
             .collect::<Result<_, _>>()
             .map(Self)
     }

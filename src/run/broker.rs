@@ -2,8 +2,9 @@
 
 use crate::clock::Clock;
 use crate::config::model::Model;
+use crate::config::secret::Text;
 use crate::config::settings::{self, Settings};
-use crate::config::{Configuration, Mistake, Refused, Span};
+use crate::config::{Configuration, Mistake, Refused, Span, Spanned};
 use crate::publish::kafka::topics::{self, Need, TopicState, Topics};
 use crate::publish::kafka::{self, Options, Timestamp};
 
@@ -48,6 +49,14 @@ fn place(configuration: &Configuration, name: &str) -> Option<Span> {
     let properties = &configuration.settings.kafka.as_ref()?.properties;
     let property = properties.iter().rev().find(|property| property.name.value == name)?;
     Some(property.name.span.clone())
+}
+
+/// The settings for a Kafka at these addresses, nothing else set.
+pub fn plain_settings(servers: &str) -> settings::Kafka {
+    let name = Spanned { value: "bootstrap.servers".to_owned(), span: 0..0 };
+    let value = Spanned { value: Text::Plain(servers.to_owned()), span: 0..0 };
+    let properties = vec![settings::Property { name, value }];
+    settings::Kafka { properties, ..settings::Kafka::default() }
 }
 
 /// The topics that the model's streams need, each once, in the order of the model.

@@ -5,9 +5,12 @@ use std::io;
 use super::request::Shard;
 use super::{schema, window};
 use crate::config::Refused;
-use crate::encode::registry;
-use crate::publish::{self, kafka};
-use crate::{manifest, observe};
+use crate::embedded;
+use crate::encode::{json, registry};
+use crate::manifest;
+use crate::observe;
+use crate::publish::kafka;
+use crate::stream::{self, pacer};
 
 /// Why a run cannot begin, or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -74,15 +77,30 @@ pub enum Error {
     /// Kafka, before the first event.
     #[error(transparent)]
     Kafka(#[from] kafka::Error),
+    /// The Kafka inside the process.
+    #[error(transparent)]
+    Embedded(#[from] embedded::Error),
+    /// Generating.
+    #[error(transparent)]
+    Stream(#[from] stream::Error),
+    /// A schema whose values cannot be written as JSON.
+    #[error("a schema cannot be shown as JSON")]
+    Json(#[from] json::Error),
     /// The manifest.
     #[error(transparent)]
     Manifest(#[from] manifest::Error),
     /// The metrics endpoint.
     #[error(transparent)]
     Metrics(#[from] observe::exporter::Error),
-    /// The sink, while the run went on.
+    /// A signal while the run was still being prepared.
+    #[error("stopped by a signal before the first event")]
+    StoppedEarly,
+    /// Generating or publishing, while the run went on.
     #[error(transparent)]
-    Publish(#[from] publish::Error),
+    Flow(#[from] pacer::Error),
+    /// Our own bug in a thread of the run.
+    #[error("a thread of the run has panicked; this is a bug of tidegate")]
+    Panicked,
     /// The system refused a thread, a signal handler or the like.
     #[error("cannot {what}")]
     System {
@@ -126,6 +144,9 @@ impl Error {
                     | registry::Error::PasswordInAddress
                     | registry::Error::NotPem { .. }
             ),
+            Self::Stream(error) => {
+                matches!(error, stream::Error::Shard { .. } | stream::Error::Window { .. })
+            }
             _ => false,
         }
     }

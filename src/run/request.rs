@@ -1,13 +1,14 @@
 //! What a run is asked to do, beside the model and its settings.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::Error;
 use crate::config::model::Start;
 use crate::config::settings::Speed;
 use crate::config::{Configuration, suggest, units};
+use crate::manifest::{self, Manifest, Place};
 use crate::observe::verdict::Condition;
 
 /// A share of the lanes: those ≡ `index` (mod `count`).
@@ -93,7 +94,7 @@ impl Destination {
     pub fn name(self) -> &'static str {
         match self {
             Self::Kafka => "kafka",
-            Self::Embedded => "embedded kafka",
+            Self::Embedded => "embedded_kafka",
             Self::Stdout => "stdout",
             Self::Null => "null",
         }
@@ -109,6 +110,17 @@ pub enum ManifestPath {
     At(PathBuf),
     /// Nowhere.
     None,
+}
+
+impl ManifestPath {
+    /// The file that the manifest is written to; none if there is to be none.
+    pub fn place(&self, manifest: &Manifest) -> Result<Option<Place>, manifest::Error> {
+        match self {
+            Self::New => Place::new_in(Path::new("runs"), manifest).map(Some),
+            Self::At(path) => Ok(Some(Place::at(path.clone()))),
+            Self::None => Ok(None),
+        }
+    }
 }
 
 /// What is known of a run by its end.

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
+use super::Error;
 use super::broker;
 use super::lines::Lines;
 use super::request::Destination;
 use super::window::Window;
-use super::Error;
 use crate::clock::Clock;
 use crate::config::Configuration;
 use crate::observe::tally::Tally;
 use crate::plan::Plan;
 use crate::publish::kafka::Kafka;
 use crate::publish::null::Null;
-use crate::publish::stdout::Stdout;
+use crate::publish::stdout::{Format, Stdout};
 use crate::publish::{Receiver, Sink};
 
 /// What a sink is opened for.
@@ -45,6 +45,12 @@ pub struct Opened {
     pub target: String,
 }
 
+impl std::fmt::Debug for Opened {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Opened").field("target", &self.target).finish_non_exhaustive()
+    }
+}
+
 /// Opens the sink; waits for a broker, in a bounded way.
 pub fn open(ask: &Ask<'_>) -> Result<Opened, Error> {
     let receiver: Arc<dyn Receiver> = Arc::<Tally>::clone(ask.tally);
@@ -55,20 +61,25 @@ pub fn open(ask: &Ask<'_>) -> Result<Opened, Error> {
             partitions: streams.iter().map(|stream| stream.topic.partitions).collect(),
             target: "null: nothing is published".to_owned(),
         }),
-        Destination::Stdout => {
-            let lines = Lines::new(Arc::clone(ask.plan), ask.streams);
-            let format = Box::new(move |batch: &_, record: &_, out: &mut Vec<u8>| {
-                lines.write(batch, record, out);
-            });
-            let out = Box::new(std::io::BufWriter::with_capacity(1 << 16, std::io::stdout()));
-            Ok(Opened {
-                sink: Box::new(Stdout::new(out, format, receiver, ask.clock.clone())),
-                partitions: vec![None; streams.len()],
-                target: "stdout".to_owned(),
-            })
-        }
+        Destination::Stdout => Ok(Opened {
+            sink: Box::new(open_stdout(ask, receiver)?),
+            partitions: vec![None; streams.len()],
+            target: "stdout".to_owned(),
+        }),
         Destination::Kafka | Destination::Embedded => open_kafka(ask, receiver),
     }
+}
+
+fn open_stdout(ask: &Ask<'_>, receiver: Arc<dyn Receiver>) -> Result<Stdout, Error> {
+    // The lines read with the plan's own schemas, and the sink lives as long as the process.
+    let plan: &'static Plan = Box::leak(Box::new(Arc::clone(ask.plan)));
+    let lines = Lines::new(plan, ask.streams)?;
+    let format: Format = Box::new(move |batch, record, text| {
+        let written = lines.write(batch, record, text);
+        assert!(written.is_ok(), "what our encoder writes can be read: {written:?}");
+    });
+    let output = (Box::new(std::io::stdout()) as Box<dyn std::io::Write + Send>, "stdout");
+    Ok(Stdout::new(output, format, receiver, ask.clock.clone()))
 }
 
 fn open_kafka(ask: &Ask<'_>, receiver: Arc<dyn Receiver>) -> Result<Opened, Error> {

@@ -129,10 +129,10 @@ mod tests {
     fn at_full_speed_wall_time_is_no_point_in_model_time() {
         let window = resolve(|run| {
             run.speed = Speed::Max;
-            run.wall_duration = Some(Duration::from_secs(60));
+            run.wall_duration = Some(Duration::from_mins(1));
         });
         let window = window.unwrap();
-        assert_eq!((window.until_us, window.wall), (None, Some(Duration::from_secs(60))));
+        assert_eq!((window.until_us, window.wall), (None, Some(Duration::from_mins(1))));
     }
 
     #[test]

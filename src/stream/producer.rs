@@ -7,9 +7,9 @@ use super::cut::Ranks;
 use super::digest::Digest;
 use super::{Batch, Error, Options, Record, Route};
 use crate::config::model::KeyFormat;
-use crate::encode::partition;
 use crate::encode::row::{self, Key, Lengths, RowEncoder};
 use crate::encode::wire::FRAMING_BYTES;
+use crate::encode::{avro, partition};
 use crate::generate::column::{CHUNK_ROWS, Frame};
 use crate::generate::cpu::{self, Context};
 use crate::plan::arrival::{self, INDEX_BITS, LANE_BITS, Place};
@@ -39,6 +39,7 @@ struct Scratch {
     /// Times, lanes and indices of a tick's events, as numbers that sort in send order.
     arrivals: Vec<u64>,
     lengths: Vec<Lengths>,
+    encoder: avro::Scratch,
 }
 
 /// A batch, and how it stands in the unsharded run.
@@ -220,7 +221,12 @@ impl Producer {
             let start = output.arena.len();
             scratch.lengths.clear();
             self.encoders[number]
-                .encode(&scratch.frame, &mut output.arena, &mut scratch.lengths)
+                .encode(
+                    &scratch.frame,
+                    &mut scratch.encoder,
+                    &mut output.arena,
+                    &mut scratch.lengths,
+                )
                 .map_err(|source| Error::Encode { stream: stream.name.clone(), source })?;
             let shape = Shape {
                 stream: u16::try_from(number).unwrap_or(u16::MAX),

@@ -70,20 +70,24 @@ fn ask(bootstrap_servers: &str, topic: &str, properties: &[(&str, &str)]) -> Res
         config.set(*name, *value);
     }
     let consumer: BaseConsumer = config.create().map_err(|error| error.to_string())?;
+    // One broken connection may be chance, on a busy machine; three are a refusal.
+    let mut broken = 0;
     brokers::wait_for("an answer or a refusal", Duration::from_mins(1), || {
         let metadata = consumer.fetch_metadata(Some(topic), Duration::from_millis(500));
         if let Ok(metadata) = metadata {
             let error = metadata.topics()[0].error().map(RDKafkaErrorCode::from);
             return Some(error.map_or(Ok(()), |code| Err(format!("{code:?}"))));
         }
-        match consumer.poll(Duration::ZERO) {
-            Some(Err(KafkaError::MessageConsumption(code)))
-                if code != RDKafkaErrorCode::AllBrokersDown =>
-            {
-                Some(Err(format!("{code:?}")))
-            }
-            _ => None,
-        }
+        let Some(Err(KafkaError::MessageConsumption(code))) = consumer.poll(Duration::ZERO) else {
+            return None;
+        };
+        broken += i32::from(code == RDKafkaErrorCode::BrokerTransportFailure);
+        let refused = match code {
+            RDKafkaErrorCode::AllBrokersDown => false,
+            RDKafkaErrorCode::BrokerTransportFailure => broken == 3,
+            _ => true,
+        };
+        refused.then(|| Err(format!("{code:?}")))
     })
 }
 

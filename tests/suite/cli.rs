@@ -1,6 +1,9 @@
 //! The command line as a user meets it: the real program, its outputs and its exit codes.
 
+#![expect(clippy::panic, reason = "what fails here fails the test")]
+
 mod canary;
+mod delivered;
 mod invocation;
 mod readme;
 mod running;
@@ -59,7 +62,7 @@ fn folder() -> tempfile::TempDir {
 }
 
 /// The program, to be run in `folder` with nothing of the caller's environment that it reads.
-fn program(folder: &Path, words: &[&str]) -> Command {
+pub(crate) fn program(folder: &Path, words: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TIDEGATE_")) {
         command.env_remove(name);
@@ -69,53 +72,63 @@ fn program(folder: &Path, words: &[&str]) -> Command {
 }
 
 /// Runs the program to its end.
-fn run(folder: &Path, words: &[&str]) -> Output {
+pub(crate) fn run(folder: &Path, words: &[&str]) -> Output {
     program(folder, words).output().unwrap()
 }
 
-fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 /// The one JSON object on stdout.
-fn json(output: &Output) -> serde_json::Value {
+pub(crate) fn json(output: &Output) -> serde_json::Value {
     serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}{}", stdout(output), stderr(output)))
 }
 
 /// Asserts the exit code, and shows both outputs if it is another.
-fn assert_exit(output: &Output, code: i32) {
+pub(crate) fn assert_exit(output: &Output, code: i32) {
     let found = output.status.code();
     assert_eq!(found, Some(code), "stdout: {}\nstderr: {}", stdout(output), stderr(output));
 }
 
 /// A program that runs until it is told to stop; it is killed if the test fails.
-struct Running(Option<Child>);
+pub(crate) struct Running(Option<Child>);
 
 impl Running {
-    fn start(mut command: Command) -> Self {
+    pub(crate) fn start(mut command: Command) -> Self {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         Self(Some(command.spawn().unwrap()))
     }
 
     /// Sends a signal by name, as a shell does.
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.0.as_ref().unwrap().id().to_string();
         let sent = Command::new("kill").args(["-s", name, &id]).status().unwrap();
         assert!(sent.success());
     }
 
+    /// Leaves without reading what it writes to stdout.
+    fn close_stdout(&mut self) {
+        drop(self.0.as_mut().unwrap().stdout.take());
+    }
+
+    /// Whether it has not ended yet.
+    pub(crate) fn goes_on(&mut self) -> bool {
+        self.0.as_mut().is_some_and(|child| child.try_wait().unwrap().is_none())
+    }
+
     /// Waits for the end, at most `patience`.
-    fn wait(mut self, patience: Duration) -> Output {
+    pub(crate) fn wait(mut self, patience: Duration) -> Output {
         let mut child = self.0.take().unwrap();
-        let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let (out, mut err) = (child.stdout.take(), child.stderr.take().unwrap());
         let out = std::thread::spawn(move || {
             let mut bytes = Vec::new();
-            out.read_to_end(&mut bytes).map(|_| bytes)
+            out.map_or(Ok(0), |mut out| out.read_to_end(&mut bytes)).map(|_| bytes)
         });
         let err = std::thread::spawn(move || {
             let mut bytes = Vec::new();
@@ -149,17 +162,17 @@ impl Drop for Running {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test of a process waits by the real clock")]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test of a process waits by the real clock")]
-fn pause(duration: Duration) {
+pub(crate) fn pause(duration: Duration) {
     std::thread::sleep(duration);
 }
 
 /// Waits until `condition` holds, at most 20 seconds.
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let began = now();
     while !condition() {
         assert!(began.elapsed() < Duration::from_secs(20), "waited in vain for {what}");

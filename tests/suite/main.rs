@@ -4,10 +4,14 @@
 
 mod broker_start;
 mod brokers;
-mod embedded;
+mod cli;
 mod config;
+mod determinism;
 mod docker;
-mod payments;
+mod embedded;
+mod encoder;
+mod golden;
 mod kafka_sink;
+mod payments;
 mod registry;
 mod sources;

@@ -15,12 +15,16 @@ use row::Row;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-/// The first rows of the model from Monday 2 March 2026, as the program itself shows them.
-fn rows(count: usize, more: &[&str]) -> Result<Vec<Value>, Box<dyn std::error::Error>> {
+/// The first rows of the model from a moment on, as the program itself shows them.
+fn rows(
+    start: &str,
+    count: usize,
+    more: &[&str],
+) -> Result<Vec<Value>, Box<dyn std::error::Error>> {
     let model = concat!(env!("CARGO_MANIFEST_DIR"), "/config/payments.toml");
     let count = count.to_string();
     let output = Command::new(env!("CARGO_BIN_EXE_tidegate"))
-        .args(["sample", model, "-n", &count, "--seed", "7", "--start", "2026-03-02T00:00:00Z"])
+        .args(["sample", model, "-n", &count, "--seed", "7", "--start", start])
         .args(more)
         .output()?;
     if !output.status.success() {
@@ -33,6 +37,12 @@ fn rows(count: usize, more: &[&str]) -> Result<Vec<Value>, Box<dyn std::error::E
 fn checked(values: &[Value], reference: &Reference) -> Result<Vec<Row>, String> {
     let named = |value: &Value| rules::check(value, reference).map_err(|e| format!("{e}\n{value}"));
     values.iter().map(named).collect()
+}
+
+/// Whether payments hang together, each in itself and all with each other.
+pub(crate) fn hang_together(values: &[Value]) -> Outcome {
+    let rows = checked(values, &Reference::read()?)?;
+    Ok(population::consistent(&rows)?)
 }
 
 #[expect(clippy::print_stdout, reason = "shown with --nocapture, and when a test fails")]
@@ -50,7 +60,7 @@ fn expect_all(figures: &[Figure]) -> Result<(), String> {
 #[test]
 fn many_payments_hang_together_and_look_like_card_payments() -> Outcome {
     let reference = Reference::read()?;
-    let values = rows(100_000, &[])?;
+    let values = rows("2026-03-04T12:00:00Z", 100_000, &[])?;
     assert_eq!(values.len(), 100_000, "the sample has as many rows as asked for");
     let rows = checked(&values, &reference)?;
     population::consistent(&rows)?;
@@ -65,7 +75,8 @@ fn an_account_pays_one_to_three_times_a_day() -> Outcome {
     let reference = Reference::read()?;
     // A day of 10,417 accounts that act 1.92 times each, instead of one of 22 million; in one lane,
     // because so few would not differ in 64.
-    let values = rows(20_000, &["--set", "traffic.rate=\"20000/day\"", "--set", "lanes=1"])?;
+    let few = ["--set", "traffic.rate=\"20000/day\"", "--set", "lanes=1"];
+    let values = rows("2026-03-02T00:00:00Z", 20_000, &few)?;
     let rows = checked(&values, &reference)?;
     population::consistent(&rows)?;
     Ok(expect_all(&population::activity(&rows, 20_000.0 / 1.92)?)?)

@@ -1,6 +1,6 @@
 //! Puts write instructions together, merging what is known ahead.
 
-use super::operation::{Layout, Limit, Operation, Program, Table};
+use super::operation::{Layout, Limit, Need, Operation, Program, Table};
 use crate::encode::Integer;
 use crate::generate::column::{Register, Wide};
 
@@ -88,7 +88,7 @@ impl Builder {
     /// Leaves an instruction to be filled in later, and says which.
     pub(super) fn hole(&mut self) -> usize {
         self.flush();
-        self.drafts.push(Draft::Ready(Operation::Jump(0)));
+        self.drafts.push(Draft::Ready(Operation::Mark(0)));
         self.barrier = self.drafts.len();
         self.drafts.len() - 1
     }
@@ -139,7 +139,7 @@ impl Builder {
         }
     }
 
-    /// A limit for [`Operation::Check`] and [`Operation::Never`].
+    /// A limit for [`Operation::Check`].
     pub(super) fn limit(&mut self, limit: Limit) -> u32 {
         let known = self.limits.iter().position(|other| *other == limit);
         number(known.unwrap_or_else(|| {
@@ -193,7 +193,9 @@ impl Builder {
             pool: self.pool,
             layout: self.layout,
             limits: self.limits,
+            need: Need::default(),
         }
+        .measured()
     }
 }
 

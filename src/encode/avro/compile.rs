@@ -180,25 +180,19 @@ impl Compiler {
     ) -> Result<(), Error> {
         let branch = self.builder.place(branch);
         let hole = self.builder.hole();
-        let mut targets = Vec::new();
-        let mut jumps = Vec::new();
+        let mut branches = Vec::new();
         for (number, (place, fill)) in places.iter().zip(fills).enumerate() {
-            targets.push(self.builder.label());
-            if let Some(fill) = fill {
-                self.builder.constant(&long(number));
-                self.fill(place, fill)?;
-                jumps.push(self.builder.hole());
-            } else {
-                let limit = Limit { path: place.path(), avro: place.avro(), min: 0, max: 0 };
-                let limit = self.builder.limit(limit);
-                self.builder.operation(Operation::Never { limit });
-            }
+            let Some(fill) = fill else {
+                branches.push(None);
+                continue;
+            };
+            let start = self.builder.label() as usize;
+            self.builder.constant(&long(number));
+            self.fill(place, fill)?;
+            branches.push(Some(start..self.builder.label() as usize));
         }
-        let end = self.builder.label();
-        for jump in jumps {
-            self.builder.fill(jump, Operation::Jump(end));
-        }
-        self.builder.fill(hole, Operation::Union { branch, targets: Arc::from(targets) });
+        let (end, branches) = (self.builder.label(), Arc::from(branches));
+        self.builder.fill(hole, Operation::Union { branch, branches, end });
         Ok(())
     }
 

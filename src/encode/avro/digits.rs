@@ -3,7 +3,7 @@
 use crate::encode::wire::Writer;
 
 /// A base, and how many of its digits are made together.
-trait Radix {
+pub(super) trait Radix {
     /// Digits in a group.
     const DIGITS: usize;
     /// The base to the power of [`Radix::DIGITS`].
@@ -12,7 +12,8 @@ trait Radix {
     fn digits(value: u64) -> u64;
 }
 
-struct Decimal;
+/// Base 10.
+pub(super) struct Decimal;
 
 impl Radix for Decimal {
     const DIGITS: usize = 8;
@@ -29,7 +30,8 @@ impl Radix for Decimal {
     }
 }
 
-struct Hex<const UPPER: bool>;
+/// Base 16.
+pub(super) struct Hex<const UPPER: bool>;
 
 impl<const UPPER: bool> Radix for Hex<UPPER> {
     const DIGITS: usize = 8;
@@ -46,7 +48,8 @@ impl<const UPPER: bool> Radix for Hex<UPPER> {
     }
 }
 
-struct Base36<const UPPER: bool>;
+/// Base 36.
+pub(super) struct Base36<const UPPER: bool>;
 
 impl<const UPPER: bool> Radix for Base36<UPPER> {
     const DIGITS: usize = 6;
@@ -90,17 +93,22 @@ pub(super) struct Style {
 
 /// Writes a number, a minus sign before it if it is negative.
 #[inline]
-pub(super) fn put_number(writer: &mut Writer<'_>, value: i64, style: Style) {
+pub(super) fn put_signed<R: Radix>(writer: &mut Writer<'_>, value: i64, width: usize) {
     if value < 0 {
         writer.put_byte(b'-');
     }
-    let (value, width) = (value.unsigned_abs(), usize::from(style.width));
+    put::<R>(writer, value.unsigned_abs(), width);
+}
+
+/// Writes a number in any style.
+pub(super) fn put_number(writer: &mut Writer<'_>, value: i64, style: Style) {
+    let width = usize::from(style.width);
     match (style.base, style.upper) {
-        (10, _) => put::<Decimal>(writer, value, width),
-        (16, false) => put::<Hex<false>>(writer, value, width),
-        (16, true) => put::<Hex<true>>(writer, value, width),
-        (36, false) => put::<Base36<false>>(writer, value, width),
-        (36, true) => put::<Base36<true>>(writer, value, width),
+        (10, _) => put_signed::<Decimal>(writer, value, width),
+        (16, false) => put_signed::<Hex<false>>(writer, value, width),
+        (16, true) => put_signed::<Hex<true>>(writer, value, width),
+        (36, false) => put_signed::<Base36<false>>(writer, value, width),
+        (36, true) => put_signed::<Base36<true>>(writer, value, width),
         _ => put_any(writer, value, style),
     }
 }
@@ -142,20 +150,22 @@ pub(super) fn eight(value: u32) -> u64 {
     Decimal::digits(u64::from(value))
 }
 
+/// Writes a number in groups of digits. Each step stands here once, so that it is inlined.
 #[inline]
 fn put<R: Radix>(writer: &mut Writer<'_>, value: u64, width: usize) {
-    if value < R::GROUP {
-        put_first::<R>(writer, value, width);
-        return;
-    }
     let (high, low) = (value / R::GROUP, value % R::GROUP);
-    if high < R::GROUP {
-        put_first::<R>(writer, high, width.saturating_sub(R::DIGITS));
-    } else {
-        put_first::<R>(writer, high / R::GROUP, width.saturating_sub(2 * R::DIGITS));
-        writer.put(R::digits(high % R::GROUP).to_le_bytes(), R::DIGITS);
+    let (first, groups) = match high {
+        0 => (low, 0),
+        _ if high < R::GROUP => (high, 1),
+        _ => (high / R::GROUP, 2),
+    };
+    put_first::<R>(writer, first, width.saturating_sub(groups * R::DIGITS));
+    if groups == 2 {
+        writer.put(&R::digits(high % R::GROUP).to_le_bytes(), R::DIGITS);
     }
-    writer.put(R::digits(low).to_le_bytes(), R::DIGITS);
+    if groups > 0 {
+        writer.put(&R::digits(low).to_le_bytes(), R::DIGITS);
+    }
 }
 
 /// Writes the first group: without its leading zeros, as far as `width` allows.
@@ -163,20 +173,23 @@ fn put<R: Radix>(writer: &mut Writer<'_>, value: u64, width: usize) {
 fn put_first<R: Radix>(writer: &mut Writer<'_>, value: u64, width: usize) {
     let mut more = width.saturating_sub(R::DIGITS);
     while more > 0 {
-        writer.put(ZEROS.to_le_bytes(), more.min(8));
+        writer.put(&ZEROS.to_le_bytes(), more.min(8));
         more = more.saturating_sub(8);
     }
     let digits = R::digits(value);
     let zeros = ((digits ^ ZEROS).trailing_zeros() / 8) as usize;
     let skipped = zeros.min(R::DIGITS - width.clamp(1, R::DIGITS));
-    writer.put((digits >> (8 * skipped)).to_le_bytes(), R::DIGITS - skipped);
+    writer.put(&(digits >> (8 * skipped)).to_le_bytes(), R::DIGITS - skipped);
 }
 
 #[cold]
-fn put_any(writer: &mut Writer<'_>, value: u64, style: Style) {
+fn put_any(writer: &mut Writer<'_>, value: i64, style: Style) {
+    if value < 0 {
+        writer.put_byte(b'-');
+    }
     let base = u64::from(style.base);
     let mut digits = Vec::new();
-    let mut rest = value;
+    let mut rest = value.unsigned_abs();
     while rest > 0 || digits.is_empty() || digits.len() < usize::from(style.width) {
         let digit = usize::try_from(rest % base).map_or(b'?', |digit| LOWER[digit]);
         digits.push(if style.upper { digit.to_ascii_uppercase() } else { digit });
@@ -191,9 +204,11 @@ mod tests {
     use super::*;
 
     fn written(write: impl FnOnce(&mut Writer<'_>)) -> String {
-        let mut out = Vec::new();
-        write(&mut Writer::new(&mut out));
-        String::from_utf8(out).unwrap()
+        let mut out = vec![0; 200];
+        let mut writer = Writer::new(&mut out, 0);
+        write(&mut writer);
+        let end = writer.position();
+        String::from_utf8(out[..end].to_vec()).unwrap()
     }
 
     fn edges() -> Vec<i64> {

@@ -39,21 +39,21 @@ pub(super) fn put(writer: &mut Writer<'_>, instant_us: i64, offset_minutes: i64,
     let (hour, minute) = (two(minute_of_day / 60), two(minute_of_day % 60));
     let dash = u64::from(b'-');
     let year_month = date & 0xffff_ffff | dash << 32 | (date >> 32 & 0xffff) << 40 | dash << 56;
-    writer.put(year_month.to_le_bytes(), 8);
+    writer.put(&year_month.to_le_bytes(), 8);
     let colon = u64::from(b':');
     let day_time = date >> 48 | u64::from(b'T') << 16 | hour << 24 | colon << 40 | minute << 48;
-    writer.put(day_time.to_le_bytes(), 8);
-    writer.put((colon | two(second) << 8).to_le_bytes(), 3);
+    writer.put(&day_time.to_le_bytes(), 8);
+    writer.put(&(colon | two(second) << 8).to_le_bytes(), 3);
     if digits > 0 {
         // Six digits of eight, after the point.
         let fraction = eight((in_day_us % 1_000_000) as u32) >> 16;
         let text = u64::from(b'.') | fraction << 8;
-        writer.put(text.to_le_bytes(), 1 + usize::from(digits));
+        writer.put(&text.to_le_bytes(), 1 + usize::from(digits));
     }
     let sign = if offset_minutes < 0 { b'-' } else { b'+' };
     let offset = offset_minutes.unsigned_abs() as u32;
     let zone = u64::from(sign) | two(offset / 60) << 8 | colon << 24 | two(offset % 60) << 32;
-    writer.put(zone.to_le_bytes(), 6);
+    writer.put(&zone.to_le_bytes(), 6);
 }
 
 /// The date of a day counted from 0001-01-01, as a decimal number of eight digits.
@@ -83,9 +83,11 @@ mod tests {
     use super::*;
 
     fn written(instant_us: i64, offset_minutes: i64, digits: u8) -> String {
-        let mut out = Vec::new();
-        put(&mut Writer::new(&mut out), instant_us, offset_minutes, digits);
-        String::from_utf8(out).unwrap()
+        let mut out = [0; 48];
+        let mut writer = Writer::new(&mut out, 0);
+        put(&mut writer, instant_us, offset_minutes, digits);
+        let end = writer.position();
+        String::from_utf8(out[..end].to_vec()).unwrap()
     }
 
     #[test]

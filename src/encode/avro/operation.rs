@@ -1,5 +1,6 @@
 //! The write instructions that a schema and its fills are compiled into.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::digits::Style;
@@ -49,18 +50,68 @@ pub(super) enum Operation {
     Uuid([Register; 4]),
     /// An instant as text.
     LocalTime(Arc<LocalTime>),
-    /// Where the register is 0: one byte, and on at `end`.
+    /// Where the register is 0: one byte; else the instructions up to `end`.
     Optional { present: Register, null: u8, end: u32 },
-    /// On at the target of the branch that the register says.
-    Union { branch: Register, targets: Arc<[u32]> },
-    /// On at another instruction.
-    Jump(u32),
+    /// The instructions of the branch that the register says, and on at `end`.
+    Union { branch: Register, branches: Arc<[Option<Range<usize>>]>, end: u32 },
     /// The items of a list, by the instructions up to `end`, in one block.
     List { list: u32, end: u32 },
     /// Notes how much was written: after the identity, after the key.
     Mark(u8),
-    /// Our own bug if it is reached: a union's branch that is never taken.
-    Never { limit: u32 },
+}
+
+impl Operation {
+    /// The most bytes that it writes for a row, the items of a list left out.
+    fn bytes_max(&self) -> usize {
+        match self {
+            Self::Constant { bytes, .. } => *bytes as usize,
+            Self::Lookup { table, .. } | Self::OptionalLookup { table, .. } => table.bytes_max(),
+            // The length of a text is counted where it is opened.
+            Self::Check { .. } | Self::Mark(_) | Self::Union { .. } | Self::Close => 0,
+            Self::Boolean(_) | Self::Optional { .. } => 1,
+            Self::Float { .. } | Self::LittleEndian(_) | Self::Word { .. } => 4,
+            Self::Double { .. } => 8,
+            Self::DecimalBytes(_) => 9,
+            // An empty list is a zero, another one a count before and a zero after.
+            Self::Long(_) | Self::Open => 10,
+            Self::List { .. } => 11,
+            Self::DecimalFixed { size, .. } => *size as usize,
+            Self::Words(_) => 16,
+            // A sign and, in base 2, 64 digits.
+            Self::Number { style, .. } => 1 + usize::from(style.width).max(64),
+            // A sign, a point, and 20 digits or the scale's after a zero.
+            Self::Decimal { scale, .. } => 22 + usize::from(*scale),
+            Self::Characters { count, .. } => 4 * usize::from(*count),
+            Self::Uuid(_) => 36,
+            Self::LocalTime(_) => 32,
+        }
+    }
+}
+
+/// The most bytes that instructions write for a row.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Need {
+    /// Of what is no item of a list.
+    pub bytes: usize,
+    /// Of the items of lists, each with the number of the list.
+    pub items: Vec<(usize, Self)>,
+}
+
+impl Need {
+    fn of(operations: &[Operation], range: Range<usize>) -> Self {
+        let mut need = Self::default();
+        let mut at = range.start;
+        while at < range.end {
+            need.bytes += operations[at].bytes_max();
+            at += 1;
+            if let Operation::List { list, end } = operations[at - 1] {
+                let end = end as usize;
+                need.items.push((list as usize, Self::of(operations, at..end)));
+                at = end;
+            }
+        }
+        need
+    }
 }
 
 /// A character in UTF-8; the last byte is its length.
@@ -84,6 +135,15 @@ pub(super) enum Table {
 }
 
 impl Table {
+    fn bytes_max(&self) -> usize {
+        match self {
+            Self::Slots16(_) => 15,
+            Self::Slots32(_) => 31,
+            Self::Slots64(_) => 63,
+            Self::Long(entries) => entries.iter().map(|entry| entry.len()).max().unwrap_or(0),
+        }
+    }
+
     /// The longest entry that fits the same slots as one of `bytes`.
     pub(super) fn room(bytes: usize) -> usize {
         match bytes {
@@ -158,4 +218,13 @@ pub(in crate::encode) struct Program {
     pub(super) pool: Vec<u8>,
     pub(in crate::encode) layout: Layout,
     pub(super) limits: Vec<Limit>,
+    pub(super) need: Need,
+}
+
+impl Program {
+    /// Notes how much room the program needs.
+    pub(super) fn measured(mut self) -> Self {
+        self.need = Need::of(&self.operations, 0..self.operations.len());
+        self
+    }
 }

@@ -8,7 +8,7 @@ use super::digits::{Style, put_decimal, put_number};
 use super::local_time;
 use super::operation::{Letter, LocalTime, Operation};
 use super::schema::Place;
-use crate::encode::wire::Writer;
+use crate::encode::wire::{SLACK_BYTES, Writer};
 use crate::encode::{Integer, Piece, Text};
 use crate::generate::column::Register;
 
@@ -91,16 +91,15 @@ impl Compiler {
             }
             Piece::Either { condition, then, otherwise } => {
                 let branch = self.builder.place(*condition);
-                let choice = self.builder.hole();
-                let first = self.builder.label();
-                then.0.iter().try_for_each(|piece| self.piece(place, piece))?;
-                let jump = self.builder.hole();
-                let second = self.builder.label();
-                otherwise.0.iter().try_for_each(|piece| self.piece(place, piece))?;
-                let end = self.builder.label();
-                let targets = Arc::from([second, first]);
-                self.builder.fill(choice, Operation::Union { branch, targets });
-                self.builder.fill(jump, Operation::Jump(end));
+                let hole = self.builder.hole();
+                let mut ranges = Vec::new();
+                for text in [otherwise, then] {
+                    let start = self.builder.label() as usize;
+                    text.0.iter().try_for_each(|piece| self.piece(place, piece))?;
+                    ranges.push(Some(start..self.builder.label() as usize));
+                }
+                let (end, branches) = (self.builder.label(), Arc::from(ranges));
+                self.builder.fill(hole, Operation::Union { branch, branches, end });
             }
             Piece::Uuid(words) => {
                 let words = words.map(|word| self.builder.place(word));
@@ -119,10 +118,18 @@ impl Compiler {
     }
 
     fn written(&mut self, write: impl FnOnce(&mut Writer<'_>)) {
-        let mut bytes = Vec::new();
-        write(&mut Writer::new(&mut bytes));
-        self.builder.constant(&bytes);
+        self.builder.constant(&written(write));
     }
+}
+
+/// The bytes of a number: at most a sign, a point and 255 digits.
+fn written(write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
+    let mut bytes = vec![0; 258 + SLACK_BYTES];
+    let mut writer = Writer::new(&mut bytes, 0);
+    write(&mut writer);
+    let length = writer.position();
+    bytes.truncate(length);
+    bytes
 }
 
 /// All that a text can say, if one column decides it.
@@ -192,9 +199,8 @@ fn piece_bounds(place: &Place<'_>, piece: &Piece) -> Result<(usize, usize), Erro
         }
         Piece::Decimal { value, scale } => {
             if let Integer::Constant(value) = *value {
-                let mut bytes = Vec::new();
-                put_decimal(&mut Writer::new(&mut bytes), value, *scale);
-                return Ok((bytes.len(), bytes.len()));
+                let length = written(|writer| put_decimal(writer, value, *scale)).len();
+                return Ok((length, length));
             }
             // A sign, a point, and 19 digits or a zero before the point.
             Ok((1, 22 + usize::from(*scale)))

@@ -152,8 +152,8 @@ impl Compiler<'_> {
                     let what = format!("`{text}` is none of the values that this is compared with");
                     return self.refuse(span, what, &super::path::nearest(text, cells));
                 }
-                let is = cells.iter().map(|cell| i64::from(cell == text)).collect();
-                self.truth(*index, is)?
+                let is: Vec<_> = cells.iter().map(|cell| i64::from(cell == text)).collect();
+                self.truth(*index, &is)?
             }
             (Value::Literal(a), Value::Literal(b)) => self.constant(u32::from(a == b)),
             (
@@ -179,7 +179,7 @@ impl Compiler<'_> {
         out
     }
 
-    fn truth(&mut self, index: Register, values: Vec<i64>) -> Option<Register> {
+    fn truth(&mut self, index: Register, values: &[i64]) -> Option<Register> {
         match self.lookup(index, values, 0).operand {
             Operand::Unsigned(register) => Some(register),
             _ => None,
@@ -190,14 +190,14 @@ impl Compiler<'_> {
     fn canonical(&mut self, pair: [(Register, &Arc<[String]>); 2]) -> [Operand; 2] {
         let mut known: BTreeMap<&str, i64> = BTreeMap::new();
         pair.map(|(index, cells)| {
-            let values = cells
+            let values: Vec<_> = cells
                 .iter()
                 .map(|cell| {
                     let next = i64::try_from(known.len()).unwrap_or(i64::MAX);
                     *known.entry(cell).or_insert(next)
                 })
                 .collect();
-            self.lookup(index, values, 0).operand
+            self.lookup(index, &values, 0).operand
         })
     }
 

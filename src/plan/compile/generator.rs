@@ -8,12 +8,14 @@ use super::{Compiler, Site, text};
 use crate::config::model::{Generator, MixturePart, Parameter, Scalar, Shape};
 use crate::config::{Span, Spanned};
 use crate::plan::alias::Alias;
-use crate::plan::program::{Operand, Operation, Register, Target};
+use crate::plan::program::{Operand, Operation, Register};
 use crate::plan::quantile::{Curve, LIMIT, Quantile, mixture_inverse};
 use crate::plan::world::row_weights;
 use crate::plan::zone::Zones;
 
-/// The random words that a generator takes, in the order of the file.
+/// The random words that a generator takes.
+///
+/// The cases of a choice share theirs: no row has two of them.
 pub(super) fn words(generator: &Generator) -> u32 {
     match generator {
         Generator::Choice(_)
@@ -24,11 +26,12 @@ pub(super) fn words(generator: &Generator) -> u32 {
         Generator::Entity { .. } => 3,
         Generator::Regex(pattern) => text::regex_words(pattern),
         Generator::By { cases, default, .. } => {
-            let cases = cases.iter().map(|(_, case)| words(&case.value));
-            cases.sum::<u32>() + default.as_ref().map_or(0, |default| words(&default.value))
+            let cases = cases.iter().map(|(_, case)| words(&case.value)).max();
+            cases.unwrap_or(0).max(default.as_ref().map_or(0, |default| words(&default.value)))
         }
         Generator::When { then, otherwise, .. } => {
-            words(&then.value) + otherwise.as_ref().map_or(0, |otherwise| words(&otherwise.value))
+            let otherwise = otherwise.as_ref().map_or(0, |otherwise| words(&otherwise.value));
+            words(&then.value).max(otherwise)
         }
         Generator::Identity
         | Generator::EventTime
@@ -81,10 +84,9 @@ impl<'a> Compiler<'a> {
             Generator::When { condition, then, otherwise } => {
                 let cell = self.expression(&condition.value, site)?;
                 let condition = self.condition(&cell, &condition.span)?;
-                let after = word + words(&then.value);
                 let then = self.generate(then, site, word)?;
                 let otherwise = match otherwise {
-                    Some(otherwise) => self.generate(otherwise, site, after)?,
+                    Some(otherwise) => self.generate(otherwise, site, word)?,
                     None => Value::Null.into(),
                 };
                 self.select(condition, &then, &otherwise, span)
@@ -325,7 +327,7 @@ impl<'a> Compiler<'a> {
                     let value = self.parameter(probability, Some(table), row)?;
                     values.push(self.threshold(value, &probability.span)?);
                 }
-                self.lookup(index, values, 0).operand
+                self.lookup(index, &values, 0).operand
             }
         };
         let word = self.word(site, word);
@@ -343,203 +345,6 @@ impl<'a> Compiler<'a> {
         #[expect(clippy::cast_possible_truncation, reason = "0 to 2^31")]
         let threshold = libm::round(probability * 2_147_483_648.0) as i64;
         Some(threshold)
-    }
-
-    /// The case of a text value, or the default.
-    fn by(
-        &mut self,
-        on: &Spanned<String>,
-        (cases, default): (
-            &'a [(Spanned<String>, Spanned<Generator>)],
-            Option<&'a Spanned<Generator>>,
-        ),
-        site: Site,
-        mut word: u32,
-    ) -> Option<Cell> {
-        let cell = self.path(on, site)?;
-        let Value::Dictionary { index, cells } = &cell.value else {
-            let what = format!("`by` needs one of some texts, but this is {}", cell.value.kind());
-            return self.refuse(&on.span, what, "name a choice or a column");
-        };
-        let known = |value: &String| cells.contains(value);
-        for (case, _) in cases.iter().filter(|(case, _)| !known(&case.value)) {
-            let what = format!("`{}` never has the value `{}`", on.value, case.value);
-            self.refuse::<()>(&case.span, what, &nearest(&case.value, cells));
-        }
-        let uncovered = |cell: &&String| !cases.iter().any(|(case, _)| case.value == **cell);
-        if let (None, Some(value)) = (default, cells.iter().find(uncovered)) {
-            let what = format!("the value `{value}` of `{}` has no case", on.value);
-            return self.refuse(&on.span, what, "add it, or a `default`");
-        }
-        let mut compiled = Vec::new();
-        for (case, generator) in cases {
-            let result = self.generate(generator, site, word)?;
-            word += words(&generator.value);
-            let is = cells.iter().map(|cell| i64::from(*cell == case.value)).collect();
-            compiled.push((is, result, &generator.span));
-        }
-        let mut result = match default {
-            Some(default) => self.generate(default, site, word)?,
-            None => compiled.pop()?.1,
-        };
-        for (is, case, span) in compiled.into_iter().rev() {
-            let Operand::Unsigned(condition) = self.lookup(*index, is, 0).operand else {
-                return None;
-            };
-            result = self.select(condition, &case, &result, span)?;
-        }
-        let present = self.both(result.present, cell.present);
-        Some(Cell { value: result.value, present })
-    }
-
-    /// A member: who acts, anybody, one of a group, or one that belongs to another.
-    fn entity(
-        &mut self,
-        name: &Spanned<String>,
-        with: &[(Spanned<String>, Spanned<String>)],
-        of: Option<&Spanned<String>>,
-        (site, word): (Site, u32),
-    ) -> Option<Cell> {
-        let world = self.source.world;
-        let Some(entity) = world.entity(&name.value) else {
-            let known: Vec<_> = world.kinds.iter().map(|kind| kind.entity.name.clone()).collect();
-            let what = format!("there is no entity `{}`", name.value);
-            return self.refuse(&name.span, what, &nearest(&name.value, &known));
-        };
-        if let Some(of) = of {
-            if !with.is_empty() {
-                return self.refuse(&of.span, "`of` and `with` do not go together", "drop one");
-            }
-            return self.child(entity, of, (site, word));
-        }
-        if with.is_empty() && site == Site::Event {
-            return self.pick(entity, &name.span);
-        }
-        let words = [0, 1, 2].map(|place| self.word(site, word + place));
-        let given = if with.is_empty() { None } else { Some(self.given(entity, with, site)?) };
-        let number = self.member(entity, words, given);
-        Some(Value::Member { entity, number }.into())
-    }
-
-    fn child(
-        &mut self,
-        entity: usize,
-        of: &Spanned<String>,
-        (site, word): (Site, u32),
-    ) -> Option<Cell> {
-        let cell = self.path(of, site)?;
-        let kind = &self.source.world.kinds[entity];
-        match (&cell.value, &kind.parent) {
-            (Value::Member { entity: above, number }, Some((parent, kinship)))
-                if above == parent =>
-            {
-                let word = self.word(site, word);
-                let out = self.register();
-                let kinship = Arc::clone(kinship);
-                self.emit(Operation::Child { word, number: *number, kinship, out });
-                let value = Value::Member { entity, number: out };
-                Some(Cell { value, present: cell.present })
-            }
-            _ => {
-                let name = &kind.entity.name;
-                let what = format!("`{name}` does not belong to `{}`", of.value);
-                self.refuse(&of.span, what, "name the entity of its `belongs_to`")
-            }
-        }
-    }
-
-    /// The group that has the given values of the attributes that members are dealt by.
-    fn given(
-        &mut self,
-        entity: usize,
-        with: &[(Spanned<String>, Spanned<String>)],
-        site: Site,
-    ) -> Option<Register> {
-        let kinds = &self.source.world.kinds;
-        let mut group: Option<Number> = None;
-        for dealt in &kinds[entity].dealt {
-            let attribute = &kinds[dealt.entity].entity.attributes[dealt.attribute];
-            let Some((_, path)) = with.iter().find(|(name, _)| name.value == attribute.name) else {
-                let what = format!("`with` does not say which `{}`", attribute.name);
-                return self.refuse(&with[0].0.span, what, "give each attribute that is dealt");
-            };
-            let cell = self.path(path, site)?;
-            let value = self.dealt_number(&attribute.generator.value, &cell, path)?;
-            let radix = i64::try_from(dealt.values).unwrap_or(i64::MAX);
-            group = Some(match group {
-                None => value,
-                Some(group) => {
-                    use crate::plan::program::Arithmetic::{Add, Multiply};
-                    let factor = Number::constant(radix, 0);
-                    let above = self.arithmetic(Multiply, [group, factor], 0, &path.span)?;
-                    self.arithmetic(Add, [above, value], 0, &path.span)?
-                }
-            });
-        }
-        let names: Vec<_> = kinds[entity]
-            .dealt
-            .iter()
-            .map(|dealt| kinds[dealt.entity].entity.attributes[dealt.attribute].name.clone())
-            .collect();
-        if let Some((name, _)) = with.iter().find(|(name, _)| !names.contains(&name.value)) {
-            let what = format!("members are not dealt by `{}`", name.value);
-            return self.refuse(&name.span, what, &nearest(&name.value, &names));
-        }
-        let group = group?;
-        match group.operand {
-            Operand::Unsigned(register) => Some(register),
-            from => {
-                let out = self.register();
-                self.emit(Operation::Move { from, out: Target::Word(out) });
-                Some(out)
-            }
-        }
-    }
-
-    /// Which value of a dealt attribute a cell is.
-    fn dealt_number(
-        &mut self,
-        generator: &Generator,
-        cell: &Cell,
-        path: &Spanned<String>,
-    ) -> Option<Number> {
-        let unsigned = |register, count: usize| Number {
-            operand: Operand::Unsigned(register),
-            min: 0,
-            max: i64::try_from(count).unwrap_or(i64::MAX) - 1,
-            scale: 0,
-        };
-        match (generator, &cell.value) {
-            (Generator::Table { table, .. }, Value::Row { table: row, index })
-                if self.source.world.table(&table.value) == Some(*row) =>
-            {
-                let rows = self.source.world.model.tables[*row].columns[0].cells.len();
-                Some(unsigned(*index, rows))
-            }
-            (Generator::Choice(values), Value::Dictionary { index, cells }) => {
-                let place = |cell: &String| values.iter().position(|(value, _)| value == cell);
-                match cells.iter().find(|cell| place(cell).is_none()) {
-                    Some(cell) => {
-                        let what = format!("nobody has the value `{cell}`");
-                        self.refuse(&path.span, what, "")
-                    }
-                    None => {
-                        let places = cells.iter().filter_map(place);
-                        let places = places.filter_map(|place| i64::try_from(place).ok()).collect();
-                        Some(self.lookup(*index, places, 0))
-                    }
-                }
-            }
-            (_, other) => {
-                let what =
-                    format!("members are not dealt by such values: this is {}", other.kind());
-                self.refuse(
-                    &path.span,
-                    what,
-                    "give a row of the same table, or a value of the choice",
-                )
-            }
-        }
     }
 
     fn local_time(&mut self, zone: &Spanned<String>) -> Option<Cell> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::value::{Cell, Value};
 use super::{Compiler, PICK_BLOCKS, Site, State, generator};
 use crate::config::{Span, Spanned};
-use crate::plan::program::{Operation, Register, Target};
+use crate::plan::program::{Operation, Register, Table, Target};
 use crate::plan::world::World;
 
 impl Compiler<'_> {
@@ -90,7 +90,7 @@ impl Compiler<'_> {
         {
             let group = self.group(entity, number);
             let index = self.register();
-            let values = Arc::clone(&dealt.value_of_group);
+            let values = Table::new(&dealt.value_of_group);
             self.emit(Operation::Lookup { index: group, values, out: Target::Word(index) });
             let attribute = &world.kinds[dealt.entity].entity.attributes[dealt.attribute];
             return self.dealt_value(&attribute.generator, index);

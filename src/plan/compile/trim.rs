@@ -1,14 +1,17 @@
-//! What nothing reads is dropped, and columns are used again.
+//! What is worked out twice is merged, what nothing reads is dropped, and columns are used again.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::Compiled;
 use crate::plan::fill::{Fill, Integer, Piece, Text};
 use crate::plan::program::{Operand, Operation, Register, Target, Wide, input};
 
-/// Drops operations without a reader, and gives the columns of values that are no longer needed to
-/// later ones, so that all columns in use stay in the cache.
+/// Merges operations that do the same, drops those without a reader, and gives the columns of values
+/// that are no longer needed to later ones, so that all columns in use stay in the cache.
 pub(super) fn trim(compiled: &mut Compiled) {
+    merge(compiled);
     let mut kept: BTreeSet<Register> = (0..input::COUNT).map(Register).collect();
     visit_results(compiled, &mut |register| {
         kept.insert(*register);
@@ -27,6 +30,62 @@ pub(super) fn trim(compiled: &mut Compiled) {
     operations.reverse();
     compiled.program.operations = operations;
     reuse(compiled, &kept);
+}
+
+/// Lets the first of several operations that do the same stand for all of them.
+fn merge(compiled: &mut Compiled) {
+    let mut names = BTreeMap::new();
+    let mut known: BTreeMap<String, Vec<Register>> = BTreeMap::new();
+    compiled.program.operations.retain_mut(|operation| {
+        visit(operation, &mut |register, written| {
+            if !written {
+                rename(register, &names);
+            }
+        });
+        let (_, writes) = registers(operation);
+        match known.entry(signature(operation)) {
+            Entry::Occupied(first) => {
+                names.extend(writes.into_iter().zip(first.get().iter().copied()));
+                false
+            }
+            Entry::Vacant(place) => {
+                place.insert(writes);
+                true
+            }
+        }
+    });
+    visit_results(compiled, &mut |register| rename(register, &names));
+}
+
+/// What an operation does, wherever it writes: the same for those, and only those, that do the same.
+fn signature(operation: &Operation) -> String {
+    match operation {
+        Operation::Group { number, population, .. } => {
+            format!("group {number:?} {:p}", Arc::as_ptr(population))
+        }
+        Operation::Parent { number, kinship, .. } => {
+            format!("parent {number:?} {:p}", Arc::as_ptr(kinship))
+        }
+        Operation::Child { word, number, kinship, .. } => {
+            format!("child {word:?} {number:?} {:p}", Arc::as_ptr(kinship))
+        }
+        Operation::Actor { words, out, .. }
+        | Operation::Member { words: [words @ .., _], out, .. } => {
+            format!("member {words:?} {out:?}")
+        }
+        Operation::Quantile { word, out, .. } => format!("quantile {word:?} {out:?}"),
+        Operation::ChooseBy { word, out, .. } => format!("choose {word:?} {out:?}"),
+        Operation::Offset { out, .. } => format!("offset {out:?}"),
+        other => {
+            let mut other = other.clone();
+            visit(&mut other, &mut |register, written| {
+                if written {
+                    *register = Register(u16::MAX);
+                }
+            });
+            format!("{other:?}")
+        }
+    }
 }
 
 /// Renames registers so that one whose last reader has run is free for the next value.
@@ -118,6 +177,11 @@ fn visit(operation: &mut Operation, see: &mut dyn FnMut(&mut Register, bool)) {
         }
         Operation::Choose { word, out, .. } | Operation::Not { word, out } => {
             see(word, false);
+            see(out, true);
+        }
+        Operation::ChooseBy { word, select, out, .. } => {
+            see(word, false);
+            see(select, false);
             see(out, true);
         }
         Operation::Quantile { word, select, out, .. } => {

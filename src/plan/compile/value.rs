@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Compiler;
 use crate::config::Span;
 use crate::plan::fill::{Integer, Text};
-use crate::plan::program::{Arithmetic, Logic, Operand, Operation, Register, Target, input};
+use crate::plan::program::{Arithmetic, Logic, Operand, Operation, Register, Table, Target, input};
 
 /// A value that may be null in some rows.
 #[derive(Clone, Debug)]
@@ -149,7 +149,7 @@ impl Compiler<'_> {
         match &cell.value {
             Value::Number(number) => Some(*number),
             Value::Dictionary { index, cells } => match numbers(cells) {
-                Ok((values, scale)) => Some(self.lookup(*index, values, scale)),
+                Ok((values, scale)) => Some(self.lookup(*index, &values, scale)),
                 Err(cell) => {
                     let what =
                         format!("`{cell}` is one of the values here, but a number is needed");
@@ -174,11 +174,11 @@ impl Compiler<'_> {
     }
 
     /// Numbers by the index in a column.
-    pub(super) fn lookup(&mut self, index: Register, values: Vec<i64>, scale: u8) -> Number {
+    pub(super) fn lookup(&mut self, index: Register, values: &[i64], scale: u8) -> Number {
         let min = values.iter().copied().min().unwrap_or(0);
         let max = values.iter().copied().max().unwrap_or(0);
         let (out, operand) = self.target(min, max);
-        self.emit(Operation::Lookup { index, values: values.into(), out });
+        self.emit(Operation::Lookup { index, values: Table::new(values), out });
         Number { operand, min, max, scale }
     }
 

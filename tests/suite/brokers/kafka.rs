@@ -138,21 +138,24 @@ impl KafkaServer {
 
     /// Grants `operation` (`Describe`, `Write`…) on a topic to `User:<user>`.
     pub(crate) fn allow(&self, user: &str, operation: &str, topic: &str) {
-        let output = self.tool(
-            "org.apache.kafka.tools.AclCommand",
-            &[
-                "--bootstrap-server",
-                &self.bootstrap_servers(),
-                "--add",
-                "--allow-principal",
-                &format!("User:{user}"),
-                "--operation",
-                operation,
-                "--topic",
-                topic,
-            ],
-        );
-        assert!(output.status.success(), "no right was granted: {output:?}");
+        let principal = format!("User:{user}");
+        let grant = ["--add", "--allow-principal", &principal, "--operation", operation];
+        self.rights(topic, &grant);
+        // The grant is in the log before the broker goes by it.
+        wait_for("the right is in force", READY, || {
+            let list = self.rights(topic, &["--list"]);
+            let found = list.contains(&principal) && list.contains(&operation.to_uppercase());
+            found.then_some(())
+        });
+    }
+
+    fn rights(&self, topic: &str, arguments: &[&str]) -> String {
+        let servers = self.bootstrap_servers();
+        let mut all = vec!["--bootstrap-server", &servers, "--topic", topic];
+        all.extend(arguments);
+        let output = self.tool("org.apache.kafka.tools.AclCommand", &all);
+        assert!(output.status.success(), "Kafka's AclCommand failed: {output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// Runs one of Kafka's command-line tools by its class name.

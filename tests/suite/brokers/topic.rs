@@ -9,6 +9,8 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
+use super::wait_for;
+
 /// How long one answer of the broker may take.
 const ANSWER: Duration = Duration::from_mins(1);
 
@@ -29,7 +31,8 @@ pub(crate) struct Record {
     pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
-/// Creates a topic with `settings` of its own (`retention.ms`…).
+/// Creates a topic with `settings` of its own (`retention.ms`…), and waits until the broker serves
+/// all its partitions.
 pub(crate) fn create(
     bootstrap_servers: &str,
     name: &str,
@@ -49,6 +52,14 @@ pub(crate) fn create(
     for result in answer.expect("the broker answers") {
         result.map_err(|(name, code)| format!("{name}: {code}")).expect("the topic is created");
     }
+    wait_for("the topic is served", ANSWER, || {
+        let metadata = admin.inner().fetch_metadata(Some(name), ANSWER).ok()?;
+        let served = metadata.topics().first().is_some_and(|topic| {
+            let led = topic.partitions().iter().filter(|it| it.leader() >= 0).count();
+            topic.error().is_none() && i32::try_from(led) == Ok(partitions)
+        });
+        served.then_some(())
+    });
 }
 
 /// All records of a topic, partition by partition, each in its order.

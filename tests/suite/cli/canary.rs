@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Output;
 
+use tidegate::embedded::Embedded;
+
 use super::{MODEL, folder, program, stderr, stdout};
 
 /// Looks like a password, and like nothing else in any output.
@@ -23,6 +25,8 @@ fn assert_silent(folder: &Path, output: &Output, what: &str) {
 
 #[test]
 fn a_secret_is_masked_in_all_outputs_of_runs_that_work_and_runs_that_fail() {
+    let embedded = Embedded::start(&[]).unwrap();
+    let (servers, registry) = (embedded.bootstrap_servers(), embedded.registry_url());
     let secret_file = folder();
     let secret_path = secret_file.path().join("secret");
     std::fs::write(&secret_path, CANARY).unwrap();
@@ -44,7 +48,10 @@ fn a_secret_is_masked_in_all_outputs_of_runs_that_work_and_runs_that_fail() {
         for ways in [
             &["--to", "null", "--count", "10", "--speed", "max"][..],
             &["--to", "null", "--count", "10", "--speed", "max", "--json", "--log", "trace"],
-            &["--to", "kafka", "--log", "debug", "--set", "run.connect_timeout=1s"],
+            // The broker does not speak SASL, so that the log tells of the login.
+            &["--to", "kafka", "--log", "trace", "--set", "run.connect_timeout=1s"],
+            // A registry that is not there has an error of its own.
+            &["--to", "kafka", "--set", "registry.url=http://127.0.0.1:1"],
             // The broken line stands beside the secret, so the caret's context would show it.
             &["--to", "null", "--set", "sink.kafka.timestamp=never"],
         ] {
@@ -53,6 +60,9 @@ fn a_secret_is_masked_in_all_outputs_of_runs_that_work_and_runs_that_fail() {
                 "\"bootstrap.servers\"",
                 &format!("{line}\n\"security.protocol\" = \"SASL_PLAINTEXT\"\n\"sasl.mechanism\" = \"PLAIN\"\n\"sasl.username\" = \"u\"\n\"bootstrap.servers\""),
             );
+            let model = model.replace("127.0.0.1:1\"\n\n", &format!("{servers}\"\n\n"));
+            let registry = format!("{registry}\"\ntimeout = \"1s");
+            let model = model.replace("http://127.0.0.1:1", &registry);
             std::fs::write(folder.path().join("model.toml"), model).unwrap();
             let words: Vec<&str> =
                 ["run", "model.toml"].iter().chain(ways).chain(flags).copied().collect();

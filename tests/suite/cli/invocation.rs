@@ -10,10 +10,31 @@ fn every_command_has_help_on_stdout_with_its_flags() {
         (
             &["run", "--help"],
             &[
-                "--rate", "--speed", "--start", "--from", "--until", "--duration", "--for",
-                "--count", "--seed", "--shard", "--at", "--threads", "--streams", "--to", "--set",
-                "-X", "--registry", "--create-topics", "--json", "--digest", "--fail-if",
-                "--quiet", "--metrics", "--manifest", "--drain",
+                "--rate",
+                "--speed",
+                "--start",
+                "--from",
+                "--until",
+                "--duration",
+                "--for",
+                "--count",
+                "--seed",
+                "--shard",
+                "--at",
+                "--threads",
+                "--streams",
+                "--to",
+                "--set",
+                "-X",
+                "--registry",
+                "--create-topics",
+                "--json",
+                "--digest",
+                "--fail-if",
+                "--quiet",
+                "--metrics",
+                "--manifest",
+                "--drain",
             ],
         ),
         (&["validate", "--help"], &["MODEL", "--set"]),
@@ -34,7 +55,7 @@ fn every_command_has_help_on_stdout_with_its_flags() {
 fn wrong_words_are_refused_with_exit_2_and_the_way_out() {
     let folder = folder();
     for (words, told) in [
-        (&["rnu"][..], "run"),
+        (&["runn"][..], "run"),
         (&["run", "--speeed", "1"], "--speed"),
         (&["run", "model.toml", "--to", "pulsar"], "kafka, stdout, null"),
         (&["run", "model.toml", "--to", "file:out"], "kafka, stdout, null"),
@@ -119,8 +140,11 @@ fn a_broker_or_registry_that_is_not_there_is_named_after_a_bounded_wait() {
         (&["run", "model.toml", "--count", "1"][..], "127.0.0.1:1"),
         (&["topics", "model.toml"], "127.0.0.1:1"),
     ] {
-        let words: Vec<&str> =
-            words.iter().chain(&["--set", "run.connect_timeout=1s"]).copied().collect();
+        let words: Vec<&str> = words
+            .iter()
+            .chain(&["--set", "run.connect_timeout=1s", "--set", "registry.timeout=1s"])
+            .copied()
+            .collect();
         let began = super::now();
         let output = run(folder.path(), &words);
         assert_exit(&output, 1);

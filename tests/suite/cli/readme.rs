@@ -42,11 +42,8 @@ fn the_commands_of_the_readme_run_as_they_stand() {
 
 #[test]
 fn the_table_of_metrics_is_the_one_of_the_program() {
-    let rows: Vec<String> = README
-        .lines()
-        .filter(|line| line.starts_with("| `tidegate_"))
-        .map(str::to_owned)
-        .collect();
+    let rows: Vec<String> =
+        README.lines().filter(|line| line.starts_with("| `tidegate_")).map(str::to_owned).collect();
     let expected: Vec<String> = Metric::ALL
         .iter()
         .map(|metric| {

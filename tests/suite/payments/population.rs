@@ -27,7 +27,7 @@ impl Figure {
 impl std::fmt::Display for Figure {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { name, found, least, greatest } = self;
-        write!(formatter, "{name}: {found:.5}, expected {least} to {greatest}")
+        write!(formatter, "{name}: {found:.5}, expected {least:.5} to {greatest:.5}")
     }
 }
 
@@ -123,7 +123,7 @@ pub(super) fn declines(rows: &[Row], reference: &Reference) -> Vec<Figure> {
         ),
         Figure::new("no funds", share(refused(), |row| row.response_code == "51"), 0.40, 0.48),
         Figure::new("suspected", share(refused(), |row| row.response_code == "59"), 0.07, 0.11),
-        Figure::new("mistyped", share(typed, |row| row.response_code == "14"), 0.0003, 0.0020),
+        Figure::new("mistyped", share(typed, |row| row.response_code == "14"), 0.0003, 0.0030),
     ]
 }
 

@@ -1,0 +1,80 @@
+//! `tidegate sample`: a few events, one JSON line each.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use super::arguments::Sample;
+use super::failure::{Exit, Failure};
+use super::{changes, print};
+use crate::config::{suggest, units};
+use crate::plan::Plan;
+use crate::run;
+use crate::run::lines::Lines;
+use crate::run::window::Window;
+use crate::stream::{EventStream, Options, Route};
+
+/// Prints the first events of each stream.
+pub fn sample(arguments: &Sample, people: &print::People) -> Result<Exit, Failure> {
+    let number = units::count(&arguments.number)
+        .map_err(|error| Failure::Bad(format!("`-n`: {error}; {}", error.way_out())))?;
+    let overrides = changes::of_sample(arguments)?;
+    let configuration = changes::read(&arguments.model, &overrides)?;
+    super::warn(&configuration, people);
+    let plan = run::plan::of_model(&configuration)?;
+    let wanted = wanted(&plan, arguments.stream.as_deref())?;
+    let window = Window::resolve(&configuration.settings.run, plan.start_us);
+    let from_us = window.map_err(run::Error::from)?.from_us - plan.start_us;
+    let options = Options {
+        window_us: from_us.unsigned_abs()..u64::MAX,
+        batch_events: u32::try_from(number).unwrap_or(u32::MAX).clamp(1, 4_096),
+        routes: wanted
+            .iter()
+            .map(|wanted| Route { skipped: !wanted, ..Route::default() })
+            .collect(),
+        ..Options::default()
+    };
+    let left = wanted.iter().map(|wanted| if *wanted { number } else { 0 }).collect();
+    print_some(&Arc::new(plan), options, left)?;
+    Ok(Exit::Good)
+}
+
+/// Which streams are printed.
+fn wanted(plan: &Plan, only: Option<&str>) -> Result<Vec<bool>, Failure> {
+    let names = plan.streams.iter().map(|stream| stream.name.as_str());
+    let Some(only) = only else { return Ok(vec![true; plan.streams.len()]) };
+    if !names.clone().any(|name| name == only) {
+        let hint = suggest::way_out(only, names).unwrap_or_default();
+        return Err(Failure::Run(run::Error::UnknownStream { name: only.to_owned(), hint }));
+    }
+    Ok(names.map(|name| name == only).collect())
+}
+
+/// Prints events until nothing is left to print, or nobody reads any more.
+fn print_some(plan: &Arc<Plan>, options: Options, mut left: Vec<u64>) -> Result<(), Failure> {
+    let streams = options.routes.iter().filter(|route| !route.skipped).count();
+    let lines = Lines::new(plan, streams)
+        .context("a schema cannot be shown as JSON")
+        .map_err(Failure::Other)?;
+    let mut events = EventStream::start(Arc::clone(plan), options).map_err(run::Error::from)?;
+    let mut text = Vec::new();
+    while left.iter().any(|left| *left > 0) {
+        let Some(batch) = events.next_blocking() else { break };
+        let batch = batch.map_err(run::Error::from)?;
+        text.clear();
+        for record in batch.records.iter() {
+            let left = &mut left[usize::from(record.stream)];
+            if *left > 0 {
+                *left -= 1;
+                lines
+                    .write(&batch, record, &mut text)
+                    .context("an event cannot be shown as JSON")
+                    .map_err(Failure::Other)?;
+            }
+        }
+        if !print::lines(&text)? {
+            break;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,224 @@
+//! The instructions that write one value a row.
+
+use super::digits::{Base36, Decimal, Hex, Radix, Style, hex, put_decimal, put_number, put_signed};
+use super::execute::{Run, Scratch, View};
+use super::local_time;
+use super::operation::{Letter, LocalTime, Operation, Table};
+use super::slots::{Lanes, Slots};
+use crate::encode::Integer;
+use crate::encode::wire::Writer;
+use crate::generate::column::Register;
+
+impl Run<'_, '_> {
+    /// Does an instruction that writes one value a row.
+    pub(super) fn value(&mut self, operation: &Operation, view: &View<'_>, lanes: Lanes<'_>) {
+        let Scratch { slots, opened, .. } = &mut *self.scratch;
+        match operation {
+            Operation::Constant { start, bytes } => {
+                constant(slots, lanes, &self.program.pool[*start as usize..], *bytes as usize);
+            }
+            Operation::Lookup { index, table } => {
+                let index = view.column(*index);
+                entries(slots, lanes, table, |row, _| index[row] as usize);
+            }
+            Operation::OptionalLookup { present, index, table } => {
+                let (present, index) = (view.column(*present), view.column(*index));
+                entries(slots, lanes, table, |row, count| {
+                    if present[row] == 0 { count - 1 } else { index[row] as usize }
+                });
+            }
+            Operation::Boolean(register) => {
+                let words = view.column(*register);
+                slots.each(lanes, |writer, _, row| writer.put_byte(u8::from(words[row] != 0)));
+            }
+            Operation::Open => {
+                slots.each(lanes, |writer, lane, _| {
+                    opened[lane] = super::slots::index(writer.open());
+                });
+            }
+            Operation::Close => {
+                slots.each(lanes, |writer, lane, _| writer.close(opened[lane] as usize));
+            }
+            Operation::Word { word, bytes } => {
+                let (words, bytes) = (view.column(*word), usize::from(*bytes));
+                slots.each(lanes, |writer, _, row| writer.put(&words[row].to_be_bytes(), bytes));
+            }
+            Operation::Words(words) => {
+                for &word in words {
+                    let words = view.column(word);
+                    slots.each(lanes, |writer, _, row| writer.put(&words[row].to_be_bytes(), 4));
+                }
+            }
+            Operation::Characters { word, count, alphabet } => {
+                let words = view.column(*word);
+                slots.each(lanes, |writer, _, row| {
+                    put_characters(writer, words[row], *count, alphabet);
+                });
+            }
+            Operation::Uuid(words) => {
+                let words = words.map(|word: Register| view.column(word));
+                slots.each(lanes, |writer, _, row| put_uuid(writer, words.map(|word| word[row])));
+            }
+            Operation::LocalTime(time) => self.local_time(time, view, lanes),
+            other => self.number(other, view, lanes),
+        }
+    }
+
+    fn local_time(&mut self, time: &LocalTime, view: &View<'_>, lanes: Lanes<'_>) {
+        let Scratch { slots, numbers, others, .. } = &mut *self.scratch;
+        view.load(time.instant_us, lanes, numbers);
+        view.load(time.offset_minutes, lanes, others);
+        slots.each(lanes, |writer, lane, _| {
+            local_time::put(writer, numbers[lane], others[lane], time.digits);
+        });
+    }
+
+    fn number(&mut self, operation: &Operation, view: &View<'_>, lanes: Lanes<'_>) {
+        let Scratch { slots, numbers, .. } = &mut *self.scratch;
+        let mut load = |value: Integer| view.load(value, lanes, numbers);
+        match operation {
+            Operation::Long(value) => {
+                load(*value);
+                slots.each(lanes, |writer, lane, _| writer.put_long(numbers[lane]));
+            }
+            Operation::Number { value, style } => {
+                load(*value);
+                put_numbers(slots, lanes, numbers, *style);
+            }
+            Operation::Decimal { value, scale } => {
+                load(*value);
+                slots.each(lanes, |writer, lane, _| put_decimal(writer, numbers[lane], *scale));
+            }
+            #[expect(clippy::cast_possible_truncation, reason = "a `float` asks for 32 bits")]
+            Operation::Float { value, divisor } => {
+                load(*value);
+                slots.each(lanes, |writer, lane, _| {
+                    let quotient = (numbers[lane] as f64 / divisor) as f32;
+                    writer.put(&quotient.to_le_bytes(), 4);
+                });
+            }
+            Operation::Double { value, divisor } => {
+                load(*value);
+                slots.each(lanes, |writer, lane, _| {
+                    let quotient = numbers[lane] as f64 / divisor;
+                    writer.put(&quotient.to_le_bytes(), 8);
+                });
+            }
+            Operation::DecimalBytes(value) => {
+                load(*value);
+                slots.each(lanes, |writer, lane, _| {
+                    let (block, used) = shortest(numbers[lane]);
+                    writer.put_byte(used.to_le_bytes()[0] << 1);
+                    writer.put(&block, used);
+                });
+            }
+            Operation::DecimalFixed { value, size } => {
+                load(*value);
+                slots.each(lanes, |writer, lane, _| put_fixed(writer, numbers[lane], *size));
+            }
+            Operation::LittleEndian(value) => {
+                load(*value);
+                slots.each(lanes, |writer, lane, _| {
+                    writer.put(&numbers[lane].to_le_bytes(), 4);
+                });
+            }
+            other => unreachable!("{other:?} writes no number"),
+        }
+    }
+}
+
+/// Writes a number for each lane; the loops are compiled for the usual bases.
+fn put_numbers(slots: &mut Slots, lanes: Lanes<'_>, numbers: &[i64], style: Style) {
+    match (style.base, style.upper) {
+        (10, _) => put_in::<Decimal>(slots, lanes, numbers, style),
+        (16, false) => put_in::<Hex<false>>(slots, lanes, numbers, style),
+        (36, false) => put_in::<Base36<false>>(slots, lanes, numbers, style),
+        (36, true) => put_in::<Base36<true>>(slots, lanes, numbers, style),
+        _ => slots.each(lanes, |writer, lane, _| put_number(writer, numbers[lane], style)),
+    }
+}
+
+fn put_in<R: Radix>(slots: &mut Slots, lanes: Lanes<'_>, numbers: &[i64], style: Style) {
+    let width = usize::from(style.width);
+    slots.each(lanes, |writer, lane, _| put_signed::<R>(writer, numbers[lane], width));
+}
+
+fn constant(slots: &mut Slots, lanes: Lanes<'_>, bytes: &[u8], used: usize) {
+    match (bytes.first_chunk::<16>(), bytes.first_chunk::<32>()) {
+        (Some(block), _) if used <= 16 => slots.each(lanes, |writer, _, _| writer.put(block, used)),
+        (_, Some(block)) if used <= 32 => slots.each(lanes, |writer, _, _| writer.put(block, used)),
+        _ => slots.each(lanes, |writer, _, _| writer.put_slice(&bytes[..used])),
+    }
+}
+
+fn entries(
+    slots: &mut Slots,
+    lanes: Lanes<'_>,
+    table: &Table,
+    index: impl Fn(usize, usize) -> usize,
+) {
+    match table {
+        Table::Slots16(entries) => from_slots(slots, lanes, entries, index),
+        Table::Slots32(entries) => from_slots(slots, lanes, entries, index),
+        Table::Slots64(entries) => from_slots(slots, lanes, entries, index),
+        Table::Long(entries) => slots.each(lanes, |writer, _, row| {
+            writer.put_slice(&entries[index(row, entries.len())]);
+        }),
+    }
+}
+
+#[inline]
+fn from_slots<const N: usize>(
+    slots: &mut Slots,
+    lanes: Lanes<'_>,
+    entries: &[[u8; N]],
+    index: impl Fn(usize, usize) -> usize,
+) {
+    slots.each(lanes, |writer, _, row| {
+        let entry = &entries[index(row, entries.len())];
+        writer.put(entry, usize::from(entry[N - 1]));
+    });
+}
+
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "a product is split into its words")]
+fn put_characters(writer: &mut Writer<'_>, word: u32, count: u8, alphabet: &[Letter]) {
+    let mut word = word;
+    for _ in 0..count {
+        let product = u64::from(word) * alphabet.len() as u64;
+        let letter = &alphabet[(product >> 32) as usize];
+        let [a, b, c, d, .., length] = *letter;
+        writer.put(&[a, b, c, d], usize::from(length));
+        word = product as u32;
+    }
+}
+
+#[inline]
+fn put_uuid(writer: &mut Writer<'_>, words: [u32; 4]) {
+    let [a, b, c, d] = words.map(hex);
+    let dash = u64::from(b'-');
+    writer.put(&a.to_le_bytes(), 8);
+    writer.put(&(dash | b << 8).to_le_bytes(), 5);
+    writer.put(&(dash | b >> 32 << 8).to_le_bytes(), 5);
+    writer.put(&(dash | c << 8).to_le_bytes(), 5);
+    writer.put(&(dash | c >> 32 << 8).to_le_bytes(), 5);
+    writer.put(&d.to_le_bytes(), 8);
+}
+
+/// The shortest two's complement of a number, big-endian, and its length.
+#[inline]
+fn shortest(value: i64) -> ([u8; 8], usize) {
+    let bits = 65 - (value ^ value >> 63).leading_zeros() as usize;
+    let used = bits.div_ceil(8);
+    ((value << (64 - 8 * used)).to_be_bytes(), used)
+}
+
+/// Two's complement in `size` bytes, big-endian.
+fn put_fixed(writer: &mut Writer<'_>, value: i64, size: u32) {
+    let sign = if value < 0 { 0xff } else { 0 };
+    for _ in 8..size {
+        writer.put_byte(sign);
+    }
+    let used = (size as usize).min(8);
+    writer.put(&(value << (64 - 8 * used)).to_be_bytes(), used);
+}

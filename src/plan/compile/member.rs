@@ -1,0 +1,162 @@
+//! Members: who acts, anybody, one of a group, one that belongs to another.
+
+use std::sync::Arc;
+
+use super::path::nearest;
+use super::value::{Cell, Number, Value};
+use super::{Compiler, Site};
+use crate::config::Spanned;
+use crate::config::model::Generator;
+use crate::plan::program::{Operand, Operation, Register, Target};
+
+impl Compiler<'_> {
+    /// A member: who acts, anybody, one of a group, or one that belongs to another.
+    pub(super) fn entity(
+        &mut self,
+        name: &Spanned<String>,
+        with: &[(Spanned<String>, Spanned<String>)],
+        of: Option<&Spanned<String>>,
+        (site, word): (Site, u32),
+    ) -> Option<Cell> {
+        let world = self.source.world;
+        let Some(entity) = world.entity(&name.value) else {
+            let known: Vec<_> = world.kinds.iter().map(|kind| kind.entity.name.clone()).collect();
+            let what = format!("there is no entity `{}`", name.value);
+            return self.refuse(&name.span, what, &nearest(&name.value, &known));
+        };
+        if let Some(of) = of {
+            if !with.is_empty() {
+                return self.refuse(&of.span, "`of` and `with` do not go together", "drop one");
+            }
+            return self.child(entity, of, (site, word));
+        }
+        if with.is_empty() && site == Site::Event {
+            return self.pick(entity, &name.span);
+        }
+        let words = [0, 1, 2].map(|place| self.word(site, word + place));
+        let given = if with.is_empty() { None } else { Some(self.given(entity, with, site)?) };
+        let number = self.member(entity, words, given);
+        Some(Value::Member { entity, number }.into())
+    }
+
+    fn child(
+        &mut self,
+        entity: usize,
+        of: &Spanned<String>,
+        (site, word): (Site, u32),
+    ) -> Option<Cell> {
+        let cell = self.path(of, site)?;
+        let kind = &self.source.world.kinds[entity];
+        match (&cell.value, &kind.parent) {
+            (Value::Member { entity: above, number }, Some((parent, kinship)))
+                if above == parent =>
+            {
+                let word = self.word(site, word);
+                let out = self.register();
+                let kinship = Arc::clone(kinship);
+                self.emit(Operation::Child { word, number: *number, kinship, out });
+                let value = Value::Member { entity, number: out };
+                Some(Cell { value, present: cell.present })
+            }
+            _ => {
+                let name = &kind.entity.name;
+                let what = format!("`{name}` does not belong to `{}`", of.value);
+                self.refuse(&of.span, what, "name the entity of its `belongs_to`")
+            }
+        }
+    }
+
+    /// The group that has the given values of the attributes that members are dealt by.
+    fn given(
+        &mut self,
+        entity: usize,
+        with: &[(Spanned<String>, Spanned<String>)],
+        site: Site,
+    ) -> Option<Register> {
+        let kinds = &self.source.world.kinds;
+        let mut group: Option<Number> = None;
+        for dealt in &kinds[entity].dealt {
+            let attribute = &kinds[dealt.entity].entity.attributes[dealt.attribute];
+            let Some((_, path)) = with.iter().find(|(name, _)| name.value == attribute.name) else {
+                let what = format!("`with` does not say which `{}`", attribute.name);
+                return self.refuse(&with[0].0.span, what, "give each attribute that is dealt");
+            };
+            let cell = self.path(path, site)?;
+            let value = self.dealt_number(&attribute.generator.value, &cell, path)?;
+            let radix = i64::try_from(dealt.values).unwrap_or(i64::MAX);
+            group = Some(match group {
+                None => value,
+                Some(group) => {
+                    use crate::plan::program::Arithmetic::{Add, Multiply};
+                    let factor = Number::constant(radix, 0);
+                    let above = self.arithmetic(Multiply, [group, factor], 0, &path.span)?;
+                    self.arithmetic(Add, [above, value], 0, &path.span)?
+                }
+            });
+        }
+        let names: Vec<_> = kinds[entity]
+            .dealt
+            .iter()
+            .map(|dealt| kinds[dealt.entity].entity.attributes[dealt.attribute].name.clone())
+            .collect();
+        if let Some((name, _)) = with.iter().find(|(name, _)| !names.contains(&name.value)) {
+            let what = format!("members are not dealt by `{}`", name.value);
+            return self.refuse(&name.span, what, &nearest(&name.value, &names));
+        }
+        let group = group?;
+        match group.operand {
+            Operand::Unsigned(register) => Some(register),
+            from => {
+                let out = self.register();
+                self.emit(Operation::Move { from, out: Target::Word(out) });
+                Some(out)
+            }
+        }
+    }
+
+    /// Which value of a dealt attribute a cell is.
+    fn dealt_number(
+        &mut self,
+        generator: &Generator,
+        cell: &Cell,
+        path: &Spanned<String>,
+    ) -> Option<Number> {
+        let unsigned = |register, count: usize| Number {
+            operand: Operand::Unsigned(register),
+            min: 0,
+            max: i64::try_from(count).unwrap_or(i64::MAX) - 1,
+            scale: 0,
+        };
+        match (generator, &cell.value) {
+            (Generator::Table { table, .. }, Value::Row { table: row, index })
+                if self.source.world.table(&table.value) == Some(*row) =>
+            {
+                let rows = self.source.world.model.tables[*row].columns[0].cells.len();
+                Some(unsigned(*index, rows))
+            }
+            (Generator::Choice(values), Value::Dictionary { index, cells }) => {
+                let place = |cell: &String| values.iter().position(|(value, _)| value == cell);
+                match cells.iter().find(|cell| place(cell).is_none()) {
+                    Some(cell) => {
+                        let what = format!("nobody has the value `{cell}`");
+                        self.refuse(&path.span, what, "")
+                    }
+                    None => {
+                        let places = cells.iter().filter_map(place);
+                        let places = places.filter_map(|place| i64::try_from(place).ok());
+                        Some(self.lookup(*index, &places.collect::<Vec<_>>(), 0))
+                    }
+                }
+            }
+            (_, other) => {
+                let what =
+                    format!("members are not dealt by such values: this is {}", other.kind());
+                self.refuse(
+                    &path.span,
+                    what,
+                    "give a row of the same table, or a value of the choice",
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What is known of a run before and after it, put into the forms that others want.
+
+use std::num::NonZeroUsize;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use super::request::{End, Facts, Shard};
+use super::window::rfc3339;
+use super::{Prepared, Ready, sink};
+use crate::config::settings::{Settings, Speed};
+use crate::manifest::{self, FORMAT, Manifest, Place};
+use crate::observe::memory;
+use crate::observe::progress::Goal;
+use crate::observe::report::{About, Report, Stopped};
+use crate::observe::tally::Total;
+use crate::stream::digest::Digest;
+use crate::stream::{self, Route, SchemaIds, pacer};
+
+/// What is known of a run that is over, beside its counts.
+#[derive(Debug)]
+pub(super) struct Over<'a> {
+    /// Why it ended.
+    pub(super) stopped: Stopped,
+    /// How long it took.
+    pub(super) wall: Duration,
+    /// The digest of what was issued.
+    pub(super) digest: Option<Digest>,
+    /// Where the manifest is.
+    pub(super) place: Option<&'a Place>,
+}
+
+impl Prepared {
+    fn settings(&self) -> &Settings {
+        &self.configuration.settings
+    }
+
+    /// The numbers of the streams that are sent.
+    pub(super) fn sent(&self) -> impl Iterator<Item = usize> + '_ {
+        let streams = self.plan.streams.iter().enumerate();
+        streams.filter(|(_, it)| !self.request.skips(&it.name)).map(|(number, _)| number)
+    }
+
+    fn shard(&self) -> Shard {
+        self.request.shard.unwrap_or(Shard::WHOLE)
+    }
+
+    fn speed(&self) -> Option<f64> {
+        match self.settings().run.speed {
+            Speed::Times(speed) => Some(speed),
+            Speed::Max => None,
+        }
+    }
+
+    /// How the stream of events is made.
+    pub(super) fn stream_options(&self, opened: &sink::Opened) -> stream::Options {
+        let since_start = |time_us: i64| (time_us - self.plan.start_us).unsigned_abs();
+        let run = &self.settings().run;
+        let routes = self.plan.streams.iter().zip(&self.schemas).zip(&opened.partitions);
+        let threads = run.threads.or_else(|| available_parallelism().ok());
+        stream::Options {
+            window_us: since_start(self.window.from_us)
+                ..self.window.until_us.map_or(u64::MAX, since_start),
+            count: self.window.count,
+            shard: self.shard().into(),
+            threads: threads.map_or(1, NonZeroUsize::get),
+            digest: run.digest,
+            routes: routes
+                .map(|((stream, written), partitions)| Route {
+                    ids: SchemaIds { value: written.value_id, key: written.key_id },
+                    partitions: *partitions,
+                    skipped: self.request.skips(&stream.name),
+                })
+                .collect(),
+            ..stream::Options::default()
+        }
+    }
+
+    /// How events are released; the window begins at `anchor_us` on the wall clock.
+    pub(super) fn pacer_options(&self, anchor_us: i64) -> pacer::Options {
+        pacer::Options {
+            clock: self.clock.clone(),
+            speed: self.speed().map_or(pacer::Speed::Max, pacer::Speed::Times),
+            anchor_ns: anchor_us.saturating_mul(1_000),
+            begin_us: self.window.from_us,
+            drain: self.settings().run.drain,
+        }
+    }
+
+    /// Where the run is to end.
+    pub(super) fn goal(&self) -> Goal {
+        Goal {
+            begin_us: self.window.from_us,
+            until_us: self.window.until_us,
+            count: self.window.count,
+            speed: self.speed(),
+        }
+    }
+
+    /// What is told when the first event is about to go.
+    pub(super) fn ready(&self, target: &str) -> Ready {
+        let (model, seed) = (&self.plan.name, self.plan.seed);
+        let start = rfc3339(self.plan.start_us);
+        tracing::info!(%model, seed, %start, %target, "the run begins");
+        let servers = self.embedded.as_ref().map(|it| it.bootstrap_servers().to_owned());
+        let registry = self.embedded.as_ref().map(|it| it.registry_url().to_owned());
+        let topics = self.sent().map(|number| self.plan.streams[number].topic.name.clone());
+        Ready {
+            model: self.plan.name.clone(),
+            seed: self.plan.seed,
+            rate_per_s: self.plan.rate_per_s(),
+            from_us: self.window.from_us,
+            until_us: self.window.until_us,
+            target: target.to_owned(),
+            servers: servers.unwrap_or_default(),
+            registry: registry.unwrap_or_default(),
+            topics: topics.collect(),
+            metrics: self.settings().run.metrics,
+        }
+    }
+
+    /// What makes the run repeatable, before its first event.
+    pub(super) fn manifest(&self, anchor_us: i64) -> Manifest {
+        let source = &self.configuration.source;
+        let streams = self.sent().map(|number| {
+            let (stream, written) = (&self.plan.streams[number], &self.schemas[number]);
+            manifest::Stream {
+                name: stream.name.clone(),
+                topic: stream.topic.name.clone(),
+                schema_id: written.value_id,
+                schema: written.schema_json.clone(),
+            }
+        });
+        Manifest {
+            format: FORMAT,
+            tidegate: env!("CARGO_PKG_VERSION").to_owned(),
+            model: manifest::Model::new(&self.plan.name, source),
+            overrides: manifest::Override::all(source),
+            seed: self.plan.seed,
+            start: rfc3339(self.plan.start_us),
+            window: manifest::Window {
+                from: rfc3339(self.window.from_us),
+                until: self.window.until_us.map(rfc3339),
+                count: self.window.count,
+            },
+            pace: manifest::Pace { speed: self.speed(), anchor: rfc3339(anchor_us) },
+            shard: self.shard().to_string(),
+            sink: self.request.destination.name().to_owned(),
+            streams: streams.collect(),
+            repeat: (self.request.repeat)(&self.facts(End::AsAsked)),
+            result: None,
+        }
+    }
+
+    /// What the run did.
+    pub(super) fn report(&self, total: &Total, over: &Over<'_>) -> Report {
+        let about = About {
+            model: self.plan.name.clone(),
+            seed: self.plan.seed,
+            start: rfc3339(self.plan.start_us),
+            stopped: over.stopped,
+            wall: over.wall,
+            scheduled: self.scheduled(total, over.stopped),
+            digest: over.digest.map(|digest| digest.to_string()),
+            manifest: over.place.map(|place| place.path().display().to_string()),
+            repeat: (self.request.repeat)(&self.facts(self.end(total, over.stopped))),
+        };
+        let peak = memory::resident_bytes().map(|resident| resident.peak);
+        let mut report = Report::new(total, about, peak);
+        let conditions = self.request.conditions.iter();
+        report.broken = conditions.filter_map(|condition| condition.judge(&report)).collect();
+        report
+    }
+
+    fn facts(&self, end: End) -> Facts {
+        Facts { seed: self.plan.seed, start: rfc3339(self.plan.start_us), end }
+    }
+
+    /// The wall time that the schedule gave to what was issued.
+    fn scheduled(&self, total: &Total, stopped: Stopped) -> Option<Duration> {
+        let speed = self.speed()?;
+        let until_us = self.window.until_us.filter(|_| stopped == Stopped::End);
+        let end_us = until_us.filter(|_| self.window.count.is_none()).or(total.due_us)?;
+        let model_us = (end_us - self.window.from_us).max(0);
+        Duration::try_from_secs_f64(model_us as f64 / 1e6 / speed).ok()
+    }
+
+    /// Where a repetition is to end so that it sends what was issued here.
+    fn end(&self, total: &Total, stopped: Stopped) -> End {
+        let run = &self.settings().run;
+        let issued: u64 = total.streams.iter().map(|(_, issued, _)| issued).sum();
+        let whole = self.request.shard.is_none() && self.request.streams.is_empty();
+        match (stopped, total.due_us) {
+            (Stopped::End, _) if run.wall_duration.is_none() => End::AsAsked,
+            (Stopped::End, _) if self.window.until_us.is_some() && run.count.is_none() => {
+                End::Until(self.window.until_us.map(rfc3339).unwrap_or_default())
+            }
+            (_, None) => End::AsAsked,
+            // What was issued is the first so many in the order of sending.
+            (_, Some(_)) if whole => End::Count(issued),
+            (_, Some(due_us)) => End::Until(rfc3339(due_us + 1)),
+        }
+    }
+}
+
+impl From<Shard> for stream::Shard {
+    fn from(shard: Shard) -> Self {
+        Self { index: shard.index.into(), count: shard.count.into() }
+    }
+}

@@ -1,0 +1,74 @@
+//! The flow of events on a thread of its own, from the stream to the sink.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::Error;
+use crate::observe::tally::{Tally, Watched};
+use crate::stream::EventStream;
+use crate::stream::pacer::{self, Control, Options, Outcome};
+
+/// Events on their way.
+#[derive(Debug)]
+pub struct Flow {
+    control: Arc<Control>,
+    ended: oneshot::Receiver<Ended>,
+}
+
+/// A flow that is over.
+#[derive(Debug)]
+pub struct Ended {
+    /// What the pacer did.
+    pub outcome: Outcome,
+    /// What stopped it, if it was an error.
+    pub error: Option<Error>,
+}
+
+impl Flow {
+    /// Starts the flow.
+    pub fn start(
+        mut events: EventStream,
+        mut sink: Watched,
+        options: Options,
+    ) -> Result<Self, Error> {
+        let control = Arc::new(Control::default());
+        let (send, ended) = oneshot::channel();
+        let heard = Arc::clone(&control);
+        let thread = std::thread::Builder::new().name("pacer".to_owned());
+        thread
+            .spawn(move || {
+                let (outcome, result) = pacer::run(&mut events, &mut sink, &options, &heard);
+                // The broker inside the process closes after this, and its clients close before.
+                drop(sink);
+                drop(events);
+                let ended = Ended { outcome, error: result.err().map(Error::from) };
+                // The run waits for this for as long as it lives.
+                drop(send.send(ended));
+            })
+            .map_err(|source| Error::System { what: "start the pacer's thread", source })?;
+        Ok(Self { control, ended })
+    }
+
+    /// Issues nothing more, and waits for receipts.
+    pub fn drain(&self) {
+        self.control.drain();
+    }
+
+    /// Waits for nothing more.
+    pub fn give_up(&self) {
+        self.control.give_up();
+    }
+
+    /// What is known of a flow that does not end: its thread is left behind.
+    pub fn left(self, tally: &Tally) -> Ended {
+        let unacknowledged = tally.glance().in_flight();
+        Ended { outcome: Outcome { digest: None, unacknowledged }, error: None }
+    }
+
+    /// Waits for the end.
+    pub async fn ended(&mut self) -> Ended {
+        let lost = |_| Ended { outcome: Outcome::default(), error: Some(Error::Panicked) };
+        (&mut self.ended).await.unwrap_or_else(lost)
+    }
+}
