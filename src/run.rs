@@ -14,6 +14,7 @@ pub mod request;
 pub mod schema;
 pub mod signal;
 pub mod sink;
+mod watch;
 pub mod window;
 
 use std::net::SocketAddr;
@@ -25,15 +26,15 @@ use crate::config::Configuration;
 use crate::embedded::{self, Embedded};
 use crate::observe::exporter::Exporter;
 use crate::observe::metric::Meters;
-use crate::observe::progress::{Progress, View};
-use crate::observe::report::{Report, Stopped};
+use crate::observe::progress::View;
+use crate::observe::report::Report;
 use crate::observe::tally::{Tally, Watched};
 use crate::plan::Plan;
 use crate::stream::EventStream;
 
 pub use error::Error;
 use facts::Over;
-use flow::{Ended, Flow};
+use flow::Flow;
 use request::{Destination, Request};
 use schema::Written;
 use signal::Signals;
@@ -41,12 +42,6 @@ use window::Window;
 
 /// Partitions of the embedded Kafka's topics, if the model does not say.
 const EMBEDDED_PARTITIONS: u32 = 4;
-
-/// Between two looks at the counts.
-const GLANCE_EVERY: Duration = Duration::from_secs(1);
-
-/// How long the sink has to give up. A write to a pipe that nobody reads cannot be called off.
-const GIVE_UP_WITHIN: Duration = Duration::from_secs(2);
 
 /// Who hears how a run goes, while it goes.
 pub trait Listener {
@@ -108,7 +103,18 @@ pub fn run(
         .enable_all()
         .build()
         .map_err(|source| Error::System { what: "start the threads of the run", source })?;
-    runtime.block_on(async { Prepared::new(configuration, request).await?.flow(listener).await })
+    let finished = runtime.block_on(async {
+        let mut signals = Signals::take()
+            .map_err(|source| Error::System { what: "listen for signals", source })?;
+        let opened = tokio::select! {
+            () = signals.next() => return Err(Error::StoppedEarly),
+            opened = Opened::open(configuration, request) => opened?,
+        };
+        opened.flow(signals, listener).await
+    });
+    // A connection that is still being waited for is not worth the wait.
+    runtime.shutdown_background();
+    finished
 }
 
 /// What is known before anything is opened for the events.
@@ -149,92 +155,6 @@ impl Prepared {
         Ok(Self { request, configuration, clock, plan, schemas, window, embedded })
     }
 
-    /// Opens everything that events flow through, writes the manifest, and lets them flow.
-    async fn flow(self, listener: &mut dyn Listener) -> Result<Finished, Error> {
-        let (meters, _exporter) = self.open_metrics()?;
-        let names: Vec<String> =
-            self.plan.streams.iter().map(|stream| stream.name.clone()).collect();
-        let tally = Arc::new(Tally::new(&names, meters, self.clock.clone()));
-        let opened = tokio::task::block_in_place(|| self.open_sink(&tally))?;
-        let events = EventStream::start(Arc::clone(&self.plan), self.stream_options(&opened))?;
-        let mut signals = Signals::take()
-            .map_err(|source| Error::System { what: "listen for signals", source })?;
-        let anchor_us = self.request.at.map_or_else(|| self.clock.now_us(), |at| at.0);
-        let mut manifest = self.manifest(anchor_us);
-        let place = self.request.manifest.place(&manifest)?;
-        if let Some(place) = &place {
-            place.write(&manifest)?;
-        }
-        let sink = Watched::new(opened.sink, Arc::clone(&tally));
-        listener.ready(&self.ready(&opened.target));
-        let begun_ns = self.clock.now_ns().max(anchor_us.saturating_mul(1_000));
-        let flow = Flow::start(events, sink, self.pacer_options(anchor_us))?;
-        let (ended, stopped) = self.watch(flow, &tally, &mut signals, listener).await;
-        let wall = Duration::from_nanos((self.clock.now_ns() - begun_ns).max(0).unsigned_abs());
-        let total = tally.total();
-        let over = Over { stopped, wall, digest: ended.outcome.digest, place: place.as_ref() };
-        let report = self.report(&total, &over);
-        let error = ended.error.or_else(|| miscounted(&report, ended.outcome.unacknowledged));
-        if let Some(place) = &place {
-            manifest.repeat.clone_from(&report.about.repeat);
-            manifest.result = Some(serde_json::json!(report));
-            place.write(&manifest)?;
-        }
-        Ok(Finished { report, error })
-    }
-
-    /// Looks at the run until it is over; passes on signals and the end of wall time.
-    async fn watch(
-        &self,
-        mut flow: Flow,
-        tally: &Tally,
-        signals: &mut Signals,
-        listener: &mut dyn Listener,
-    ) -> (Ended, Stopped) {
-        let mut progress = Progress::new(self.goal(), self.clock.now_ns());
-        let mut glances = tokio::time::interval(GLANCE_EVERY);
-        glances.tick().await;
-        let wall_over = tokio::time::sleep(self.window.wall.unwrap_or_default());
-        tokio::pin!(wall_over);
-        let mut wall_is_open = self.window.wall.is_some();
-        let given_up = tokio::time::sleep(Duration::ZERO);
-        tokio::pin!(given_up);
-        let (mut signalled, mut gave_up) = (false, false);
-        loop {
-            tokio::select! {
-                ended = flow.ended() => {
-                    let stopped = match &ended.error {
-                        Some(_) => Stopped::Error,
-                        None if ended.outcome.unacknowledged > 0 => Stopped::GivenUp,
-                        None if signalled => Stopped::Signal,
-                        None => Stopped::End,
-                    };
-                    return (ended, stopped);
-                }
-                () = signals.next() => {
-                    if signalled {
-                        gave_up = true;
-                        flow.give_up();
-                        given_up.as_mut().reset(tokio::time::Instant::now() + GIVE_UP_WITHIN);
-                    } else {
-                        flow.drain();
-                        listener.stopping(self.configuration.settings.run.drain);
-                    }
-                    signalled = true;
-                }
-                () = &mut wall_over, if wall_is_open => {
-                    wall_is_open = false;
-                    flow.drain();
-                }
-                () = &mut given_up, if gave_up => return (flow.left(tally), Stopped::GivenUp),
-                _ = glances.tick() => {
-                    let now_ns = self.clock.now_ns();
-                    listener.glance(&progress.view(tally.glance(), now_ns), now_ns);
-                }
-            }
-        }
-    }
-
     fn open_metrics(&self) -> Result<(Meters, Option<Exporter>), Error> {
         let Some(address) = self.configuration.settings.run.metrics else {
             return Ok((Meters::none(), None));
@@ -253,6 +173,65 @@ impl Prepared {
             tally,
             clock: &self.clock,
         })
+    }
+}
+
+/// A run of which every part is there.
+struct Opened {
+    prepared: Arc<Prepared>,
+    tally: Arc<Tally>,
+    sink: sink::Opened,
+    events: EventStream,
+    /// Answers as long as the run goes on.
+    _exporter: Option<Exporter>,
+}
+
+impl Opened {
+    /// Opens everything that events flow through.
+    async fn open(configuration: Configuration, request: Request) -> Result<Self, Error> {
+        let prepared = Arc::new(Prepared::new(configuration, request).await?);
+        let (meters, exporter) = prepared.open_metrics()?;
+        let streams = prepared.plan.streams.iter();
+        let names: Vec<String> = streams.map(|stream| stream.name.clone()).collect();
+        let tally = Arc::new(Tally::new(&names, meters, prepared.clock.clone()));
+        let asked = (Arc::clone(&prepared), Arc::clone(&tally));
+        let sink = tokio::task::spawn_blocking(move || asked.0.open_sink(&asked.1));
+        let sink = sink.await.map_err(|_| Error::Panicked)??;
+        let plan = Arc::clone(&prepared.plan);
+        let events = EventStream::start(plan, prepared.stream_options(&sink))?;
+        Ok(Self { prepared, tally, sink, events, _exporter: exporter })
+    }
+
+    /// Writes the manifest, lets the events flow, and puts together what became of them.
+    async fn flow(
+        self,
+        mut signals: Signals,
+        listener: &mut dyn Listener,
+    ) -> Result<Finished, Error> {
+        let Self { prepared, tally, sink, events, _exporter } = self;
+        let clock = &prepared.clock;
+        let anchor_us = prepared.request.at.map_or_else(|| clock.now_us(), |at| at.0);
+        let mut record = prepared.manifest(anchor_us);
+        let place = prepared.request.manifest.place(&record)?;
+        if let Some(place) = &place {
+            place.write(&record)?;
+        }
+        listener.ready(&prepared.ready(&sink.target));
+        let begun_ns = clock.now_ns().max(anchor_us.saturating_mul(1_000));
+        let sink = Watched::new(sink.sink, Arc::clone(&tally));
+        let flow = Flow::start(events, sink, prepared.pacer_options(anchor_us))?;
+        let (ended, stopped) = prepared.watch(flow, &tally, &mut signals, listener).await;
+        let wall = Duration::from_nanos((clock.now_ns() - begun_ns).max(0).unsigned_abs());
+        let total = tally.total();
+        let over = Over { stopped, wall, digest: ended.outcome.digest, place: place.as_ref() };
+        let report = prepared.report(&total, &over);
+        let error = ended.error.or_else(|| miscounted(&report, ended.outcome.unacknowledged));
+        if let Some(place) = &place {
+            record.repeat.clone_from(&report.about.repeat);
+            record.result = Some(serde_json::json!(report));
+            place.write(&record)?;
+        }
+        Ok(Finished { report, error })
     }
 }
 

@@ -235,6 +235,11 @@ impl EventStream {
         Ok(Self { ahead: Ahead::start(producer, batches, threads)? })
     }
 
+    /// The digest of a batch's records, if digests are asked for: for a batch that was cut.
+    pub fn digest(&self, batch: &Batch) -> Option<Digest> {
+        self.ahead.digest(batch)
+    }
+
     /// The next batch, waiting for it on this thread; None at the end.
     pub fn next_blocking(&mut self) -> Option<Result<Batch, Error>> {
         self.ahead.next_blocking()

@@ -12,6 +12,9 @@ use crate::observe::progress::View;
 /// Between two lines where stderr is no terminal.
 const PLAIN_LINE_EVERY: Duration = Duration::from_secs(10);
 
+/// How long the bar is, in characters.
+const BAR_STEPS: u64 = 40;
+
 /// Stderr, for people. What is written is shared by all copies, so that the live line stays below.
 #[derive(Clone, Debug)]
 pub struct People {
@@ -54,8 +57,10 @@ impl People {
         if !io::stderr().is_terminal() || shared {
             return LiveLine::Plain { people: self.clone(), last_ns: None };
         }
-        let bar = self.bars.add(ProgressBar::no_length());
-        let style = ProgressStyle::with_template("{spinner} {wide_msg}");
+        let bar = self.bars.add(ProgressBar::new(BAR_STEPS));
+        // The state and what is left have a line each: together they are too long for a terminal
+        // of 80 columns.
+        let style = ProgressStyle::with_template("{spinner} {wide_msg}\n  {prefix}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
         LiveLine::Redrawn(bar)
     }
@@ -129,7 +134,10 @@ impl LiveLine {
                 }
             }
             Self::Redrawn(bar) => {
-                bar.set_message(view.to_string());
+                bar.set_message(view.state());
+                bar.set_prefix(
+                    view.share.map(|share| drawn(share, &view.rest())).unwrap_or_default(),
+                );
                 bar.tick();
             }
         }
@@ -141,6 +149,13 @@ impl LiveLine {
             bar.finish_and_clear();
         }
     }
+}
+
+/// A bar for the share that is done, and what is left in words.
+fn drawn(share: f64, rest: &str) -> String {
+    let done = (1..=BAR_STEPS).take_while(|step| *step as f64 <= share * BAR_STEPS as f64).count();
+    let left = usize::try_from(BAR_STEPS).unwrap_or(0) - done;
+    format!("{}{} {rest}", "━".repeat(done), "·".repeat(left))
 }
 
 /// Writes a result to stdout, with a line break.

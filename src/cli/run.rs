@@ -7,7 +7,7 @@ use super::{changes, print, repeat};
 use crate::config::{Configuration, Overrides};
 use crate::observe::figure;
 use crate::observe::progress::View;
-use crate::observe::report::Report;
+use crate::observe::report::{Report, Stopped};
 use crate::run::request::{Destination, Facts, ManifestPath, Request};
 use crate::run::window::rfc3339;
 use crate::run::{self, Finished, Listener, Ready};
@@ -82,14 +82,17 @@ fn conclude(arguments: &Run, finished: Finished, people: &People) -> Result<Exit
         people.insist(&chain(error));
     }
     people.say(&report.to_string());
-    if arguments.telling.json {
+    // A line that nobody reads is in the way of all further ones.
+    let blocked = arguments.way.to == Some(To::Stdout) && report.about.stopped == Stopped::GivenUp;
+    if arguments.telling.json && !blocked {
         print::result(&serde_json::to_string(&report).map_err(std::io::Error::from)?)?;
     }
     Ok(verdict(&report, error.as_ref()))
 }
 
 fn verdict(report: &Report, error: Option<&run::Error>) -> Exit {
-    if error.is_some() || report.counts.lost_any() {
+    let gave_up = report.about.stopped == Stopped::GivenUp;
+    if error.is_some() || gave_up || report.counts.lost_any() {
         Exit::Failed
     } else if report.broken.is_empty() {
         Exit::Good

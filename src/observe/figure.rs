@@ -31,8 +31,10 @@ pub fn rate(per_s: f64) -> String {
 pub fn time(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
+        0 if time.is_zero() => "0 s".to_owned(),
         0 if time.as_micros() < 1_000 => format!("{} µs", time.as_micros()),
         0 => format!("{:.1} ms", time.as_secs_f64() * 1e3),
+        1..60 if time.subsec_nanos() == 0 => format!("{seconds} s"),
         1..60 => format!("{:.2} s", time.as_secs_f64()),
         60..3_600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
         3_600..86_400 => format!("{} h {:02} min", seconds / 3_600, seconds / 60 % 60),

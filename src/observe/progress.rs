@@ -102,22 +102,33 @@ impl Progress {
     }
 }
 
-impl std::fmt::Display for View {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl View {
+    /// How much of the run is done and left: `48 % done, 16 s left`; empty if it has no end.
+    pub fn rest(&self) -> String {
+        let share = self.share.map(|share| format!("{:.0} % done", (share * 100.0).floor()));
+        let left = self.left.map(|left| Duration::from_secs(left.as_secs()));
+        let left = left.map(|left| format!("{} left", figure::time(left)));
+        share.into_iter().chain(left).collect::<Vec<_>>().join(", ")
+    }
+
+    /// How the run goes.
+    pub fn state(&self) -> String {
         let intended = self.intended_per_s.map_or_else(|| "–".to_owned(), figure::rate);
-        write!(
-            formatter,
+        format!(
             "intended {intended} · delivered {} · behind by {} · in flight {} · failed {}",
             figure::rate(self.delivered_per_s),
             figure::time(self.glance.lag),
             figure::count(self.glance.in_flight()),
             figure::count(self.glance.failed),
-        )?;
-        if let Some(share) = self.share {
-            write!(formatter, " · {:.0} % done", (share * 100.0).floor())?;
-        }
-        if let Some(left) = self.left {
-            write!(formatter, ", {} left", figure::time(Duration::from_secs(left.as_secs())))?;
+        )
+    }
+}
+
+impl std::fmt::Display for View {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.state())?;
+        if self.share.is_some() {
+            write!(formatter, " · {}", self.rest())?;
         }
         Ok(())
     }
@@ -145,8 +156,8 @@ mod tests {
         );
         assert_eq!(
             view.to_string(),
-            "intended 500/s · delivered 125/s · behind by 1.00 s · in flight 250 · failed 0 · \
-             3 % done, 29.00 s left"
+            "intended 500/s · delivered 125/s · behind by 1 s · in flight 250 · failed 0 · \
+             3 % done, 29 s left"
         );
     }
 

@@ -360,14 +360,14 @@ pub(super) mod tests {
     #[test]
     fn people_read_counts_reasons_and_the_command_that_repeats_the_run() {
         insta::assert_snapshot!(report().to_string(), @r"
-        payments: ended by a signal after 30.00 s
+        payments: ended by a signal after 30 s
           issued           14,512
           delivered        14,500
           failed           2: 2 message_too_large
           unacknowledged   10
           rate             500/s intended, 483/s delivered, 188.8 KiB/s
           latency          p50 5.1 ms, p99 11.0 ms, p99.9 20.0 ms, max 31.0 ms
-          behind schedule  p50 0 µs, p99 0 µs, p99.9 0 µs, max 1.9 ms
+          behind schedule  p50 0 s, p99 0 s, p99.9 0 s, max 1.9 ms
           peak memory      64.0 MiB
           manifest         runs/payments.json
           the same again   tidegate run payments --seed 42

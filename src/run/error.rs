@@ -5,10 +5,12 @@ use std::io;
 use super::request::Shard;
 use super::{schema, window};
 use crate::config::Refused;
+use crate::embedded;
 use crate::encode::{json, registry};
+use crate::manifest;
+use crate::observe;
 use crate::publish::kafka;
-use crate::stream::pacer;
-use crate::{embedded, manifest, observe, stream};
+use crate::stream::{self, pacer};
 
 /// Why a run cannot begin, or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -90,11 +92,14 @@ pub enum Error {
     /// The metrics endpoint.
     #[error(transparent)]
     Metrics(#[from] observe::exporter::Error),
+    /// A signal while the run was still being prepared.
+    #[error("stopped by a signal before the first event")]
+    StoppedEarly,
     /// Generating or publishing, while the run went on.
     #[error(transparent)]
     Flow(#[from] pacer::Error),
-    /// Our own bug in the thread that paces.
-    #[error("the thread that paces has panicked; this is a bug of tidegate")]
+    /// Our own bug in a thread of the run.
+    #[error("a thread of the run has panicked; this is a bug of tidegate")]
     Panicked,
     /// The system refused a thread, a signal handler or the like.
     #[error("cannot {what}")]

@@ -98,6 +98,9 @@ impl Prepared {
 
     /// What is told when the first event is about to go.
     pub(super) fn ready(&self, target: &str) -> Ready {
+        let (model, seed) = (&self.plan.name, self.plan.seed);
+        let start = rfc3339(self.plan.start_us);
+        tracing::info!(%model, seed, %start, %target, "the run begins");
         let servers = self.embedded.as_ref().map(|it| it.bootstrap_servers().to_owned());
         let registry = self.embedded.as_ref().map(|it| it.registry_url().to_owned());
         let topics = self.sent().map(|number| self.plan.streams[number].topic.name.clone());

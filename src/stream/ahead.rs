@@ -65,6 +65,11 @@ impl Ahead {
         Ok(ahead)
     }
 
+    /// The digest of a batch's records, if digests are asked for.
+    pub fn digest(&self, batch: &Batch) -> Option<super::digest::Digest> {
+        self.shared.producer.digest(batch)
+    }
+
     /// The next batch, waiting for it on this thread.
     pub fn next_blocking(&mut self) -> Option<Result<Batch, Error>> {
         loop {

@@ -112,6 +112,11 @@ impl Running {
         assert!(sent.success());
     }
 
+    /// Leaves without reading what it writes to stdout.
+    fn close_stdout(&mut self) {
+        drop(self.0.as_mut().unwrap().stdout.take());
+    }
+
     /// Whether it has not ended yet.
     pub(crate) fn goes_on(&mut self) -> bool {
         self.0.as_mut().is_some_and(|child| child.try_wait().unwrap().is_none())
@@ -120,10 +125,10 @@ impl Running {
     /// Waits for the end, at most `patience`.
     pub(crate) fn wait(mut self, patience: Duration) -> Output {
         let mut child = self.0.take().unwrap();
-        let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let (out, mut err) = (child.stdout.take(), child.stderr.take().unwrap());
         let out = std::thread::spawn(move || {
             let mut bytes = Vec::new();
-            out.read_to_end(&mut bytes).map(|_| bytes)
+            out.map_or(Ok(0), |mut out| out.read_to_end(&mut bytes)).map(|_| bytes)
         });
         let err = std::thread::spawn(move || {
             let mut bytes = Vec::new();

@@ -49,7 +49,7 @@ fn a_secret_is_masked_in_all_outputs_of_runs_that_work_and_runs_that_fail() {
             &["--to", "null", "--count", "10", "--speed", "max"][..],
             &["--to", "null", "--count", "10", "--speed", "max", "--json", "--log", "trace"],
             // The broker does not speak SASL, so that the log tells of the login.
-            &["--to", "kafka", "--log", "debug", "--set", "run.connect_timeout=1s"],
+            &["--to", "kafka", "--log", "trace", "--set", "run.connect_timeout=1s"],
             // A registry that is not there has an error of its own.
             &["--to", "kafka", "--set", "registry.url=http://127.0.0.1:1"],
             // The broken line stands beside the secret, so the caret's context would show it.

@@ -9,7 +9,10 @@ use tidegate::encode::json::Reader;
 
 use super::{Running, assert_exit, folder, json, pause, program, run, stderr, stdout};
 use crate::brokers::topic::{self, Record};
-use crate::brokers::{self, kafka::KafkaServer};
+use crate::brokers::{
+    self,
+    kafka::{KafkaServer, PASSWORD, USER},
+};
 
 /// What stands before each value: a zero, and the schema's id.
 const FRAMING_BYTES: usize = 5;
@@ -152,4 +155,38 @@ fn the_first_signal_waits_for_a_silent_broker_and_the_second_gives_up_and_counts
     let manifest = std::fs::read(folder.path().join("m.json")).unwrap();
     let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
     assert_eq!(manifest["result"], result);
+}
+
+#[test]
+fn a_login_works_with_a_secret_from_outside_and_a_wrong_one_is_named_but_not_shown() {
+    let (Some(kafka), Some(registry)) = (brokers::guarded_kafka(), brokers::registry()) else {
+        return;
+    };
+    let folder = folder();
+    let authority = kafka.certificates().authority.display().to_string();
+    let flags = there(&kafka.sasl_ssl(), &registry.ccompat_url(), "cli.guarded");
+    let model = super::MODEL.replace(
+        "[sink.kafka]",
+        &format!(
+            "[sink.kafka]\n\"security.protocol\" = \"SASL_SSL\"\n\
+             \"sasl.mechanism\" = \"SCRAM-SHA-512\"\n\"sasl.username\" = \"{USER}\"\n\
+             \"sasl.password\" = {{ env = \"KAFKA_PASSWORD\" }}\n\
+             \"ssl.ca.location\" = \"{authority}\""
+        ),
+    );
+    std::fs::write(folder.path().join("model.toml"), model).unwrap();
+    let sent = "run model.toml --count 100 --create-topics --json --log debug";
+    let flags: Vec<String> =
+        flags.iter().map(|flag| flag.replace("authorisations", "payments")).collect();
+    for (password, code, told) in
+        [(PASSWORD, 0, "the same again"), ("wr0ng-and-w0rse", 1, "refused the login")]
+    {
+        let mut command = program(folder.path(), &words(sent, &flags));
+        let output = command.env("KAFKA_PASSWORD", password).output().unwrap();
+        assert_exit(&output, code);
+        let shown = stdout(&output) + &stderr(&output);
+        assert!(shown.contains(told), "{shown}");
+        assert!(!shown.contains(password), "{shown}");
+    }
+    assert_eq!(topic::read(&kafka.bootstrap_servers(), "cli.guarded").len(), 100);
 }

@@ -97,6 +97,50 @@ fn samples_are_json_lines_and_the_same_each_time() {
 }
 
 #[test]
+fn of_several_streams_each_line_names_its_own_and_some_can_be_left_out() {
+    let folder = folder();
+    let second = super::MODEL.split_once("[streams.payments]").unwrap().1;
+    let second = second.split_once("[sink.kafka]").unwrap().0;
+    let second = second.replace("streams.payments", "streams.others").replace("test.p", "test.o");
+    let model = format!("{}\n[streams.others]{second}", super::MODEL);
+    std::fs::write(folder.path().join("two.toml"), model).unwrap();
+    let output = run(folder.path(), &["sample", "two.toml", "-n", "3"]);
+    assert_exit(&output, 0);
+    let lines: Vec<serde_json::Value> =
+        stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |name| lines.iter().filter(|line| line["stream"] == name).count();
+    assert_eq!((lines.len(), of("payments"), of("others")), (6, 3, 3));
+    assert_eq!(lines[0]["key"], lines[0]["value"]["account"]);
+    let alone = run(folder.path(), &["sample", "two.toml", "-n", "1", "--stream", "others"]);
+    assert!(stdout(&alone).starts_with("{\"id\""), "{}", stdout(&alone));
+    let words = "run two.toml --to null --duration 2s --speed max --json --streams others";
+    let result = json(&run(folder.path(), &words.split(' ').collect::<Vec<_>>()));
+    assert_eq!(result["streams"]["payments"]["issued"], 0);
+    assert_eq!(result["streams"]["others"]["issued"], result["issued"]);
+    assert!(result["issued"].as_u64().unwrap() > 1_000, "{result}");
+}
+
+#[test]
+fn flags_win_over_variables_and_variables_over_the_file() {
+    let folder = folder();
+    let seed = |variable: Option<&str>, flag: &[&str]| {
+        let words = ["run", "model.toml", "--to", "null", "--count", "1", "--speed", "max"];
+        let words: Vec<&str> =
+            words.iter().chain(&["--json", "--manifest", "none"]).chain(flag).copied().collect();
+        let mut command = program(folder.path(), &words);
+        command.envs(variable.map(|value| ("TIDEGATE_SEED", value)));
+        let output = command.output().unwrap();
+        assert_exit(&output, 0);
+        json(&output)
+    };
+    assert_eq!(seed(None, &[])["seed"], 7);
+    let by_variable = seed(Some("8"), &[]);
+    assert_eq!(by_variable["seed"], 8);
+    assert!(by_variable["repeat"].as_str().unwrap().contains("--seed 8"), "{by_variable}");
+    assert_eq!(seed(Some("8"), &["--seed", "9"])["seed"], 9);
+}
+
+#[test]
 fn the_manifest_is_there_before_the_first_event_and_holds_the_result_at_the_end() {
     let folder = folder();
     let words = "run model.toml --to null --manifest m.json --at 2100-01-01T00:00:00Z --quiet";
@@ -141,6 +185,49 @@ fn sigterm_and_ctrl_c_drain_and_report() {
 }
 
 #[test]
+fn a_signal_while_a_broker_is_waited_for_ends_the_run_at_once() {
+    let folder = folder();
+    let registry = tidegate::embedded::Registry::start().unwrap();
+    let words = format!("run model.toml --registry {}", registry.url());
+    let mut running = Running::start(program(folder.path(), &words.split(' ').collect::<Vec<_>>()));
+    super::pause(Duration::from_secs(2));
+    assert!(running.goes_on(), "10 seconds are waited for a broker");
+    running.signal("INT");
+    let output = running.wait(Duration::from_secs(3));
+    assert_exit(&output, 1);
+    assert!(stderr(&output).contains("before the first event"), "{}", stderr(&output));
+    assert!(!folder.path().join("runs").exists(), "no run, no manifest");
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_does_not_keep_the_second_signal_from_ending_the_run() {
+    let folder = folder();
+    let words = "run model.toml --to stdout --speed max --manifest none";
+    let mut running = Running::start(program(folder.path(), &words.split(' ').collect::<Vec<_>>()));
+    super::pause(Duration::from_millis(500));
+    running.signal("TERM");
+    super::pause(Duration::from_millis(500));
+    assert!(running.goes_on(), "the first signal waits");
+    running.signal("TERM");
+    wait_until("the end", || !running.goes_on());
+    let output = running.wait(Duration::from_secs(1));
+    assert_exit(&output, 1);
+    assert!(stderr(&output).contains("giving up"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_told_of_by_name() {
+    let folder = folder();
+    let words = "run model.toml --to stdout --speed max --manifest none";
+    let mut running = Running::start(program(folder.path(), &words.split(' ').collect::<Vec<_>>()));
+    running.close_stdout();
+    let output = running.wait(Duration::from_secs(10));
+    assert_exit(&output, 1);
+    let told = stderr(&output);
+    assert!(told.contains("stdout") && told.contains("ended by an error"), "{told}");
+}
+
+#[test]
 fn the_quickstart_publishes_to_a_kafka_inside_the_process() {
     let folder = folder();
     let output = run(folder.path(), &["run", "--for", "2s", "--json"]);
@@ -158,7 +245,9 @@ fn the_quickstart_publishes_to_a_kafka_inside_the_process() {
 fn metrics_are_offered_on_loopback_while_the_run_goes_on() {
     let folder = folder();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let words = format!("run model.toml --to null --manifest none --quiet --metrics {port}");
+    let words = format!(
+        "run model.toml --to null --manifest none --quiet -X sasl.password=hunter2 --metrics {port}"
+    );
     let running = Running::start(program(folder.path(), &words.split(' ').collect::<Vec<_>>()));
     let mut text = String::new();
     wait_until("metrics", || {
@@ -169,6 +258,7 @@ fn metrics_are_offered_on_loopback_while_the_run_goes_on() {
         let quiet = metric == tidegate::observe::metric::Metric::FailedEvents;
         assert!(quiet || text.contains(metric.name()), "{} is not in {text}", metric.name());
     }
+    assert!(!text.contains("hunter2"), "{text}");
     assert!(text.contains("tidegate_delivered_events_total{stream=\"payments\"}"), "{text}");
     running.signal("TERM");
     assert_exit(&running.wait(Duration::from_secs(10)), 0);

@@ -252,7 +252,7 @@ impl Draft {
     }
 
     fn piece(&mut self) -> Piece {
-        match self.below(8) {
+        match self.below(9) {
             0 => Piece::Literal("lit-é".to_owned()),
             1 | 2 => {
                 let values = self.strings();
@@ -276,6 +276,10 @@ impl Draft {
                 let count = self.below(20) as u8;
                 Piece::Characters { word: self.column(u32::MAX), alphabet, count }
             }
+            8 => {
+                let (then, otherwise) = (self.short_text(), self.short_text());
+                Piece::Either { condition: self.column(1), then, otherwise }
+            }
             6 => Piece::Uuid([0; 4].map(|_: u32| self.column(u32::MAX))),
             _ => {
                 let instant_us = match self.below(2) {
@@ -290,6 +294,10 @@ impl Draft {
                 Piece::LocalTime { instant_us, offset_minutes, digits }
             }
         }
+    }
+
+    fn short_text(&mut self) -> Text {
+        Text((0..self.below(3)).map(|_| self.piece()).collect())
     }
 
     fn text(&mut self) -> Text {

@@ -1,0 +1,97 @@
+//! Looking at a run while it goes on, and passing on what stops it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::flow::{Ended, Flow};
+use super::signal::Signals;
+use super::{Listener, Prepared};
+use crate::observe::progress::Progress;
+use crate::observe::report::Stopped;
+use crate::observe::tally::{Glance, Tally};
+
+/// Between two looks at the counts.
+const GLANCE_EVERY: Duration = Duration::from_secs(1);
+
+/// The lag that is worth a word in the log.
+const BEHIND_ABOVE: Duration = Duration::from_secs(1);
+
+/// The lag below which a run that was behind has caught up.
+const CAUGHT_UP_BELOW: Duration = Duration::from_millis(100);
+
+/// How long the sink has to give up. A write to a pipe that nobody reads cannot be called off.
+const GIVE_UP_WITHIN: Duration = Duration::from_secs(2);
+
+impl Prepared {
+    /// Looks at the run until it is over; passes on signals and the end of wall time.
+    pub(super) async fn watch(
+        &self,
+        mut flow: Flow,
+        tally: &Tally,
+        signals: &mut Signals,
+        listener: &mut dyn Listener,
+    ) -> (Ended, Stopped) {
+        let mut progress = Progress::new(self.goal(), self.clock.now_ns());
+        let mut glances = tokio::time::interval(GLANCE_EVERY);
+        glances.tick().await;
+        let wall_over = tokio::time::sleep(self.window.wall.unwrap_or_default());
+        tokio::pin!(wall_over);
+        let mut wall_is_open = self.window.wall.is_some();
+        let left_behind = tokio::time::sleep(Duration::ZERO);
+        tokio::pin!(left_behind);
+        let drain = self.configuration.settings.run.drain;
+        let (mut signalled, mut stopping, mut is_behind) = (false, false, false);
+        loop {
+            tokio::select! {
+                ended = flow.ended() => {
+                    let stopped = match &ended.error {
+                        Some(_) => Stopped::Error,
+                        None if ended.outcome.unacknowledged > 0 => Stopped::GivenUp,
+                        None if signalled => Stopped::Signal,
+                        None => Stopped::End,
+                    };
+                    return (ended, stopped);
+                }
+                () = signals.next() => {
+                    let within = if signalled {
+                        flow.give_up();
+                        GIVE_UP_WITHIN
+                    } else {
+                        flow.drain();
+                        listener.stopping(drain);
+                        drain + GIVE_UP_WITHIN
+                    };
+                    left_behind.as_mut().reset(Instant::now() + within);
+                    (signalled, stopping) = (true, true);
+                }
+                () = &mut wall_over, if wall_is_open => {
+                    wall_is_open = false;
+                    flow.drain();
+                    left_behind.as_mut().reset(Instant::now() + drain + GIVE_UP_WITHIN);
+                    stopping = true;
+                }
+                () = &mut left_behind, if stopping => return (flow.left(tally), Stopped::GivenUp),
+                _ = glances.tick() => {
+                    let now_ns = self.clock.now_ns();
+                    let glance = tally.glance();
+                    is_behind = tell_of_lag(&glance, is_behind);
+                    listener.glance(&progress.view(glance, now_ns), now_ns);
+                }
+            }
+        }
+    }
+}
+
+/// Logs when a run falls behind its schedule, and when it has caught up; says whether it is behind.
+fn tell_of_lag(glance: &Glance, was_behind: bool) -> bool {
+    let lag_ms = glance.lag.as_secs_f64() * 1e3;
+    let in_flight = glance.in_flight();
+    let is_behind = glance.lag > if was_behind { CAUGHT_UP_BELOW } else { BEHIND_ABOVE };
+    match (was_behind, is_behind) {
+        (false, true) => tracing::warn!(lag_ms, in_flight, "behind schedule"),
+        (true, false) => tracing::info!(lag_ms, in_flight, "caught up with the schedule"),
+        _ => {}
+    }
+    is_behind
+}
