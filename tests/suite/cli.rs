@@ -54,7 +54,7 @@ const SCHEMA: &str = r#"{ "type": "record", "name": "Payment", "namespace": "tes
   { "name": "word", "type": "string" } ] }"#;
 
 /// A folder with [`MODEL`] as `model.toml`.
-fn folder() -> tempfile::TempDir {
+pub(crate) fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("model.toml"), MODEL).unwrap();
     std::fs::write(folder.path().join("payment.avsc"), SCHEMA).unwrap();

@@ -12,6 +12,7 @@ mod embedded;
 mod encoder;
 mod golden;
 mod kafka_sink;
+mod live;
 mod payments;
 mod registry;
 mod sources;

@@ -64,11 +64,21 @@ pub(crate) fn create(
 
 /// All records of a topic, partition by partition, each in its order.
 pub(crate) fn read(bootstrap_servers: &str, name: &str) -> Vec<Record> {
+    let mut records = Vec::new();
+    for_each(bootstrap_servers, name, |record| records.push(record));
+    records.sort_by_key(|record| (record.partition, record.offset));
+    records
+}
+
+/// Calls `take` with each record of a topic; those of a partition come in their order, and the
+/// partitions in any.
+pub(crate) fn for_each(bootstrap_servers: &str, name: &str, mut take: impl FnMut(Record)) {
     let consumer: BaseConsumer = client(bootstrap_servers)
         .set("group.id", "an independent reader")
         .set("enable.auto.commit", "false")
         .set("enable.partition.eof", "true")
         .set("auto.offset.reset", "error")
+        .set("isolation.level", "read_committed")
         .create()
         .expect("a consumer");
     let metadata = consumer.fetch_metadata(Some(name), ANSWER).expect("the broker answers");
@@ -79,11 +89,10 @@ pub(crate) fn read(bootstrap_servers: &str, name: &str) -> Vec<Record> {
         places.add_partition_offset(name, partition.id(), Offset::Beginning).expect("an offset");
     }
     consumer.assign(&places).expect("partitions that exist");
-    let mut records = Vec::new();
     let mut at_end = vec![false; topic.partitions().len()];
     while at_end.contains(&false) {
         match consumer.poll(ANSWER) {
-            Some(Ok(message)) => records.push(record(&message)),
+            Some(Ok(message)) => take(record(&message)),
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 at_end[usize::try_from(partition).expect("a partition")] = true;
             }
@@ -94,8 +103,6 @@ pub(crate) fn read(bootstrap_servers: &str, name: &str) -> Vec<Record> {
             other => panic!("reading {name}: {other:?}"),
         }
     }
-    records.sort_by_key(|record| (record.partition, record.offset));
-    records
 }
 
 fn client(bootstrap_servers: &str) -> ClientConfig {

@@ -1,0 +1,36 @@
+//! Shards that run at once into one topic.
+
+use super::arrival::{PAYMENTS, arrived};
+use super::{LONG, Site, count, payments};
+use crate::cli::{Running, assert_exit, json};
+
+#[test]
+fn two_shards_at_once_are_the_unsharded_run() {
+    let Some(site) = Site::shared() else { return };
+    let (sharded, whole) = ("live.sharded", "live.whole");
+    let at = jiff::Timestamp::now() + std::time::Duration::from_secs(5);
+    let span = "--start 2026-03-02T09:00:00Z --duration 40s";
+    // Only one may make the topic.
+    crate::brokers::topic::create(&site.servers, sharded, 12, &[]);
+    let shard = |index: u32| {
+        let flags = format!("{} {span} --speed 10 --at {at} --shard {index}/2", payments(sharded));
+        Running::start(site.command(&flags))
+    };
+    let shards = [0, 1].map(shard);
+    let results = shards.map(|shard| {
+        let output = shard.wait(LONG);
+        assert_exit(&output, 0);
+        json(&output)
+    });
+    let unsharded = site.run(&format!("{} {span} --speed max", payments(whole)));
+    assert_exit(&unsharded, 0);
+    let together = arrived(&site, sharded, PAYMENTS);
+    let alone = arrived(&site, whole, PAYMENTS);
+    assert!(together.count > 5_000, "{}", together.count);
+    let [first, second] = results.map(|result| count(&result, "delivered"));
+    assert!(first > 1_000 && second > 1_000, "{first} and {second}");
+    assert_eq!(first + second, together.count);
+    assert_eq!(together.numbers, alone.numbers);
+    assert_eq!(together.digest, alone.digest);
+    assert_eq!(json(&unsharded)["digest"], alone.digest.as_str());
+}
