@@ -195,14 +195,20 @@ pub enum Error {
 /// ```
 /// use futures::StreamExt;
 /// use std::sync::Arc;
+/// use tidegate::config::{self, ModelSource, Overrides};
+/// use tidegate::plan::{Inputs, Plan};
 /// use tidegate::stream::{EventStream, Options};
 ///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let plan = Arc::new(tidegate::plan::example()?);
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let source = ModelSource::named("payments");
+/// let model = config::read(&source, &Overrides::default(), &|_| None)?.model;
+/// let plan = Plan::compile(&model, &Inputs::default()).map_err(|_| "the model has mistakes")?;
+///
 /// let options = Options { window_us: 0..10_000_000, ..Options::default() };
-/// let mut stream = EventStream::start(plan, options)?;
+/// let mut stream = EventStream::start(Arc::new(plan), options)?;
 /// let mut events = 0;
-/// while let Some(batch) = futures::executor::block_on(stream.next()) {
+/// while let Some(batch) = stream.next().await {
 ///     events += batch?.records.len();
 /// }
 /// assert!(events > 0);

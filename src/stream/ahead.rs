@@ -226,7 +226,15 @@ impl Drop for Guard<'_> {
     }
 }
 
+/// What is added to the niceness of threads that generate, so that the pacer and the broker's client
+/// are never late because of batches that nobody waits for yet.
+const NICENESS: i32 = 5;
+
 fn work(shared: &Shared) {
+    // On Linux this is the calling thread's alone. Where it is refused, all threads are alike.
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        tracing::debug!(%error, "threads that generate keep their priority");
+    }
     let mut worker = Worker::default();
     while let Some(number) = shared.next_job() {
         let guard = Guard { shared, job: number };
