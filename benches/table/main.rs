@@ -99,7 +99,7 @@ fn print(names: &[String]) -> Result<String> {
             rows.extend(measure(&mut bench).unwrap_or_else(|error| vec![failed(name, &error)]));
         }
     }
-    Ok(format!("{}\n\n{}", machine(), row::table(&rows)))
+    Ok(format!("{}\n\n{}", machine(), row::table(&rows).trim_end()))
 }
 
 fn failed(name: &'static str, error: &anyhow::Error) -> Row {

@@ -15,8 +15,8 @@ use tidegate::stream::Options;
 /// Monday morning in Europe: as many events as on average, and a bit more.
 pub(crate) const START: &str = "2026-03-02T09:00:00Z";
 
-/// An hour of model time: far more than any row makes.
-const WINDOW_US: u64 = 3_600_000_000;
+/// Twelve hours of model time: far more than any row makes.
+const WINDOW_US: u64 = 12 * 3_600_000_000;
 
 /// The model as it comes with the program, with a start of its own.
 pub(crate) fn plan() -> Result<Arc<Plan>> {

@@ -26,8 +26,10 @@ pub(crate) fn encode() -> Result<Vec<Row>> {
     let mut ours = Ours::new(&plan)?;
     ours.encode(&frames)?;
     ensure!(ours.out == datums, "the columns must be those of the stream");
-    let turns =
-        turns::take(|| turns::rate(|| ours.encode(&frames)), || turns::rate(|| peer.encode()))?;
+    let turns = turns::take(
+        || turns::rate_of_thread(|| ours.encode(&frames)),
+        || turns::rate_of_thread(|| peer.encode()),
+    )?;
     let bytes = datums.len() / peer.encode()?;
     Ok(vec![Row {
         what: "encode alone, one thread, against `apache-avro`'s `write_avro_datum_ref` on the same records",
@@ -43,7 +45,10 @@ pub(crate) fn generate() -> Result<Vec<Row>> {
     let datums = datums(&plan, &first_job(&plan)?)?;
     let mut peer = Peer::new(&plan.streams[0].schema, &datums)?;
     let mut work = Work::new(&plan)?;
-    let turns = turns::take(|| turns::rate(|| work.next()), || turns::rate(|| peer.encode()))?;
+    let turns = turns::take(
+        || turns::rate_of_thread(|| work.next()),
+        || turns::rate_of_thread(|| peer.encode()),
+    )?;
     Ok(vec![Row {
         what: "generate + encode, one thread, against that encoder alone",
         at_least: "2.5 ×",
@@ -59,7 +64,7 @@ pub(crate) fn threads() -> Result<Vec<Row>> {
         let plan = &plan;
         move || {
             let mut stream = EventStream::start(Arc::clone(plan), payments::options(threads))?;
-            turns::rate(|| Ok(stream.next_blocking().context("an hour of events")??.records.len()))
+            turns::rate(|| Ok(stream.next_blocking().context("the window is over")??.records.len()))
         }
     };
     let turns: Turns = turns::take(on(2), on(1))?;
@@ -123,7 +128,7 @@ impl Work {
 }
 
 fn first_job(plan: &Plan) -> Result<Job> {
-    payments::batches(plan).job(0).context("an hour has a first batch")
+    payments::batches(plan).job(0).context("the window has a first batch")
 }
 
 /// What the stream writes for a job: bare datums, one after the other.

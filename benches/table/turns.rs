@@ -1,6 +1,6 @@
 //! Two sides that take turns.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use tidegate::clock::Clock;
 
 use crate::row::{Ratios, median};
@@ -8,7 +8,7 @@ use crate::row::{Ratios, median};
 /// How many pairs of runs a ratio is the median of.
 pub(crate) const PAIRS: usize = 5;
 
-/// How long each side of a pair runs on the processor alone, in seconds.
+/// How long each side of a pair takes that needs nothing but the processor, in seconds.
 const SIDE_S: f64 = 1.0;
 
 /// What came of taking turns.
@@ -48,17 +48,39 @@ pub(crate) fn take(
 
 /// Calls `step` again and again for about a second; it gives how many events it handled. Returns
 /// events a second.
-pub(crate) fn rate(mut step: impl FnMut() -> Result<usize>) -> Result<f64> {
+pub(crate) fn rate(step: impl FnMut() -> Result<usize>) -> Result<f64> {
     let clock = Clock::system();
-    let begin_ns = clock.now_ns();
+    repeat(step, || Ok(clock.now_ns()))
+}
+
+/// The same of what runs on this thread alone: a second on the processor, so that what else the
+/// machine does takes no part of it. By the wall clock where the kernel does not tell.
+pub(crate) fn rate_of_thread(step: impl FnMut() -> Result<usize>) -> Result<f64> {
+    if thread_ns().is_err() {
+        return rate(step);
+    }
+    repeat(step, thread_ns)
+}
+
+fn repeat(
+    mut step: impl FnMut() -> Result<usize>,
+    now_ns: impl Fn() -> Result<i64>,
+) -> Result<f64> {
+    let begin_ns = now_ns()?;
     let mut events = 0;
     loop {
         events += step()?;
-        let seconds = (clock.now_ns() - begin_ns) as f64 / 1e9;
+        let seconds = (now_ns()? - begin_ns) as f64 / 1e9;
         if seconds >= SIDE_S {
             return Ok(events as f64 / seconds);
         }
     }
+}
+
+/// Nanoseconds that this thread was on a processor, to a few milliseconds.
+fn thread_ns() -> Result<i64> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    Ok(text.split(' ').next().context("a first figure")?.parse()?)
 }
 
 impl Turns {
