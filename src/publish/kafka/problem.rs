@@ -351,6 +351,23 @@ pub(super) fn fatal(code: i32, text: &str, options: &Options) -> Error {
     Error::Fatal { name: native::reason(code), reason: options.masked(text) }
 }
 
+/// What the reason of a refused record means and the way out, where a user can do something.
+pub fn way_out(reason: &str) -> Option<&'static str> {
+    match reason {
+        "msg_size_too_large" => Some(
+            "the topic takes no records so large (`max.message.bytes`); raise its limit or shorten \
+             the fields",
+        ),
+        "topic_authorization_failed" => Some("the user needs the ACL operation WRITE on it"),
+        "invalid_timestamp" => Some(
+            "the topic takes no such record times (`message.timestamp.*.max.ms`); use \
+             `timestamp = \"handover\"`",
+        ),
+        "unknown_topic_or_part" | "unknown_topic" => Some("the topic is gone"),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
