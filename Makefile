@@ -24,7 +24,7 @@ check: tools ## Format, lints and documentation, without a warning.
 	cargo clippy --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
 
-bench: tools ## The table of figures, beside the peers, on this machine.
-	tests/brokers/fetch kafka >/dev/null
-	tests/brokers/peers >/dev/null
-	cargo bench --locked
+bench: tools ## The table of figures, beside the peers, on this machine; ROWS="encode …" chooses.
+	@tests/brokers/fetch >/dev/null || echo "make: rows that need these servers will say what they lack"
+	@tests/brokers/peers >/dev/null || echo "make: rows beside rdkafka_performance will say so"
+	cargo bench --locked --bench table -- $(ROWS)

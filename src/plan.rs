@@ -236,7 +236,7 @@ impl Draft<'_> {
             let table = &self.model.tables[self.world.table(&table.value)?];
             let column = table.columns.iter().find(|it| it.name == column)?;
             let rows = dealt.value_of_group.iter().filter_map(|row| usize::try_from(*row).ok());
-            Some((column.cells.clone(), rows.collect::<Vec<_>>()))
+            Some((Arc::clone(&column.cells), rows.collect::<Vec<_>>()))
         });
         let Some((cells, rows)) = found else {
             let what = format!("`{path}` does not lead to a zone of who acts");
@@ -302,12 +302,15 @@ fn entities_of<'a>(generator: &'a Generator, named: &mut Vec<&'a str>) {
             named.extend(path.value.split('.').next());
         }
         Generator::By { cases, default, .. } => {
-            cases.iter().for_each(|(_, case)| entities_of(&case.value, named));
-            default.iter().for_each(|default| entities_of(&default.value, named));
+            let cases = cases.iter().map(|(_, case)| case);
+            for case in cases.chain(default.as_deref()) {
+                entities_of(&case.value, named);
+            }
         }
         Generator::When { then, otherwise, .. } => {
-            entities_of(&then.value, named);
-            otherwise.iter().for_each(|otherwise| entities_of(&otherwise.value, named));
+            for case in std::iter::once(then).chain(otherwise) {
+                entities_of(&case.value, named);
+            }
         }
         _ => {}
     }

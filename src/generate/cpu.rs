@@ -3,6 +3,11 @@
 //! The specification of an operation is the doc comment of [`Operation`]; what these kernels compute
 //! is what every other device must equal.
 
+#![expect(
+    clippy::inline_always,
+    reason = "a kernel has the vectors' width of the function that it is inlined into"
+)]
+
 use super::column::{CHUNK_ROWS, Frame};
 use super::philox::philox;
 use crate::plan::identity::{Cipher, Numbers};
@@ -110,21 +115,7 @@ fn numeric(operation: &Operation, frame: &mut Frame) {
             left: left @ (Operand::Unsigned(_) | Operand::Constant(_)),
             right: right @ (Operand::Unsigned(_) | Operand::Constant(_)),
             out: Target::Word(out),
-        } => {
-            // The lower words of a sum, difference or product are those of the operands' lower words.
-            let (a, b) = (load_words(frame, *left), load_words(frame, *right));
-            let pairs = a.iter().zip(&b);
-            with_column(frame, *out, |_, column| {
-                let rows = column.iter_mut().zip(pairs);
-                match function {
-                    Arithmetic::Add => rows.for_each(|(out, (a, b))| *out = a.wrapping_add(*b)),
-                    Arithmetic::Subtract => {
-                        rows.for_each(|(out, (a, b))| *out = a.wrapping_sub(*b));
-                    }
-                    _ => rows.for_each(|(out, (a, b))| *out = a.wrapping_mul(*b)),
-                }
-            });
-        }
+        } => word_arithmetic(frame, *function, [*left, *right], *out),
         Operation::Arithmetic { function, left, right, out } => {
             let (mut a, b) = (load(frame, *left), load(frame, *right));
             let rows = frame.rows();
@@ -169,6 +160,26 @@ fn numeric(operation: &Operation, frame: &mut Frame) {
         }
         _ => unreachable!("the other operations have kernels of their own"),
     }
+}
+
+/// A sum, difference or product that fits a word: it is that of the operands' lower words.
+#[inline(always)]
+fn word_arithmetic(
+    frame: &mut Frame,
+    function: Arithmetic,
+    [left, right]: [Operand; 2],
+    out: Register,
+) {
+    let (a, b) = (load_words(frame, left), load_words(frame, right));
+    let pairs = a.iter().zip(&b);
+    with_column(frame, out, |_, column| {
+        let rows = column.iter_mut().zip(pairs);
+        match function {
+            Arithmetic::Add => rows.for_each(|(out, (a, b))| *out = a.wrapping_add(*b)),
+            Arithmetic::Subtract => rows.for_each(|(out, (a, b))| *out = a.wrapping_sub(*b)),
+            _ => rows.for_each(|(out, (a, b))| *out = a.wrapping_mul(*b)),
+        }
+    });
 }
 
 #[inline(always)]
@@ -318,10 +329,10 @@ fn philox_columns(
 }
 
 /// ⌊word·size / 2^32⌋.
-#[expect(clippy::cast_possible_truncation, reason = "the result is below the size, 2^32 at most")]
 #[inline(always)]
 fn range(word: u32, size: u64) -> i64 {
-    i64::from(((u64::from(word) * size) >> 32) as u32)
+    // Below 2^32, so that the sign bit stays clear.
+    ((u64::from(word) * size) >> 32).cast_signed()
 }
 
 #[inline(always)]

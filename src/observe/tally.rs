@@ -13,6 +13,9 @@ use super::metric::{Meters, Metric};
 use crate::clock::Clock;
 use crate::publish::{self, Receipt, Receiver, Sink, Slice, Unacknowledged};
 
+/// Parts of a slice whose lag is looked at on its own; each counts as late as its first record.
+const SLICE_PARTS: usize = 8;
+
 /// Stands for "no slice is being handed over".
 const NOTHING: i64 = i64::MAX;
 
@@ -226,10 +229,15 @@ impl Tally {
             stream.issued.fetch_add(run.len() as u64, Ordering::AcqRel);
             stream.issued_meter.increment(run.len() as u64);
         }
-        let lag_ns = self.clock.now_ns() - slice.schedule.intended_ns(last.due_us);
-        self.lag_ns.store(lag_ns, Ordering::Relaxed);
+        let now_ns = self.clock.now_ns();
+        let lag_ns = |due_us: i64| now_ns - slice.schedule.intended_ns(due_us);
+        self.lag_ns.store(lag_ns(last.due_us), Ordering::Relaxed);
         self.due_us.fetch_max(last.due_us, Ordering::Relaxed);
-        self.books().lag.record(lag_ns, taken as u64);
+        let mut books = self.books();
+        // After a pause a slice is long, and its first records are later than its last.
+        for part in records.chunks(taken.div_ceil(SLICE_PARTS)) {
+            books.lag.record(lag_ns(part[0].due_us), part.len() as u64);
+        }
     }
 
     /// How many of a slice's records a sink took before it failed: those that it gave receipts for
@@ -446,6 +454,24 @@ mod tests {
         assert_eq!(tally.glance().lag, Duration::from_millis(9));
         assert_eq!(tally.total().lag.unwrap().max, Duration::from_millis(9));
         assert_eq!(tally.total().due_us, Some(1_000));
+    }
+
+    #[test]
+    fn the_first_records_of_a_long_slice_are_later_than_its_last() {
+        let clock = Clock::manual(101_000_000);
+        let tally = tally(&clock);
+        let sink = Limited {
+            room: 99_000,
+            tally: Arc::clone(&tally),
+            then: || unreachable!("there is room"),
+        };
+        let mut sink = Watched::new(Box::new(sink), Arc::clone(&tally));
+        // Due from 1 ms to 81 ms, all handed over at 101 ms.
+        sink.publish(&slice(80_000, 0), &|| false).unwrap();
+        let lag = tally.total().lag.unwrap();
+        assert_eq!(lag.max, Duration::from_millis(100));
+        assert!((59..=61).contains(&lag.p50.as_millis()), "{lag:?}");
+        assert_eq!(tally.glance().lag.as_millis(), 20);
     }
 
     #[test]

@@ -105,7 +105,6 @@ impl Choices {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the upper word is meant")]
 const fn word_above(product: u64) -> u32 {
     (product >> 32) as u32
 }

@@ -97,9 +97,8 @@ pub fn times(place: Place, count: u32, event: &mut impl FnMut(u32, u32)) {
             let u = u64::from(step) << 32 | u64::from(words.word());
             let inside = if events == 1 { u } else { u / u64::from(events) };
             let at = u64::from(cell) << 32 | inside.min(u64::from(u32::MAX));
-            #[expect(clippy::cast_possible_truncation, reason = "less than a tick's length")]
-            let offset_us = ((at * place.tick_us) >> (32 + CELL_BITS)) as u32;
-            event(next, offset_us);
+            let offset_us = (at * place.tick_us) >> (32 + CELL_BITS);
+            event(next, u32::try_from(offset_us).unwrap_or(u32::MAX));
             next += 1;
         }
     });

@@ -71,8 +71,8 @@ pub fn compile(source: &Source<'_>) -> Result<Compiled, Vec<Mistake>> {
         compiler.named(&field.name.value, &field.name.span);
     }
     let identity_header = (!compiler.identity_used).then(|| compiler.identity());
-    match (fill, key) {
-        (Some(fill), Some(key)) if compiler.mistakes.is_empty() => {
+    match fill {
+        Some(fill) if compiler.mistakes.is_empty() => {
             let mut compiled = Compiled {
                 program: compiler.program,
                 fill,
@@ -254,8 +254,9 @@ impl<'a> Compiler<'a> {
         out
     }
 
-    fn key(&mut self) -> Option<Option<Text>> {
-        let Some(key) = &self.source.stream.key else { return Some(None) };
+    /// The record's key, if the stream has one; mistakes are noted.
+    fn key(&mut self) -> Option<Text> {
+        let key = self.source.stream.key.as_ref()?;
         if !self.names.contains_key(key.value.as_str()) {
             let what = format!("the key `{}` is neither a field nor a let", key.value);
             return self.refuse(&key.span, what, "name a field of the stream");
@@ -266,7 +267,7 @@ impl<'a> Compiler<'a> {
                 format!("the key `{}` can be null, so that its order would be lost", key.value);
             return self.refuse(&key.span, what, "use a let that always has a value");
         }
-        self.text_of(&cell, None, &key.span).map(Some)
+        self.text_of(&cell, None, &key.span)
     }
 }
 

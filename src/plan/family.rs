@@ -44,6 +44,7 @@ impl Kinship {
     }
 
     /// Bounds the members below; with as many parents as they need, each has at least one.
+    #[must_use]
     pub fn with_count_below(mut self, count: u64) -> Self {
         self.count_below = count;
         self
@@ -69,12 +70,13 @@ impl Kinship {
     /// The index in its lane of the first child of a parent's index.
     pub fn first_child(&self, parent: u64) -> u64 {
         let block = u64::from(BLOCK);
-        parent / block * self.above.len() as u64 + u64::from(self.first[(parent % block) as usize])
+        let first = self.first[place(parent % block)];
+        parent / block * self.above.len() as u64 + u64::from(first)
     }
 
     fn parent_index(&self, child: u64) -> u64 {
         let size = self.above.len() as u64;
-        child / size * u64::from(BLOCK) + u64::from(self.above[(child % size) as usize])
+        child / size * u64::from(BLOCK) + u64::from(self.above[place(child % size)])
     }
 
     /// The number of the member above.
@@ -94,9 +96,14 @@ impl Kinship {
         let end = self.first_child(index + 1);
         let limit = in_lane(self.count_below, u64::from(lane), self.lanes);
         let count = end.min(limit).saturating_sub(first).max(1);
-        let child = first + (u64::from(word) * count >> 32);
+        let child = first + ((u64::from(word) * count) >> 32);
         (child * u64::from(self.lanes)) as u32 + lane
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a place in a block, below 2^11")]
+const fn place(index: u64) -> usize {
+    index as usize
 }
 
 /// How many of `count` members have numbers that fall into a lane.

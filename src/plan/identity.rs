@@ -256,6 +256,7 @@ impl Token {
         [upper, number as u32 & self.lower_mask]
     }
 
+    #[expect(clippy::inline_always, reason = "loops over it become vector code")]
     #[inline(always)]
     fn permute(&self, [mut upper, mut lower]: [u32; 2]) -> [u32; 2] {
         let mut round = 0;
@@ -268,6 +269,7 @@ impl Token {
     }
 }
 
+#[expect(clippy::inline_always, reason = "loops over it become vector code")]
 #[inline(always)]
 fn token_round(part: u32, [key_high, key_low]: [u32; 2]) -> u32 {
     let [p_high, p_low] = multiply(part ^ key_low, MULTIPLIERS[0]);

@@ -28,34 +28,35 @@ pub fn inverse(p: f64, q: f64) -> f64 {
 /// The share of a gamma distribution (shape k, scale 1) below x.
 ///
 /// The series and the continued fraction of the incomplete gamma function (DLMF 8.11.4, 8.9.2).
-pub fn gamma_below(k: f64, x: f64) -> f64 {
+pub fn gamma_below(shape: f64, x: f64) -> f64 {
     if x <= 0.0 {
         return 0.0;
     }
-    let front = libm::exp(k * libm::log(x) - x - libm::lgamma(k));
-    if x < k + 1.0 {
-        let (mut term, mut sum, mut n) = (1.0 / k, 1.0 / k, k);
+    let front = libm::exp(shape * libm::log(x) - x - libm::lgamma(shape));
+    if x < shape + 1.0 {
+        let (mut term, mut sum, mut divisor) = (1.0 / shape, 1.0 / shape, shape);
         while term > sum * 1e-17 {
-            n += 1.0;
-            term *= x / n;
+            divisor += 1.0;
+            term *= x / divisor;
             sum += term;
         }
         return front * sum;
     }
-    let mut b = x + 1.0 - k;
-    let (mut c, mut d) = (1e300, 1.0 / b);
-    let mut h = d;
-    for i in 1..500 {
-        let a = -f64::from(i) * (f64::from(i) - k);
-        b += 2.0;
-        d = 1.0 / (a * d + b);
-        c = b + a / c;
-        h *= c * d;
-        if (c * d - 1.0).abs() < 1e-16 {
+    // Lentz's method, modified: the fraction grows by the factor of two running quotients.
+    let mut partial = x + 1.0 - shape;
+    let (mut upper, mut lower) = (1e300, 1.0 / partial);
+    let mut fraction = lower;
+    for step in 1..500 {
+        let numerator = -f64::from(step) * (f64::from(step) - shape);
+        partial += 2.0;
+        lower = 1.0 / (numerator * lower + partial);
+        upper = partial + numerator / upper;
+        fraction *= upper * lower;
+        if (upper * lower - 1.0).abs() < 1e-16 {
             break;
         }
     }
-    1.0 - front * h
+    1.0 - front * fraction
 }
 
 /// The share of members of a gamma-spread population that are more active than the one that acts,

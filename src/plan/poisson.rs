@@ -72,7 +72,7 @@ impl Mean {
 
 impl Table {
     fn new(digit: f64, place: i32) -> Self {
-        let mean = libm::ldexp(digit, 4 * place - FRACTION_BITS as i32);
+        let mean = libm::ldexp(digit, 4 * place - FRACTION_BITS.cast_signed());
         let spread = 12.0 * libm::sqrt(mean) + 24.0;
         #[expect(
             clippy::cast_possible_truncation,

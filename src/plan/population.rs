@@ -165,14 +165,13 @@ impl Population {
     ///
     /// A group without members in the lane gives the member that lies where it would begin.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "ranks are below the slot's size")]
     pub fn pick(&self, lane: u32, group: u32, entry: u32, inside: u32) -> u32 {
         let number = lane as usize * self.groups + group as usize;
         let slot = &self.slots[number];
         let size = u64::from(slot.size);
         let rank = match &self.rank {
-            Rank::Uniform => u64::from(entry) * size >> 32,
-            Rank::Gamma(quantile) => quantile.value(entry).cast_unsigned() * size >> 32,
+            Rank::Uniform => (u64::from(entry) * size) >> 32,
+            Rank::Gamma(quantile) => (quantile.value(entry).cast_unsigned() * size) >> 32,
             Rank::Zipf(entries) => {
                 let (first, count) = slot.entries;
                 let own = &entries[first as usize..][..count as usize];
@@ -215,7 +214,7 @@ impl Slot {
     #[expect(clippy::cast_possible_truncation, reason = "a remainder is below the size")]
     fn remainder(&self, value: u64) -> u32 {
         let size = u64::from(self.size);
-        let quotient = (u128::from(value) * u128::from(self.reciprocal) >> 64) as u64;
+        let quotient = ((u128::from(value) * u128::from(self.reciprocal)) >> 64) as u64;
         let mut rest = value - quotient * size;
         while size > 0 && rest >= size {
             rest -= size;
@@ -290,7 +289,7 @@ fn rank_of(entries: &[Entry], random: u32, inside: u32) -> u32 {
     let product = u64::from(random) * entries.len() as u64;
     let entry = &entries[(product >> 32) as usize];
     let (first, length) = entry.ranges[usize::from(low(product) >= entry.threshold)];
-    first + low(u64::from(inside) * u64::from(length) >> 32)
+    first + low((u64::from(inside) * u64::from(length)) >> 32)
 }
 
 #[expect(
@@ -319,7 +318,7 @@ mod tests {
         }
         assert_eq!(seen.iter().sum::<i32>(), 1_003);
         assert_eq!(seen[2], 0);
-        for (group, share) in [(0, 5.0 / 9.0), (1, 1.0 / 9.0), (3, 3.0 / 9.0)] {
+        for (group, share) in [(0_usize, 5.0 / 9.0), (1, 1.0 / 9.0), (3, 3.0 / 9.0)] {
             assert!((f64::from(seen[group]) / 1_003.0 - share).abs() < 0.03, "{seen:?}");
         }
     }
@@ -370,7 +369,7 @@ mod tests {
             let [a, b, ..] = philox([1, 1], [draw, 0, 0, 0]);
             seen[rank_of(&zipf, a, b) as usize] += 1.0;
         }
-        for rank in [1, 2, 3, 10, 100] {
+        for rank in [1_u32, 2, 3, 10, 100] {
             let expected = f64::from(rank).powf(-1.1) / total * f64::from(draws);
             let found = seen[rank as usize - 1];
             assert!((found - expected).abs() < 5.0 * expected.sqrt(), "{found} for {expected}");

@@ -38,11 +38,6 @@ impl Quantile {
 
     /// The value for a word.
     #[inline]
-    #[expect(
-        clippy::cast_possible_wrap,
-        clippy::cast_possible_truncation,
-        reason = "segments and fractions are below 2^27; the product's halves are put together"
-    )]
     pub fn value(&self, random: u32) -> i64 {
         let (side, x) =
             if random >> 31 == 0 { (&self.lower, random) } else { (&self.upper, !random) };

@@ -43,11 +43,7 @@ impl Zones {
 }
 
 /// The hour of the week (0 to 167, from Monday 00:00) at an instant, `offset_minutes` east of UTC.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "an hour of the week is between 0 and 167"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "0 to 167")]
 pub fn hour_of_week(instant_us: i64, offset_minutes: i32) -> usize {
     let local_us = instant_us + i64::from(offset_minutes) * 60_000_000;
     // 1 January 1970 was a Thursday.

@@ -43,8 +43,10 @@ mod tests {
         let events = [("a", "k1", "v1"), ("a", "k2", "v2"), ("b", "k1", "v1")]
             .map(|(name, key, value)| Digest::of(name, key.as_bytes(), value.as_bytes()));
         let (mut forward, mut backward) = (Digest::default(), Digest::default());
-        events.iter().for_each(|event| forward.add(*event));
-        events.iter().rev().for_each(|event| backward.add(*event));
+        for (early, late) in events.iter().zip(events.iter().rev()) {
+            forward.add(*early);
+            backward.add(*late);
+        }
         assert_eq!(forward, backward);
         assert_ne!(forward, Digest::default());
     }

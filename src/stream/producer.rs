@@ -34,6 +34,8 @@ pub struct Worker {
 
 #[derive(Debug, Default)]
 struct Scratch {
+    /// The stream's number.
+    stream: usize,
     frame: Frame,
     segment: Option<(i64, Segment)>,
     /// Times, lanes and indices of a tick's events, as numbers that sort in send order.
@@ -73,12 +75,13 @@ impl Producer {
 
     /// Makes a job's batch.
     pub fn make(&self, worker: &mut Worker, job: &Job) -> Result<Made, Error> {
-        worker.streams.resize_with(self.plan.streams.len(), Scratch::default);
+        for stream in worker.streams.len()..self.plan.streams.len() {
+            worker.streams.push(Scratch { stream, ..Scratch::default() });
+        }
         let mut output = Output::default();
-        let mut ranks = Ranks::default();
-        for (number, scratch) in worker.streams.iter_mut().enumerate() {
-            if !self.route(number).skipped {
-                self.stream(number, scratch, job, &mut output, &mut ranks)?;
+        for scratch in &mut worker.streams {
+            if !self.route(scratch.stream).skipped {
+                self.stream(scratch, job, &mut output)?;
             }
         }
         if self.plan.streams.len() > 1 {
@@ -94,7 +97,7 @@ impl Producer {
             digest: None,
         };
         batch.digest = self.digest(&batch);
-        Ok(Made { batch, ranks })
+        Ok(Made { batch, ranks: output.ranks })
     }
 
     /// The digest of a batch's records, if digests are asked for.
@@ -122,14 +125,8 @@ impl Producer {
         self.options.count
     }
 
-    fn stream(
-        &self,
-        number: usize,
-        scratch: &mut Scratch,
-        job: &Job,
-        output: &mut Output,
-        ranks: &mut Ranks,
-    ) -> Result<(), Error> {
+    fn stream(&self, scratch: &mut Scratch, job: &Job, output: &mut Output) -> Result<(), Error> {
+        let number = scratch.stream;
         let stream = &self.plan.streams[number];
         if scratch.frame.columns() == 0 {
             let columns = usize::from(stream.compiled.program.columns);
@@ -152,11 +149,11 @@ impl Producer {
             self.arrive(stream, &segment, (tick, inside), &mut scratch.arrivals);
             if self.options.count.is_some() {
                 let own = |arrival: u64| self.is_own(lane_of(arrival));
-                ranks.extend(number, begin_us, &scratch.arrivals, own);
+                output.ranks.extend(number, begin_us, &scratch.arrivals, own);
             }
             let context = Context { segment: &segment, slot };
             let arrivals = std::mem::take(&mut scratch.arrivals);
-            let result = self.rows(number, scratch, (tick, &arrivals), context, output);
+            let result = self.rows(scratch, (tick, &arrivals), context, output);
             scratch.arrivals = arrivals;
             scratch.segment = Some((slot, segment));
             result?;
@@ -197,12 +194,12 @@ impl Producer {
 
     fn rows(
         &self,
-        number: usize,
         scratch: &mut Scratch,
         (tick, arrivals): (u64, &[u64]),
         context: Context<'_>,
         output: &mut Output,
     ) -> Result<(), Error> {
+        let number = scratch.stream;
         let stream = &self.plan.streams[number];
         let tick_us = self.plan.tick.length_us().unsigned_abs();
         let begin_us = tick * tick_us;
@@ -252,6 +249,7 @@ struct Shape {
 struct Output {
     arena: Vec<u8>,
     records: Vec<Record>,
+    ranks: Ranks,
 }
 
 impl Output {

@@ -11,6 +11,10 @@ use crate::plan::alias::Choices;
 use crate::plan::program::{Operand, Operation};
 use crate::plan::world::row_weights;
 
+/// The cases of a `by`, and what holds for all other values.
+pub(super) type Cases<'a> =
+    (&'a [(Spanned<String>, Spanned<Generator>)], Option<&'a Spanned<Generator>>);
+
 /// A case that one random word decides: its values, and what they weigh.
 struct Draw {
     values: Vec<String>,
@@ -24,10 +28,7 @@ impl<'a> Compiler<'a> {
     pub(super) fn by(
         &mut self,
         on: &Spanned<String>,
-        (cases, default): (
-            &'a [(Spanned<String>, Spanned<Generator>)],
-            Option<&'a Spanned<Generator>>,
-        ),
+        (cases, default): Cases<'a>,
         site: Site,
         word: u32,
     ) -> Option<Cell> {

@@ -73,7 +73,7 @@ impl<'a> Compiler<'a> {
             Generator::Table { table, weight, column } => {
                 self.row(table, weight.as_ref(), column.as_ref(), (site, word))
             }
-            Generator::Uniform { min, max } => self.uniform(*min, *max, site, word, span),
+            Generator::Uniform { min, max } => self.uniform((*min, *max), site, word, span),
             Generator::Distribution { .. } => self.distribution(&generator.value, site, word, span),
             Generator::Chance { probability, by } => {
                 self.chance(probability, by.as_ref(), site, word)
@@ -109,7 +109,7 @@ impl<'a> Compiler<'a> {
             Generator::Template(template) => self.template(template, site, span),
             Generator::Regex(pattern) => self.regex(pattern, site, word, span),
             Generator::Token { base, length, of } => {
-                self.token(*base, *length, of.as_ref(), site, span)
+                self.token((*base, *length), of.as_ref(), site, span)
             }
             Generator::Expression(expression) => self.expression(expression, site),
         }
@@ -187,7 +187,13 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn uniform(&mut self, min: i64, max: i64, site: Site, word: u32, span: &Span) -> Option<Cell> {
+    fn uniform(
+        &mut self,
+        (min, max): (i64, i64),
+        site: Site,
+        word: u32,
+        span: &Span,
+    ) -> Option<Cell> {
         let size = i128::from(max) - i128::from(min) + 1;
         let Some(size) = u64::try_from(size).ok().filter(|size| (1..=1 << 32).contains(size))
         else {

@@ -136,17 +136,13 @@ impl Compiler<'_> {
             }
             (Generator::Choice(values), Value::Dictionary { index, cells }) => {
                 let place = |cell: &String| values.iter().position(|(value, _)| value == cell);
-                match cells.iter().find(|cell| place(cell).is_none()) {
-                    Some(cell) => {
-                        let what = format!("nobody has the value `{cell}`");
-                        self.refuse(&path.span, what, "")
-                    }
-                    None => {
-                        let places = cells.iter().filter_map(place);
-                        let places = places.filter_map(|place| i64::try_from(place).ok());
-                        Some(self.lookup(*index, &places.collect::<Vec<_>>(), 0))
-                    }
+                if let Some(cell) = cells.iter().find(|cell| place(cell).is_none()) {
+                    let what = format!("nobody has the value `{cell}`");
+                    return self.refuse(&path.span, what, "");
                 }
+                let places = cells.iter().filter_map(place);
+                let places = places.filter_map(|place| i64::try_from(place).ok());
+                Some(self.lookup(*index, &places.collect::<Vec<_>>(), 0))
             }
             (_, other) => {
                 let what =

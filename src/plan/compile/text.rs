@@ -155,8 +155,7 @@ impl Compiler<'_> {
     /// A text that is unique for each event or member.
     pub(super) fn token(
         &mut self,
-        base: u8,
-        length: u8,
+        (base, length): (u8, u8),
         of: Option<&Spanned<String>>,
         site: Site,
         span: &Span,
@@ -175,19 +174,16 @@ impl Compiler<'_> {
             (None, Site::Member { entity, number }) => Some((entity, number, None)),
             (None, Site::Event) => None,
         };
-        let (needed, number, present, name) = match member {
-            Some((entity, low, present)) => {
-                let kind = &self.source.world.kinds[entity];
-                let needed = u64::BITS - (kind.count - 1).leading_zeros();
-                let wide = Wide { high: self.constant(0), low };
-                (needed.max(2), wide, present, kind.entity.name.clone())
-            }
+        let (needed, number, present, name) = if let Some((entity, low, present)) = member {
+            let kind = &self.source.world.kinds[entity];
+            let needed = u64::BITS - (kind.count - 1).leading_zeros();
+            let wide = Wide { high: self.constant(0), low };
+            (needed.max(2), wide, present, kind.entity.name.clone())
+        } else {
             // A position of 2^31 ticks and a leading 0 that keeps other origins apart.
-            None => {
-                let ticks = u32::from(bits).saturating_sub(LANE_BITS + INDEX_BITS + 1);
-                self.ticks_max = self.ticks_max.min(1 << ticks);
-                (LANE_BITS + INDEX_BITS + 32, input::NUMBER, None, String::new())
-            }
+            let ticks = u32::from(bits).saturating_sub(LANE_BITS + INDEX_BITS + 1);
+            self.ticks_max = self.ticks_max.min(1 << ticks);
+            (LANE_BITS + INDEX_BITS + 32, input::NUMBER, None, String::new())
         };
         if u32::from(bits) < needed {
             let what = format!(

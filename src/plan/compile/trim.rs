@@ -163,8 +163,12 @@ fn visit(operation: &mut Operation, see: &mut dyn FnMut(&mut Register, bool)) {
     match operation {
         Operation::Random { counter, out, .. } => {
             see(&mut counter.low, false);
-            counter.high.iter_mut().for_each(|high| see(high, false));
-            out.iter_mut().for_each(|out| see(out, true));
+            if let Some(high) = &mut counter.high {
+                see(high, false);
+            }
+            for out in out {
+                see(out, true);
+            }
         }
         Operation::Range { word, out, .. } => {
             see(word, false);
@@ -186,7 +190,9 @@ fn visit(operation: &mut Operation, see: &mut dyn FnMut(&mut Register, bool)) {
         }
         Operation::Quantile { word, select, out, .. } => {
             see(word, false);
-            select.iter_mut().for_each(|select| see(select, false));
+            if let Some(select) = select {
+                see(select, false);
+            }
             visit_target(out, see);
         }
         Operation::Lookup { index, out, .. } => {
@@ -194,8 +200,9 @@ fn visit(operation: &mut Operation, see: &mut dyn FnMut(&mut Register, bool)) {
             visit_target(out, see);
         }
         Operation::Actor { words, group, out, .. } => {
-            words.iter_mut().for_each(|word| see(word, false));
-            // Reading both keeps them apart from each other and alive together.
+            for word in words {
+                see(word, false);
+            }
             see(group, true);
             see(out, true);
         }
@@ -299,26 +306,28 @@ fn visit_text(text: &mut Text, see: &mut dyn FnMut(&mut Register)) {
 
 fn visit_fill(fill: &mut Fill, see: &mut dyn FnMut(&mut Register)) {
     match fill {
-        Fill::Constant(_) => {}
-        Fill::Dictionary { index, .. } => see(index),
+        // The items of lists have columns of their own, which are not renamed.
+        Fill::Constant(_) | Fill::Array { .. } | Fill::Map { .. } => {}
         Fill::Record(fills) => fills.iter_mut().for_each(|fill| visit_fill(fill, see)),
-        Fill::Boolean(register) => see(register),
+        Fill::Dictionary { index: register, .. } | Fill::Boolean(register) => see(register),
         Fill::Integer(integer) | Fill::Real { value: integer, .. } => visit_integer(integer, see),
         Fill::Text(text) => visit_text(text, see),
         Fill::Uuid(words) => words.iter_mut().for_each(see),
         Fill::Words { words, .. } => words.iter_mut().for_each(see),
         Fill::Duration { months, days, millis } => {
-            [months, days, millis].into_iter().for_each(|integer| visit_integer(integer, see));
+            for integer in [months, days, millis] {
+                visit_integer(integer, see);
+            }
         }
         Fill::Union { branch, branches } => {
             see(branch);
-            branches.iter_mut().flatten().for_each(|fill| visit_fill(fill, see));
+            for fill in branches.iter_mut().flatten() {
+                visit_fill(fill, see);
+            }
         }
         Fill::Optional { present, value, .. } => {
             see(present);
             visit_fill(value, see);
         }
-        // The items have columns of their own, which are not renamed.
-        Fill::Array { .. } | Fill::Map { .. } => {}
     }
 }

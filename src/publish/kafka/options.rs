@@ -190,6 +190,19 @@ impl Options {
             .filter(|(names, _)| names.iter().all(|name| self.value(name).is_none()))
             .map(|&(names, value)| (names[0], value))
             .chain(probe.then_some(("ssl.ca.location", "probe")))
+            .chain(self.send_buffer())
+    }
+
+    /// A send buffer of about a batch: with the one that Linux grows by itself, librdkafka was
+    /// measured to need 1.7 times the processor time a record (loopback, 380 B, batches of 1 MB).
+    ///
+    /// Where the system would cut it down it is left alone, for the sake of distant brokers.
+    fn send_buffer(&self) -> Option<(&'static str, &'static str)> {
+        const NAME: &str = "socket.send.buffer.bytes";
+        const BYTES: &str = "1000000";
+        let limit = std::fs::read_to_string("/proc/sys/net/core/wmem_max").ok()?;
+        let allowed = limit.trim().parse::<u64>().is_ok_and(|bytes| bytes >= 1_000_000);
+        (allowed && self.value(NAME).is_none()).then_some((NAME, BYTES))
     }
 
     fn value(&self, name: &str) -> Option<&str> {

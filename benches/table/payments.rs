@@ -1,0 +1,103 @@
+//! The payments model, as columns and as jobs.
+
+use std::sync::Arc;
+
+use anyhow::{Result, anyhow};
+use tidegate::config::{self, ModelSource, Override, Overrides};
+use tidegate::generate::column::{CHUNK_ROWS, Frame};
+use tidegate::generate::cpu::{self, Context};
+use tidegate::plan::arrival::{self, INDEX_BITS, LANE_BITS, Place};
+use tidegate::plan::batch::{BATCH_EVENTS, Batches, Job};
+use tidegate::plan::program::input;
+use tidegate::plan::{Inputs, Plan, StreamPlan};
+use tidegate::stream::Options;
+
+/// Monday morning in Europe: as many events as on average, and a bit more.
+pub(crate) const START: &str = "2026-03-02T09:00:00Z";
+
+/// An hour of model time: far more than any row makes.
+const WINDOW_US: u64 = 3_600_000_000;
+
+/// The model as it comes with the program, with a start of its own.
+pub(crate) fn plan() -> Result<Arc<Plan>> {
+    compile(vec![Override::flag("--start", "start", START)])
+}
+
+/// The model as a flat stream of so many events a second.
+pub(crate) fn plan_at(rate_per_s: u32) -> Result<Arc<Plan>> {
+    compile(vec![
+        Override::flag("--start", "start", START),
+        Override::flag("--rate", "traffic.rate", &format!("{rate_per_s}/s")),
+        Override::flag("--set", "traffic.curves", "[]"),
+    ])
+}
+
+fn compile(flags: Vec<Override>) -> Result<Arc<Plan>> {
+    let overrides = Overrides { flags, ..Overrides::default() };
+    let source = ModelSource::BuiltIn("payments".to_owned());
+    let configuration = config::read(&source, &overrides, &|_| None)
+        .map_err(|refused| anyhow!("the payments model is refused: {refused}"))?;
+    let plan = Plan::compile(&configuration.model, &Inputs::default());
+    Ok(Arc::new(plan.map_err(|mistakes| anyhow!("the payments model is no plan: {mistakes:?}"))?))
+}
+
+/// The whole window, on so many threads.
+pub(crate) fn options(threads: usize) -> Options {
+    Options { window_us: 0..WINDOW_US, threads, ..Options::default() }
+}
+
+/// The window's jobs.
+pub(crate) fn batches(plan: &Plan) -> Batches {
+    Batches::new(plan, 0..WINDOW_US, BATCH_EVENTS)
+}
+
+/// The generated columns of a job's events, chunk by chunk, as the encoder gets them.
+pub(crate) fn frames(plan: &Plan, job: &Job) -> Vec<Frame> {
+    let stream = &plan.streams[0];
+    let tick_us = plan.tick.length_us().unsigned_abs();
+    let mut frames = Vec::new();
+    for tick in job.ticks.clone() {
+        let begin_us = tick * tick_us;
+        let slot = cpu::slot_of(plan.start_us.saturating_add_unsigned(begin_us));
+        let segment = stream.traffic.segment(slot);
+        let mut arrivals = Vec::new();
+        for (lane, mean) in (0..plan.lanes).zip(&segment.means) {
+            let count = arrival::count(stream.key, tick, lane, mean);
+            let place = Place { key: stream.key, tick, lane, tick_us };
+            arrival::times(place, count, &mut |index, at_us| {
+                arrivals.push((at_us, arrival::position(tick, lane, index)));
+            });
+        }
+        arrivals.sort_unstable();
+        let context = Context { segment: &segment, slot };
+        frames
+            .extend(arrivals.chunks(CHUNK_ROWS).map(|rows| frame(stream, begin_us, rows, context)));
+    }
+    frames
+}
+
+fn frame(stream: &StreamPlan, begin_us: u64, rows: &[(u32, u64)], context: Context<'_>) -> Frame {
+    let program = &stream.compiled.program;
+    let mut frame = Frame::new(usize::from(program.columns), CHUNK_ROWS);
+    frame.set_rows(rows.len());
+    let lane = |position: u64| position >> INDEX_BITS & ((1 << LANE_BITS) - 1);
+    for (row, (at_us, position)) in rows.iter().enumerate() {
+        let time_us = begin_us + u64::from(*at_us);
+        for (register, word) in [
+            (input::NUMBER.high, position >> 32),
+            (input::NUMBER.low, *position),
+            (input::TIME.high, time_us >> 32),
+            (input::TIME.low, time_us),
+            (input::LANE, lane(*position)),
+        ] {
+            frame.column_mut(register)[row] = low(word);
+        }
+    }
+    cpu::run(program, &mut frame, context);
+    frame
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the lower word is meant")]
+const fn low(value: u64) -> u32 {
+    value as u32
+}
