@@ -52,7 +52,7 @@ impl Watched {
 
 #[test]
 fn a_broker_killed_ten_times_has_every_event_of_the_run_once_and_in_order() {
-    let Some(mut kafka) = KafkaServer::start(&Options::default()) else { return };
+    let Some(mut kafka) = KafkaServer::start(&Options::quick_to_return()) else { return };
     let Some(site) = Site::at(&kafka) else { return };
     let topic = "live.killed";
     let mut command = site.command(&format!("{} --rate 20000/s --drain 5m", small(topic)));
