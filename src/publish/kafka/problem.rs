@@ -382,6 +382,16 @@ mod tests {
     }
 
     #[test]
+    fn ways_out_are_found_by_the_names_that_refused_records_get() {
+        // UNKNOWN_TOPIC_OR_PART, MSG_SIZE_TOO_LARGE, TOPIC_AUTHORIZATION_FAILED,
+        // INVALID_TIMESTAMP, _UNKNOWN_TOPIC
+        for code in [3, 10, 29, 32, -188] {
+            assert!(way_out(native::reason(code)).is_some(), "{}", native::reason(code));
+        }
+        assert_eq!(way_out("unknown"), None);
+    }
+
+    #[test]
     fn the_trailer_of_librdkafkas_texts_is_left_out() {
         let text = "b:1/bootstrap: Connect failed (after 2ms in state CONNECT)";
         assert_eq!(brief(text), "b:1/bootstrap: Connect failed");
