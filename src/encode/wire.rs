@@ -87,7 +87,8 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes a number as Avro's `int` or `long`.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "numbers are written in the loops over rows")]
+    #[inline(always)]
     pub fn put_long(&mut self, value: i64) {
         let rest = zigzag(value);
         if rest < 1 << 56 {

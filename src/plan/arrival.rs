@@ -26,19 +26,21 @@ pub fn tick_and_lane(position: u64) -> (u64, u32) {
     (position >> (LANE_BITS + INDEX_BITS), lane)
 }
 
-/// Random words of one tick and lane, one after the other.
+/// Random words of one tick and lane, one after the other, and fair coins of words of their own.
 struct Words {
     key: [u32; 2],
     counter: [u32; 4],
     block: [u32; 4],
     used: usize,
+    coins: u64,
+    coins_left: u32,
 }
 
 impl Words {
     #[expect(clippy::cast_possible_truncation, reason = "the tick's two words")]
     fn new(key: [u32; 2], tick: u64, salt: u32, lane: u32) -> Self {
         let counter = [tick as u32, (tick >> 32) as u32, salt | lane, 0];
-        Self { key, counter, block: [0; 4], used: 4 }
+        Self { key, counter, block: [0; 4], used: 4, coins: 0, coins_left: 0 }
     }
 
     #[inline]
@@ -53,20 +55,31 @@ impl Words {
         word
     }
 
-    /// How many of `count` fair coins show heads.
-    fn heads(&mut self, count: u32) -> u32 {
-        let whole: u32 = (0..count / 32).map(|_| self.word().count_ones()).sum();
-        match count % 32 {
-            0 => whole,
-            rest => whole + (self.word() >> (32 - rest)).count_ones(),
+    /// The next `count` coins (at most 32), as the lowest bits.
+    #[inline]
+    fn coins(&mut self, count: u32) -> u32 {
+        if self.coins_left < count {
+            self.coins |= u64::from(self.word()) << self.coins_left;
+            self.coins_left += 32;
         }
+        #[expect(clippy::cast_possible_truncation, reason = "masked to at most 32 bits")]
+        let coins = (self.coins & ((1 << count) - 1)) as u32;
+        self.coins >>= count;
+        self.coins_left -= count;
+        coins
+    }
+
+    /// How many of `count` coins show heads.
+    fn heads(&mut self, count: u32) -> u32 {
+        let whole: u32 = (0..count / 32).map(|_| self.coins(32).count_ones()).sum();
+        whole + self.coins(count % 32).count_ones()
     }
 }
 
 /// The number of events of a tick in a lane: Poisson, cut at the greatest index.
 pub fn count(key: [u32; 2], tick: u64, lane: u32, mean: &Mean) -> u32 {
     let mut words = Words::new(key, tick, COUNT_SALT, lane);
-    let count = mean.draw(|| u64::from(words.word()) << 32 | u64::from(words.word()));
+    let count = mean.draw(u64::from(words.word()) << 32 | u64::from(words.word()));
     count.min((1 << INDEX_BITS) - 1)
 }
 
@@ -117,6 +130,11 @@ fn split(
     if levels == 0 {
         return leaf(words, cell, count);
     }
+    if count == 1 {
+        // One coin a level, all at once.
+        let below = words.coins(levels);
+        return leaf(words, cell << levels | below, 1);
+    }
     let first = words.heads(count);
     split(words, first, cell << 1, levels - 1, leaf);
     split(words, count - first, cell << 1 | 1, levels - 1, leaf);
@@ -146,7 +164,7 @@ mod tests {
     #[test]
     fn counts_in_windows_of_ten_milliseconds_vary_like_poisson() {
         // A tick is chosen so that a lane has 1 to 32 events in it.
-        let mean = Mean::from_expected(30.0);
+        let mean = Mean::new(30.0);
         let mut windows = Vec::new();
         for tick in 0..400 {
             let mut counts = vec![0.0_f64; 100];

@@ -11,8 +11,9 @@ const BLOCK: u32 = 64;
 /// of children.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kinship {
-    lanes: u32,
-    count_below: u64,
+    lanes: Lanes,
+    /// Members below in each lane, and how many lanes have one more.
+    below: (u32, u32),
     /// First child of each parent of a block, and at the end the block's number of children.
     first: Box<[u32]>,
     /// Parent of each child of a block.
@@ -40,29 +41,31 @@ impl Kinship {
             above.extend(std::iter::repeat_n(parent, count as usize));
             first.push(first[parent as usize] + count);
         }
-        Self { lanes, count_below: u64::MAX, first: first.into(), above: above.into() }
+        let lanes = Lanes::new(lanes);
+        Self { lanes, below: (u32::MAX, 0), first: first.into(), above: above.into() }
     }
 
     /// Bounds the members below; with as many parents as they need, each has at least one.
     #[must_use]
     pub fn with_count_below(mut self, count: u64) -> Self {
-        self.count_below = count;
+        let lanes = u64::from(self.lanes.count);
+        self.below = (low(count / lanes), low(count % lanes));
         self
     }
 
     /// Members below, if there are `parents` above.
     pub fn count_below_of(&self, parents: u64) -> u64 {
-        (0..u64::from(self.lanes))
-            .map(|lane| self.first_child(in_lane(parents, lane, self.lanes)))
+        (0..u64::from(self.lanes.count))
+            .map(|lane| self.first_child(in_lane(parents, lane, self.lanes.count)))
             .sum()
     }
 
     /// Members above that `children` below need.
     pub fn count_above_of(&self, children: u64) -> u64 {
-        (0..u64::from(self.lanes))
-            .map(|lane| match in_lane(children, lane, self.lanes) {
+        (0..u64::from(self.lanes.count))
+            .map(|lane| match in_lane(children, lane, self.lanes.count) {
                 0 => 0,
-                count => self.parent_index(count - 1) + 1,
+                count => u64::from(self.parent_index(low(count - 1))) + 1,
             })
             .sum()
     }
@@ -70,40 +73,63 @@ impl Kinship {
     /// The index in its lane of the first child of a parent's index.
     pub fn first_child(&self, parent: u64) -> u64 {
         let block = u64::from(BLOCK);
-        let first = self.first[place(parent % block)];
+        let first = self.first[low(parent % block) as usize];
         parent / block * self.above.len() as u64 + u64::from(first)
     }
 
-    fn parent_index(&self, child: u64) -> u64 {
-        let size = self.above.len() as u64;
-        child / size * u64::from(BLOCK) + u64::from(self.above[place(child % size)])
+    #[inline]
+    fn parent_index(&self, child: u32) -> u32 {
+        let size = low(self.above.len() as u64);
+        child / size * BLOCK + self.above[(child % size) as usize]
     }
 
     /// The number of the member above.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "there are fewer parents than 2^32")]
     pub fn parent(&self, child: u32) -> u32 {
-        let (index, lane) = (child / self.lanes, child % self.lanes);
-        self.parent_index(u64::from(index)) as u32 * self.lanes + lane
+        let (index, lane) = self.lanes.split(child);
+        self.parent_index(index) * self.lanes.count + lane
     }
 
     /// The number of one of the members below: of c children that with index ⌊word·c / 2^32⌋.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "a child's number fits by construction")]
     pub fn child(&self, parent: u32, word: u32) -> u32 {
-        let (index, lane) = (u64::from(parent / self.lanes), parent % self.lanes);
-        let first = self.first_child(index);
-        let end = self.first_child(index + 1);
-        let limit = in_lane(self.count_below, u64::from(lane), self.lanes);
+        let (index, lane) = self.lanes.split(parent);
+        let place = (index % BLOCK) as usize;
+        let block = index / BLOCK * low(self.above.len() as u64);
+        let (first, end) = (block + self.first[place], block + self.first[place + 1]);
+        let limit = self.below.0.saturating_add(u32::from(lane < self.below.1));
         let count = end.min(limit).saturating_sub(first).max(1);
-        let child = first + ((u64::from(word) * count) >> 32);
-        (child * u64::from(self.lanes)) as u32 + lane
+        let child = first + low((u64::from(word) * u64::from(count)) >> 32);
+        child.wrapping_mul(self.lanes.count).wrapping_add(lane)
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a place in a block, below 2^11")]
-const fn place(index: u64) -> usize {
-    index as usize
+/// A number of lanes; a division by most of them is a shift.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lanes {
+    pub(super) count: u32,
+    shift: Option<u32>,
+}
+
+impl Lanes {
+    pub(super) fn new(count: u32) -> Self {
+        Self { count, shift: count.is_power_of_two().then(|| count.trailing_zeros()) }
+    }
+
+    /// The index of a member in its lane, and the lane.
+    #[inline]
+    pub(super) fn split(self, number: u32) -> (u32, u32) {
+        match self.shift {
+            Some(shift) => (number >> shift, number & (self.count - 1)),
+            None => (number / self.count, number % self.count),
+        }
+    }
+}
+
+/// A number that is known to be below 2^32: members and what they are counted by.
+#[expect(clippy::cast_possible_truncation, reason = "there are fewer members than 2^32")]
+const fn low(number: u64) -> u32 {
+    number as u32
 }
 
 /// How many of `count` members have numbers that fall into a lane.

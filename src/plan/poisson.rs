@@ -1,92 +1,41 @@
 //! Poisson counts in integers, for any mean.
 
-use std::sync::OnceLock;
+/// The greatest mean: as many events as a tick of a lane can number.
+const MEAN_MAX: f64 = 262_144.0;
 
-/// Bits of a mean after the point.
-pub const FRACTION_BITS: u32 = 32;
-
-const DIGITS: usize = 13;
-const SIGNIFICANT: u32 = 20;
-
-/// Cumulated probabilities of one mean, in units of 2^−64, from `base` events on.
-#[derive(Debug)]
-struct Table {
+/// A Poisson distribution, ready to be drawn from: cumulated probabilities in units of 2^−64.
+///
+/// Counts further than 12 standard deviations and 24 from the mean are left out; all of them
+/// together are rarer than 2^−64.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mean {
+    /// The count that the first entry stands for.
     base: u32,
     cumulated: Box<[u64]>,
 }
 
-static TABLES: [[OnceLock<Table>; 15]; DIGITS] =
-    [const { [const { OnceLock::new() }; 15] }; DIGITS];
-
-/// A mean number of events, ready to be drawn from: its digits in base 16.
-///
-/// A Poisson count of mean Σ d·16^k is the sum of independent counts of means d·16^k, each drawn by
-/// inversion from a table of 64-bit probabilities. Means are rounded to 20 significant bits, and to
-/// 2^−32.
-#[derive(Clone, Debug, Default)]
-pub struct Mean {
-    digits: Vec<(u8, u8)>,
-}
-
 impl Mean {
-    /// A mean given in units of 2^−32; at most 2^20 events.
-    pub fn new(fixed: u64) -> Self {
-        let fixed = fixed.min(1 << (FRACTION_BITS + 20));
-        let excess = (64 - fixed.leading_zeros()).saturating_sub(SIGNIFICANT);
-        let rounded = (fixed + ((1 << excess) >> 1)) >> excess << excess;
-        let digit = |place: usize| (rounded >> (4 * place) & 15) as u8;
-        #[expect(clippy::cast_possible_truncation, reason = "there are sixteen places")]
-        let digits = (0..16)
-            .filter(|&place| digit(place) > 0)
-            .flat_map(|place| {
-                // Beyond the greatest table, a digit is drawn in sixteenths of its place.
-                let repeat = 16_usize.pow(place.saturating_sub(DIGITS - 1) as u32);
-                std::iter::repeat_n((place.min(DIGITS - 1) as u8, digit(place)), repeat)
-            })
-            .collect();
-        Self { digits }
-    }
-
-    /// The mean in events a second or whatever unit, from a float.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a mean is not negative, and greater ones are cut by `new`"
-    )]
-    pub fn from_expected(expected: f64) -> Self {
-        Self::new(libm::round(expected * (1_u64 << FRACTION_BITS) as f64) as u64)
-    }
-
-    /// A count; `word` gives random 64-bit words.
-    pub fn draw(&self, mut word: impl FnMut() -> u64) -> u32 {
-        self.digits
-            .iter()
-            .map(|&(place, digit)| {
-                let table = TABLES[usize::from(place)][usize::from(digit) - 1]
-                    .get_or_init(|| Table::new(f64::from(digit), i32::from(place)));
-                table.draw(word())
-            })
-            .sum()
-    }
-}
-
-impl Table {
-    fn new(digit: f64, place: i32) -> Self {
-        let mean = libm::ldexp(digit, 4 * place - FRACTION_BITS.cast_signed());
+    /// The distribution of that mean; at most 2^18 events.
+    pub fn new(mean: f64) -> Self {
+        let mean = mean.min(MEAN_MAX);
+        if mean <= 0.0 {
+            return Self::default();
+        }
         let spread = 12.0 * libm::sqrt(mean) + 24.0;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "means of tables are below 2^20"
+            reason = "means are at most 2^18"
         )]
         let (base, end) = ((mean - spread).max(0.0) as u32, (mean + spread) as u32);
         let log_mean = libm::log(mean);
-        let shares: Vec<f64> = (base..end)
-            .map(|count| {
-                let count = f64::from(count);
-                libm::exp(count * log_mean - mean - libm::lgamma(count + 1.0))
-            })
-            .collect();
+        let first = f64::from(base) * log_mean - mean - libm::lgamma(f64::from(base) + 1.0);
+        let mut share = libm::exp(first);
+        let mut shares = Vec::with_capacity((end - base) as usize);
+        for count in base..end {
+            shares.push(share);
+            share *= mean / (f64::from(count) + 1.0);
+        }
         let total: f64 = shares.iter().sum();
         let mut sum = 0.0;
         let cumulated = shares
@@ -99,14 +48,16 @@ impl Table {
         Self { base, cumulated }
     }
 
-    fn draw(&self, random: u64) -> u32 {
-        let first = &self.cumulated[..self.cumulated.len().min(8)];
-        let steps = if first.last().is_some_and(|&last| random < last) {
-            first.iter().take_while(|&&cumulated| cumulated <= random).count()
+    /// The count that a random word of 64 bits stands for.
+    #[inline]
+    pub fn draw(&self, random: u64) -> u32 {
+        let near = &self.cumulated[..self.cumulated.len().min(16)];
+        let steps = if near.last().is_some_and(|&last| random < last) {
+            near.iter().take_while(|&&cumulated| cumulated <= random).count()
         } else {
             self.cumulated.partition_point(|&cumulated| cumulated <= random)
         };
-        #[expect(clippy::cast_possible_truncation, reason = "tables have fewer than 2^20 entries")]
+        #[expect(clippy::cast_possible_truncation, reason = "there are fewer than 2^18 entries")]
         let steps = steps as u32;
         self.base + steps
     }
@@ -127,15 +78,11 @@ mod tests {
     use crate::generate::philox::philox;
 
     fn moments(expected: f64, draws: u32) -> (f64, f64) {
-        let mean = Mean::from_expected(expected);
+        let mean = Mean::new(expected);
         let (mut sum, mut squares) = (0.0, 0.0);
         for draw in 0..draws {
-            let mut block = 0;
-            let count = f64::from(mean.draw(|| {
-                block += 1;
-                let words = philox([1, 2], [draw, 0, 0, block]);
-                u64::from(words[0]) << 32 | u64::from(words[1])
-            }));
+            let words = philox([1, 2], [draw, 0, 0, 0]);
+            let count = f64::from(mean.draw(u64::from(words[0]) << 32 | u64::from(words[1])));
             sum += count;
             squares += count * count;
         }
@@ -163,6 +110,6 @@ mod tests {
 
     #[test]
     fn nothing_comes_of_a_mean_of_nothing() {
-        assert_eq!(Mean::from_expected(0.0).draw(|| u64::MAX), 0);
+        assert_eq!(Mean::new(0.0).draw(u64::MAX), 0);
     }
 }

@@ -1,9 +1,10 @@
 //! Populations: who is picked, how often, without storing anybody.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::alias::Alias;
-use super::family::in_lane;
+use super::family::{Lanes, in_lane};
 use super::normal;
 use super::quantile::Quantile;
 
@@ -29,7 +30,7 @@ pub enum Ranks {
 #[derive(Clone, Debug)]
 pub struct Population {
     count: u64,
-    lanes: u32,
+    lanes: Lanes,
     groups: usize,
     slots: Vec<Slot>,
     rank: Rank,
@@ -53,7 +54,7 @@ struct Slot {
 enum Rank {
     Uniform,
     Gamma(Arc<Quantile>),
-    /// The entries of all slots, one after the other.
+    /// The entries of all sizes of slots, one after the other.
     Zipf(Vec<Entry>),
 }
 
@@ -111,17 +112,23 @@ impl Population {
                 normal::gamma_rank(shape, p).clamp(0.0, 1.0) * f64::from(u32::MAX)
             }))),
             Ranks::Zipf(exponent) => {
+                // Slots of one size share their entries, so that all of them stay in the cache.
                 let mut entries = Vec::new();
+                let mut known = BTreeMap::new();
                 for slot in &mut slots {
-                    let own = zipf(slot.size, exponent);
-                    slot.entries = (low(entries.len() as u64), low(own.len() as u64));
-                    entries.extend(own);
+                    slot.entries = *known.entry(slot.size).or_insert_with(|| {
+                        let own = zipf(slot.size, exponent);
+                        let place = (low(entries.len() as u64), low(own.len() as u64));
+                        entries.extend(own);
+                        place
+                    });
                 }
                 Rank::Zipf(entries)
             }
         };
         let group = Alias::new(&group_weights(&slots, groups, dealing.weights));
-        Self { count: dealing.count, lanes: dealing.lanes, groups, slots, rank, group }
+        let lanes = Lanes::new(dealing.lanes);
+        Self { count: dealing.count, lanes, groups, slots, rank, group }
     }
 
     /// How many members there are.
@@ -149,7 +156,7 @@ impl Population {
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "there are fewer groups than 2^32")]
     pub fn group_of(&self, number: u32) -> u32 {
-        let (index, lane) = (number / self.lanes, number % self.lanes);
+        let (index, lane) = self.lanes.split(number);
         let first = lane as usize * self.groups;
         let slots = &self.slots[first..first + self.groups];
         slots.partition_point(|slot| slot.base <= index).saturating_sub(1) as u32
@@ -179,13 +186,13 @@ impl Population {
             }
         };
         let index = slot.remainder(rank * u64::from(slot.step) + u64::from(slot.shift));
-        (slot.base + index).wrapping_mul(self.lanes).wrapping_add(lane)
+        (slot.base + index).wrapping_mul(self.lanes.count).wrapping_add(lane)
     }
 
     /// A member of a group in any lane, lanes alike likely.
     #[inline]
     pub fn pick_anywhere(&self, words: [u32; 2], group: u32) -> u32 {
-        let product = u64::from(words[0]) * u64::from(self.lanes);
+        let product = u64::from(words[0]) * u64::from(self.lanes.count);
         #[expect(clippy::cast_possible_truncation, reason = "the two halves of a product")]
         let (lane, entry) = ((product >> 32) as u32, product as u32);
         self.pick(lane, group, entry, words[1])

@@ -66,7 +66,7 @@ impl Traffic {
                 }
             };
             total += expected * per_tick;
-            means.push(Mean::from_expected(expected * per_tick));
+            means.push(Mean::new(expected * per_tick));
         }
         Segment { means, groups, expected: total }
     }

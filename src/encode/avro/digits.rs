@@ -1,5 +1,7 @@
 //! Numbers as digits, several digits at a time.
 
+#![expect(clippy::inline_always, reason = "numbers are written in the loops over rows")]
+
 use crate::encode::wire::Writer;
 
 /// A base, and how many of its digits are made together.
@@ -92,7 +94,7 @@ pub(super) struct Style {
 }
 
 /// Writes a number, a minus sign before it if it is negative.
-#[inline]
+#[inline(always)]
 pub(super) fn put_signed<R: Radix>(writer: &mut Writer<'_>, value: i64, width: usize) {
     if value < 0 {
         writer.put_byte(b'-');
@@ -151,7 +153,7 @@ pub(super) fn eight(value: u32) -> u64 {
 }
 
 /// Writes a number in groups of digits. Each step stands here once, so that it is inlined.
-#[inline]
+#[inline(always)]
 fn put<R: Radix>(writer: &mut Writer<'_>, value: u64, width: usize) {
     let (high, low) = (value / R::GROUP, value % R::GROUP);
     let (first, groups) = match high {
@@ -169,7 +171,7 @@ fn put<R: Radix>(writer: &mut Writer<'_>, value: u64, width: usize) {
 }
 
 /// Writes the first group: without its leading zeros, as far as `width` allows.
-#[inline]
+#[inline(always)]
 fn put_first<R: Radix>(writer: &mut Writer<'_>, value: u64, width: usize) {
     let mut more = width.saturating_sub(R::DIGITS);
     while more > 0 {
