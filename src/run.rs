@@ -30,6 +30,7 @@ use crate::observe::progress::View;
 use crate::observe::report::Report;
 use crate::observe::tally::{Tally, Watched};
 use crate::plan::Plan;
+use crate::publish::kafka;
 use crate::stream::EventStream;
 
 pub use error::Error;
@@ -163,6 +164,26 @@ impl Prepared {
         Ok((meters, Some(exporter)))
     }
 
+    /// The error for events that are not known to have arrived.
+    fn undelivered(&self, report: &Report) -> Option<Error> {
+        for stream in &self.plan.streams {
+            let Some(counts) = report.streams.get(&stream.name) else { continue };
+            let most = counts.failures.iter().max_by_key(|(_, count)| **count);
+            if let Some((reason, &refused)) = most {
+                return Some(Error::EventsRefused {
+                    stream: stream.name.clone(),
+                    topic: stream.topic.name.clone(),
+                    refused,
+                    issued: counts.issued,
+                    reason: reason.clone(),
+                    advice: kafka::way_out(reason),
+                });
+            }
+        }
+        let (unacknowledged, issued) = (report.counts.unacknowledged, report.counts.issued);
+        (unacknowledged > 0).then_some(Error::Unacknowledged { unacknowledged, issued })
+    }
+
     fn open_sink(&self, tally: &Arc<Tally>) -> Result<sink::Opened, Error> {
         sink::open(&sink::Ask {
             destination: self.request.destination,
@@ -226,6 +247,7 @@ impl Opened {
         let over = Over { stopped, wall, digest: ended.outcome.digest, place: place.as_ref() };
         let report = prepared.report(&total, &over);
         let error = ended.error.or_else(|| miscounted(&report, ended.outcome.unacknowledged));
+        let error = error.or_else(|| prepared.undelivered(&report));
         if let Some(place) = &place {
             record.repeat.clone_from(&report.about.repeat);
             record.result = Some(serde_json::json!(report));

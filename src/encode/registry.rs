@@ -21,6 +21,8 @@ pub use subject::{Part, Strategy, Subject};
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// The longest wait between two attempts.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// How often a conflict is taken for one with somebody who registers the same schema just now.
+const CONFLICTS_MAX: u32 = 2;
 
 /// Who we are to the registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -189,13 +191,19 @@ impl Registry {
         let mut last = None;
         let attempts = async {
             let mut wait = FIRST_WAIT;
+            let mut conflicts = 0;
             loop {
                 for server in &self.servers {
                     let failure = match perform_sr_call(&server.settings, call).await {
                         Ok(answer) => return Ok((answer, server.address.as_str())),
                         Err(error) => Failure::of(&error),
                     };
-                    if !failure.may_pass() {
+                    // Of those who register a new subject at once, some registries refuse all but
+                    // one; a second look tells them from what is incompatible.
+                    let conflict = failure.is_conflict() && matches!(call, SrCall::PostNew(..));
+                    conflicts += u32::from(conflict);
+                    let worth_another = conflict && conflicts <= CONFLICTS_MAX;
+                    if !(worth_another || failure.may_pass()) {
                         return Err(failure.named(&server.address, call, subject));
                     }
                     last = Some((failure, server));

@@ -15,5 +15,5 @@ mod sink;
 pub mod topics;
 
 pub use options::{Options, Property, Timestamp};
-pub use problem::Error;
+pub use problem::{Error, way_out};
 pub use sink::Kafka;

@@ -110,6 +110,37 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// Events that the sink refused.
+    #[error(
+        "{refused} of {issued} events of stream `{stream}` were refused by the topic `{topic}`: \
+         {reason}{}",
+        advice.map(|advice| format!("; {advice}")).unwrap_or_default()
+    )]
+    EventsRefused {
+        /// The stream.
+        stream: String,
+        /// Its topic.
+        topic: String,
+        /// Events refused for this reason.
+        refused: u64,
+        /// Events of the stream that were issued.
+        issued: u64,
+        /// The reason for most of them.
+        reason: String,
+        /// The way out, if one is known.
+        advice: Option<&'static str>,
+    },
+    /// Events of which nobody knows.
+    #[error(
+        "{unacknowledged} of {issued} events have no receipt: they may have arrived or not; \
+         `--drain` waits longer for receipts"
+    )]
+    Unacknowledged {
+        /// Events without a receipt.
+        unacknowledged: u64,
+        /// Events issued.
+        issued: u64,
+    },
     /// The counts do not add up: our own bug, which must not be hidden.
     #[error(
         "{issued} events were issued, but {known} are known of; this is a bug of tidegate, and \

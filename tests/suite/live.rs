@@ -1,5 +1,7 @@
 //! The whole way: the real program against a real Kafka and a real registry, read back by others.
 
+#![expect(clippy::panic, reason = "what fails here fails the test")]
+
 mod arrival;
 mod faults;
 mod refusals;

@@ -227,6 +227,11 @@ impl Failure {
         }
     }
 
+    /// Whether the question disagrees with what the registry has.
+    pub(super) fn is_conflict(&self) -> bool {
+        matches!(self, Self::Status { status: 409, .. })
+    }
+
     /// The error that the user reads.
     pub(super) fn named(self, address: &str, call: SrCall<'_>, subject: &str) -> Error {
         let (address, subject) = (address.to_owned(), subject.to_owned());

@@ -351,6 +351,23 @@ pub(super) fn fatal(code: i32, text: &str, options: &Options) -> Error {
     Error::Fatal { name: native::reason(code), reason: options.masked(text) }
 }
 
+/// What the reason of a refused record means and the way out, where a user can do something.
+pub fn way_out(reason: &str) -> Option<&'static str> {
+    match reason {
+        "msg_size_too_large" => Some(
+            "the topic takes no records so large (`max.message.bytes`); raise its limit or shorten \
+             the fields",
+        ),
+        "topic_authorization_failed" => Some("the user needs the ACL operation WRITE on it"),
+        "invalid_timestamp" => Some(
+            "the topic takes no such record times (`message.timestamp.*.max.ms`); use \
+             `timestamp = \"handover\"`",
+        ),
+        "unknown_topic_or_part" | "unknown_topic" => Some("the topic is gone"),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -362,6 +379,16 @@ mod tests {
         assert!(matches!(named(18), Some(Error::CertificateUntrusted { .. })));
         assert!(matches!(named(62), Some(Error::CertificateName { .. })));
         assert!(matches!(named(0), Some(Error::Tls { .. })));
+    }
+
+    #[test]
+    fn ways_out_are_found_by_the_names_that_refused_records_get() {
+        // UNKNOWN_TOPIC_OR_PART, MSG_SIZE_TOO_LARGE, TOPIC_AUTHORIZATION_FAILED,
+        // INVALID_TIMESTAMP, _UNKNOWN_TOPIC
+        for code in [3, 10, 29, 32, -188] {
+            assert!(way_out(native::reason(code)).is_some(), "{}", native::reason(code));
+        }
+        assert_eq!(way_out("unknown"), None);
     }
 
     #[test]

@@ -36,6 +36,17 @@ pub(crate) struct Options {
     pub(crate) properties: Vec<(String, String)>,
 }
 
+impl Options {
+    /// For a broker that is to be killed and started again: in 4 s instead of 13, since nobody waits
+    /// for the session of its former life to end.
+    pub(crate) fn quick_to_return() -> Self {
+        let properties =
+            [("broker.session.timeout.ms", "1000"), ("broker.heartbeat.interval.ms", "100")];
+        let properties = properties.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Self { properties: properties.into(), ..Self::default() }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Ports {
     open: u16,

@@ -22,7 +22,7 @@ const RETURN: Duration = Duration::from_mins(5);
 fn a_broker_killed_ten_times_has_every_event_once_and_in_order() {
     const KILLS: usize = 10;
     const PER_MS: u64 = 25;
-    let Some(mut kafka) = KafkaServer::start(&ServerOptions::default()) else { return };
+    let Some(mut kafka) = KafkaServer::start(&ServerOptions::quick_to_return()) else { return };
     let servers = kafka.bootstrap_servers();
     topic::create(&servers, "killed", 4, &[]);
     let count = Arc::new(Count::default());

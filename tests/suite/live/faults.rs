@@ -52,11 +52,13 @@ impl Watched {
 
 #[test]
 fn a_broker_killed_ten_times_has_every_event_of_the_run_once_and_in_order() {
-    let Some(mut kafka) = KafkaServer::start(&Options::default()) else { return };
+    let Some(mut kafka) = KafkaServer::start(&Options::quick_to_return()) else { return };
     let Some(site) = Site::at(&kafka) else { return };
     let topic = "live.killed";
-    let watched =
-        Watched::start(site.command(&format!("{} --rate 20000/s --drain 5m", small(topic))));
+    let mut command = site.command(&format!("{} --rate 20000/s --drain 5m", small(topic)));
+    // Ten times the usual pause of up to 10 s before a client looks again would be long.
+    command.args(["-X", "reconnect.backoff.max.ms=500"]);
+    let watched = Watched::start(command);
     for _ in 0..10 {
         watched.flow(5_000.0);
         kafka.kill();

@@ -61,7 +61,9 @@ fn records_larger_than_their_topic_takes_are_told() {
     topic::create(&site.servers, topic, 3, &[("max.message.bytes", "150")]);
     let output = site.run(&format!("{} --count 100 --speed max", small(topic)));
     assert_exit(&output, 1);
-    assert_tells(&stderr(&output), &["large", topic, "max.message.bytes"]);
+    let told = stderr(&output);
+    assert_tells(&told, &["100 of 100 events", topic, "so large", "max.message.bytes"]);
+    assert_eq!(json(&output)["failures"]["msg_size_too_large"], 100);
 }
 
 #[test]

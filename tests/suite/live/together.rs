@@ -1,5 +1,7 @@
 //! Shards that run at once into one topic.
 
+use tidegate::encode::registry::{Options, Part, Registry, Subject};
+
 use super::arrival::{PAYMENTS, arrived};
 use super::{LONG, Site, count, payments};
 use crate::cli::{Running, assert_exit, json};
@@ -10,8 +12,7 @@ fn two_shards_at_once_are_the_unsharded_run() {
     let (sharded, whole) = ("live.sharded", "live.whole");
     let at = jiff::Timestamp::now() + std::time::Duration::from_secs(5);
     let span = "--start 2026-03-02T09:00:00Z --duration 40s";
-    // Only one may make the topic.
-    crate::brokers::topic::create(&site.servers, sharded, 12, &[]);
+    // Both find no topic, and both may make it.
     let shard = |index: u32| {
         let flags = format!("{} {span} --speed 10 --at {at} --shard {index}/2", payments(sharded));
         Running::start(site.command(&flags))
@@ -33,4 +34,20 @@ fn two_shards_at_once_are_the_unsharded_run() {
     assert_eq!(together.numbers, alone.numbers);
     assert_eq!(together.digest, alone.digest);
     assert_eq!(json(&unsharded)["digest"], alone.digest.as_str());
+}
+
+#[test]
+fn all_who_register_a_new_schema_at_once_get_its_id() {
+    let Some(site) = Site::shared() else { return };
+    let schema = r#"{"type":"record","name":"Race","fields":[{"name":"a","type":"int"}]}"#;
+    let options = Options { urls: vec![site.registry.clone()], ..Options::default() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for topic in ["live.race.1", "live.race.2", "live.race.3", "live.race.4"] {
+        let ids = runtime.block_on(futures::future::join_all((0..8).map(|_| async {
+            let registry = Registry::connect(&options).unwrap();
+            let subject = Subject { topic, record: Some("Race"), part: Part::Value };
+            registry.resolve(&subject, schema).await.unwrap().id
+        })));
+        assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    }
 }
