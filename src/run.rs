@@ -168,12 +168,14 @@ impl Prepared {
     fn undelivered(&self, report: &Report) -> Option<Error> {
         for stream in &self.plan.streams {
             let Some(counts) = report.streams.get(&stream.name) else { continue };
-            let most = counts.failures.iter().max_by_key(|(_, count)| **count);
-            if let Some((reason, &refused)) = most {
+            // A partition stops after its first refused record, so most reasons are consequences.
+            let causes = counts.failures.iter();
+            let cause = causes.max_by_key(|(why, count)| (kafka::way_out(why).is_some(), **count));
+            if let Some((reason, _)) = cause {
                 return Some(Error::EventsRefused {
                     stream: stream.name.clone(),
                     topic: stream.topic.name.clone(),
-                    refused,
+                    refused: counts.failed,
                     issued: counts.issued,
                     reason: reason.clone(),
                     advice: kafka::way_out(reason),

@@ -121,11 +121,11 @@ pub enum Error {
         stream: String,
         /// Its topic.
         topic: String,
-        /// Events refused for this reason.
+        /// Events refused.
         refused: u64,
         /// Events of the stream that were issued.
         issued: u64,
-        /// The reason for most of them.
+        /// The reason that led to the others, if there are several.
         reason: String,
         /// The way out, if one is known.
         advice: Option<&'static str>,

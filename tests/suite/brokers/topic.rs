@@ -62,6 +62,18 @@ pub(crate) fn create(
     });
 }
 
+/// Deletes a topic.
+pub(crate) fn delete(bootstrap_servers: &str, name: &str) {
+    let admin: AdminClient<DefaultClientContext> =
+        client(bootstrap_servers).create().expect("an admin client");
+    let options = AdminOptions::new().operation_timeout(Some(ANSWER)).request_timeout(Some(ANSWER));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let answer = runtime.block_on(admin.delete_topics(&[name], &options));
+    for result in answer.expect("the broker answers") {
+        result.map_err(|(name, code)| format!("{name}: {code}")).expect("the topic is deleted");
+    }
+}
+
 /// All records of a topic, partition by partition, each in its order.
 pub(crate) fn read(bootstrap_servers: &str, name: &str) -> Vec<Record> {
     let mut records = Vec::new();

@@ -9,7 +9,7 @@ use super::arrival::{SMALL, arrived, assert_all_arrived};
 use super::{LONG, Site, count, metric, small};
 use crate::brokers::kafka::{KafkaServer, Options};
 use crate::brokers::{free_port, wait_for};
-use crate::cli::{Running, assert_exit, json, pause};
+use crate::cli::{Running, assert_exit, json, pause, stderr};
 
 /// A run that can be watched from outside.
 struct Watched {
@@ -95,4 +95,30 @@ fn a_broker_that_is_away_loses_nothing_and_the_lag_is_told() {
     assert!(lag_ms > 0.5 * away_ms, "lag {lag_ms} ms of {away_ms} ms in {result}");
     assert!(result["latency_ms"]["max"].as_f64().unwrap() > away_ms, "{result}");
     assert_all_arrived(&result, &arrived(&site, topic, SMALL));
+}
+
+#[test]
+fn a_topic_that_is_deleted_under_a_run_is_told_and_every_event_counted() {
+    let Some(site) = Site::shared() else { return };
+    let topic = "live.deleted";
+    let flags = format!("{} --rate 5000/s --drain 5s", small(topic));
+    let mut command = site.command(&flags);
+    // Else a topic has 30 s to come back.
+    command.args(["-X", "topic.metadata.propagation.max.ms=1000"]);
+    let watched = Watched::start(command);
+    watched.flow(5_000.0);
+    let running = watched.running;
+    crate::brokers::topic::delete(&site.servers, topic);
+    pause(Duration::from_secs(5));
+    running.signal("TERM");
+    let output = running.wait(LONG);
+    assert_exit(&output, 1);
+    let result = json(&output);
+    let [issued, delivered, failed, left] =
+        ["issued", "delivered", "failed", "unacknowledged"].map(|name| count(&result, name));
+    assert!(delivered >= 5_000 && failed > 5_000, "{result}");
+    assert_eq!(issued, delivered + failed + left, "{result}");
+    let told = stderr(&output);
+    assert!(told.contains(&format!("{failed} of {issued} events")), "{told}");
+    assert!(told.contains(topic) && told.contains("the topic is gone"), "{told}");
 }
