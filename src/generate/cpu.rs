@@ -137,11 +137,12 @@ fn numeric(operation: &Operation, frame: &mut Frame) {
             });
         }
         Operation::Select { condition, then, otherwise, out: Target::Word(out) } => {
-            let (a, b) = (load_words(frame, *then), load_words(frame, *otherwise));
-            let pairs = a.iter().zip(&b);
             with_column(frame, *out, |frame, column| {
-                let conditions = frame.column(*condition);
-                for ((out, (&a, &b)), &condition) in column.iter_mut().zip(pairs).zip(conditions) {
+                let mut room = [[0; CHUNK_ROWS]; 2];
+                let [first, second] = &mut room;
+                let (a, b) = (words_of(frame, *then, first), words_of(frame, *otherwise, second));
+                let pairs = a.iter().zip(b).zip(frame.column(*condition));
+                for (out, ((&a, &b), &condition)) in column.iter_mut().zip(pairs) {
                     *out = if condition == 0 { b } else { a };
                 }
             });
@@ -170,10 +171,11 @@ fn word_arithmetic(
     [left, right]: [Operand; 2],
     out: Register,
 ) {
-    let (a, b) = (load_words(frame, left), load_words(frame, right));
-    let pairs = a.iter().zip(&b);
-    with_column(frame, out, |_, column| {
-        let rows = column.iter_mut().zip(pairs);
+    with_column(frame, out, |frame, column| {
+        let mut room = [[0; CHUNK_ROWS]; 2];
+        let [first, second] = &mut room;
+        let (a, b) = (words_of(frame, left, first), words_of(frame, right, second));
+        let rows = column.iter_mut().zip(a.iter().zip(b));
         match function {
             Arithmetic::Add => rows.for_each(|(out, (a, b))| *out = a.wrapping_add(*b)),
             Arithmetic::Subtract => rows.for_each(|(out, (a, b))| *out = a.wrapping_sub(*b)),
@@ -382,25 +384,24 @@ fn map_value(frame: &mut Frame, from: Register, out: Target, function: impl Fn(u
     }
 }
 
-/// The lower words of an operand.
+/// The lower words of an operand; a constant is spread out in `room`.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "the lower word is meant"
 )]
 #[inline(always)]
-fn load_words(frame: &Frame, operand: Operand) -> [u32; CHUNK_ROWS] {
-    let mut words = [0; CHUNK_ROWS];
-    let rows = frame.rows();
+fn words_of<'a>(frame: &'a Frame, operand: Operand, room: &'a mut [u32; CHUNK_ROWS]) -> &'a [u32] {
     match operand {
-        Operand::Constant(value) => words[..rows].fill(value as u32),
+        Operand::Constant(value) => {
+            let words = &mut room[..frame.rows()];
+            words.fill(value as u32);
+            words
+        }
         Operand::Unsigned(register)
         | Operand::Signed(register)
-        | Operand::Wide(Wide { low: register, .. }) => {
-            words[..rows].copy_from_slice(frame.column(register));
-        }
+        | Operand::Wide(Wide { low: register, .. }) => frame.column(register),
     }
-    words
 }
 
 #[inline(always)]

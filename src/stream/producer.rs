@@ -40,6 +40,8 @@ struct Scratch {
     segment: Option<(i64, Segment)>,
     /// Times, lanes and indices of a tick's events, as numbers that sort in send order.
     arrivals: Vec<u64>,
+    /// Rows that wait for a full chunk.
+    rows: Vec<Row>,
     lengths: Vec<Lengths>,
     encoder: avro::Scratch,
 }
@@ -133,31 +135,34 @@ impl Producer {
             scratch.frame = Frame::new(columns, CHUNK_ROWS);
         }
         let tick_us = self.plan.tick.length_us().unsigned_abs();
+        let mut rows = std::mem::take(&mut scratch.rows);
+        rows.clear();
         for tick in job.ticks.clone() {
             let begin_us = tick * tick_us;
             let slot = cpu::slot_of(self.plan.start_us.saturating_add_unsigned(begin_us));
-            if scratch
-                .segment
-                .as_ref()
-                .is_none_or(|(at, _)| *at != slot && !stream.traffic.is_constant())
-            {
-                scratch.segment = Some((slot, stream.traffic.segment(slot)));
+            if scratch.segment.as_ref().is_none_or(|(at, _)| *at != slot) {
+                // Chunks are filled across ticks, but all rows of one are of the same segment.
+                self.rows(scratch, &rows, output)?;
+                rows.clear();
+                let segment = match scratch.segment.take() {
+                    Some((_, segment)) if stream.traffic.is_constant() => segment,
+                    _ => stream.traffic.segment(slot),
+                };
+                scratch.segment = Some((slot, segment));
             }
-            let Some((_, segment)) = scratch.segment.take() else { continue };
+            let Some((_, segment)) = &scratch.segment else { continue };
             let inside = job.window_us.start.max(begin_us) - begin_us
                 ..(job.window_us.end - begin_us).min(tick_us);
-            self.arrive(stream, &segment, (tick, inside), &mut scratch.arrivals);
+            self.arrive(stream, segment, (tick, inside), &mut scratch.arrivals);
             if self.options.count.is_some() {
                 let own = |arrival: u64| self.is_own(lane_of(arrival));
                 output.ranks.extend(number, begin_us, &scratch.arrivals, own);
             }
-            let context = Context { segment: &segment, slot };
-            let arrivals = std::mem::take(&mut scratch.arrivals);
-            let result = self.rows(scratch, (tick, &arrivals), context, output);
-            scratch.arrivals = arrivals;
-            scratch.segment = Some((slot, segment));
-            result?;
+            let own = scratch.arrivals.iter().filter(|&&arrival| self.is_own(lane_of(arrival)));
+            rows.extend(own.map(|&arrival| Row::new(tick, begin_us, arrival)));
         }
+        self.rows(scratch, &rows, output)?;
+        scratch.rows = rows;
         Ok(())
     }
 
@@ -192,32 +197,23 @@ impl Producer {
         arrivals.sort_unstable();
     }
 
-    fn rows(
-        &self,
-        scratch: &mut Scratch,
-        (tick, arrivals): (u64, &[u64]),
-        context: Context<'_>,
-        output: &mut Output,
-    ) -> Result<(), Error> {
-        let number = scratch.stream;
-        let stream = &self.plan.streams[number];
-        let tick_us = self.plan.tick.length_us().unsigned_abs();
-        let begin_us = tick * tick_us;
-        let mut own =
-            arrivals.iter().copied().filter(|&arrival| self.is_own(lane_of(arrival))).peekable();
-        while own.peek().is_some() {
-            let mut rows = [0; CHUNK_ROWS];
-            let mut count = 0;
-            for (row, arrival) in rows.iter_mut().zip(&mut own) {
-                *row = arrival;
-                count += 1;
-            }
-            let rows = &rows[..count];
-            fill_inputs(&mut scratch.frame, tick, begin_us, rows);
+    /// Generates and encodes rows of the segment that the scratch is in, chunk by chunk.
+    fn rows(&self, scratch: &mut Scratch, rows: &[Row], output: &mut Output) -> Result<(), Error> {
+        let Some((slot, segment)) = &scratch.segment else { return Ok(()) };
+        let stream = &self.plan.streams[scratch.stream];
+        let context = Context { segment, slot: *slot };
+        let shape = Shape {
+            stream: u16::try_from(scratch.stream).unwrap_or(u16::MAX),
+            keyed: stream.compiled.key.is_some(),
+            partitions: self.route(scratch.stream).partitions,
+            start_us: self.plan.start_us,
+        };
+        for rows in rows.chunks(CHUNK_ROWS) {
+            fill_inputs(&mut scratch.frame, rows);
             cpu::run(&stream.compiled.program, &mut scratch.frame, context);
             let start = output.arena.len();
             scratch.lengths.clear();
-            self.encoders[number]
+            self.encoders[scratch.stream]
                 .encode(
                     &scratch.frame,
                     &mut scratch.encoder,
@@ -225,15 +221,28 @@ impl Producer {
                     &mut scratch.lengths,
                 )
                 .map_err(|source| Error::Encode { stream: stream.name.clone(), source })?;
-            let shape = Shape {
-                stream: u16::try_from(number).unwrap_or(u16::MAX),
-                keyed: stream.compiled.key.is_some(),
-                partitions: self.route(number).partitions,
-                begin_us: self.plan.start_us.saturating_add_unsigned(begin_us),
-            };
             output.note(&shape, rows, start, &scratch.lengths);
         }
         Ok(())
+    }
+}
+
+/// Who a row is, and when.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    /// Its position.
+    number: u64,
+    /// Microseconds since the plan's start.
+    time_us: u64,
+}
+
+impl Row {
+    fn new(tick: u64, begin_us: u64, arrival: u64) -> Self {
+        let place_bits = (1 << TIME_SHIFT) - 1;
+        Self {
+            number: tick << TIME_SHIFT | arrival & place_bits,
+            time_us: begin_us + (arrival >> TIME_SHIFT),
+        }
     }
 }
 
@@ -242,7 +251,7 @@ struct Shape {
     stream: u16,
     keyed: bool,
     partitions: Option<u32>,
-    begin_us: i64,
+    start_us: i64,
 }
 
 #[derive(Debug, Default)]
@@ -253,10 +262,10 @@ struct Output {
 }
 
 impl Output {
-    fn note(&mut self, shape: &Shape, rows: &[u64], mut start: usize, lengths: &[Lengths]) {
-        for (&arrival, lengths) in rows.iter().zip(lengths) {
+    fn note(&mut self, shape: &Shape, rows: &[Row], mut start: usize, lengths: &[Lengths]) {
+        for (row, lengths) in rows.iter().zip(lengths) {
             let mut record = Record {
-                due_us: shape.begin_us.saturating_add_unsigned(arrival >> TIME_SHIFT),
+                due_us: shape.start_us.saturating_add_unsigned(row.time_us),
                 start: low(start as u64),
                 key_bytes: lengths.key,
                 value_bytes: lengths.value,
@@ -270,7 +279,7 @@ impl Output {
                     partition::of_key(&self.arena[record.key_range()], partitions)
                 } else {
                     // Without a key events are spread evenly, by who they are.
-                    (low(arrival >> LANE_SHIFT ^ arrival) % partitions).cast_signed()
+                    (low(row.number >> LANE_SHIFT ^ row.number) % partitions).cast_signed()
                 };
             }
             start = record.value_range().end;
@@ -295,21 +304,18 @@ fn encoder(stream: &StreamPlan, route: Route) -> Result<RowEncoder, Error> {
 }
 
 /// Who the rows of a chunk are.
-fn fill_inputs(frame: &mut Frame, tick: u64, begin_us: u64, rows: &[u64]) {
+fn fill_inputs(frame: &mut Frame, rows: &[Row]) {
     frame.set_rows(rows.len());
-    let mut fill = |register, word: &dyn Fn(u64) -> u32| {
-        for (out, &row) in frame.column_mut(register).iter_mut().zip(rows) {
+    let mut fill = |register, word: &dyn Fn(&Row) -> u32| {
+        for (out, row) in frame.column_mut(register).iter_mut().zip(rows) {
             *out = word(row);
         }
     };
-    let place_bits = (1 << TIME_SHIFT) - 1;
-    let number = |row: u64| tick << TIME_SHIFT | row & place_bits;
-    let time = |row: u64| begin_us + (row >> TIME_SHIFT);
-    fill(input::NUMBER.high, &|row| low(number(row) >> 32));
-    fill(input::NUMBER.low, &|row| low(number(row)));
-    fill(input::TIME.high, &|row| low(time(row) >> 32));
-    fill(input::TIME.low, &|row| low(time(row)));
-    fill(input::LANE, &lane_of);
+    fill(input::NUMBER.high, &|row| low(row.number >> 32));
+    fill(input::NUMBER.low, &|row| low(row.number));
+    fill(input::TIME.high, &|row| low(row.time_us >> 32));
+    fill(input::TIME.low, &|row| low(row.time_us));
+    fill(input::LANE, &|row| lane_of(row.number));
 }
 
 fn lane_of(arrival: u64) -> u32 {
