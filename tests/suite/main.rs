@@ -8,6 +8,7 @@ mod cli;
 mod config;
 mod determinism;
 mod docker;
+mod docs;
 mod embedded;
 mod encoder;
 mod golden;
