@@ -19,14 +19,18 @@ pub mod batch;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::config::model::{self, Field, Generator, KeyFormat, Model, Tick, Topic, Zone};
-use crate::config::{Mistake, Spanned};
+use crate::config::model::{
+    self, Expression, ExpressionKind, Field, Generator, KeyFormat, Model, Tick, Topic, Zone,
+};
+use crate::config::{Mistake, Span, Spanned};
 use compile::Compiled;
 use population::Population;
 use traffic::{HOURS, Traffic};
 use world::World;
 use zone::Zones;
 
+/// Events that a lane may expect in a tick: so many that a position's 18 bits hold what chance adds.
+const LANE_EVENTS_MAX: f64 = 250_000.0;
 /// The latest instant of model time that can be written in nanoseconds: the year 2262.
 const START_MAX_US: i64 = i64::MAX / 1_000;
 
@@ -176,6 +180,9 @@ impl Draft<'_> {
             let help = Some("set `traffic.rate`, or `count` and `activity` of who acts".to_owned());
             return Err(vec![Mistake { span: self.stream.span.clone(), what, help }]);
         }
+        let refuse = |span: &Span, what: String, help: &str| {
+            vec![Mistake { span: span.clone(), what, help: Some(help.to_owned()) }]
+        };
         let curve = written.filter(|traffic| !traffic.curves.is_empty()).map(|traffic| {
             let mut product = Box::new([1.0; HOURS]);
             for name in &traffic.curves {
@@ -186,7 +193,24 @@ impl Draft<'_> {
             }
             product
         });
+        let greatest =
+            curve.as_ref().map_or(1.0, |curve| curve.iter().copied().fold(0.0, f64::max));
+        if let (true, Some(first)) = (greatest <= 0.0, written.and_then(|it| it.curves.first())) {
+            let what = "these curves together are 0 in every hour, so that nothing would come";
+            let help = "use curves that have an hour above 0 in common";
+            return Err(refuse(&first.span, what.to_owned(), help));
+        }
         let population = actor.map(|actor| Arc::clone(&self.world.kinds[actor].actors));
+        let lanes = u32::from(self.model.lanes);
+        let share = population.as_ref().map_or(1.0 / f64::from(lanes), |all| all.greatest_lane());
+        let most = rate_per_s * greatest * share * self.tick.length_us() as f64 / 1e6;
+        if most > LANE_EVENTS_MAX {
+            let what = format!(
+                "a lane would have up to {most:.0} events in a tick, but the limit is {LANE_EVENTS_MAX}"
+            );
+            let help = "raise `lanes`, set a shorter `tick` or lower the rate";
+            return Err(refuse(&self.stream.span, what, help));
+        }
         let zone = written.and_then(|traffic| traffic.zone.as_ref());
         let (zones, zone_of_group) = self.zones(zone, actor, population.as_deref())?;
         Ok(Traffic {
@@ -195,7 +219,7 @@ impl Draft<'_> {
             zones,
             zone_of_group,
             population,
-            lanes: u32::from(self.model.lanes),
+            lanes,
             tick_us: self.tick.length_us().unsigned_abs(),
         })
     }
@@ -294,25 +318,58 @@ fn actor_of<'a>(model: &'a Model, stream: &'a model::Stream) -> Option<&'a str> 
 }
 
 fn entities_of<'a>(generator: &'a Generator, named: &mut Vec<&'a str>) {
+    let first = |path: &'a Spanned<String>| path.value.split('.').next();
     match generator {
         Generator::Entity { entity, with, of: None, .. } if with.is_empty() => {
             named.push(&entity.value);
         }
-        Generator::Entity { of: Some(path), .. } | Generator::Attribute { path, .. } => {
-            named.extend(path.value.split('.').next());
-        }
-        Generator::By { cases, default, .. } => {
+        Generator::Entity { of: Some(path), .. }
+        | Generator::Attribute { path, .. }
+        | Generator::LocalTime { zone: path }
+        | Generator::Token { of: Some(path), .. } => named.extend(first(path)),
+        Generator::By { on, cases, default } => {
+            named.extend(first(on));
             let cases = cases.iter().map(|(_, case)| case);
             for case in cases.chain(default.as_deref()) {
                 entities_of(&case.value, named);
             }
         }
-        Generator::When { then, otherwise, .. } => {
+        Generator::When { condition, then, otherwise } => {
+            paths_of(&condition.value, named);
             for case in std::iter::once(then).chain(otherwise) {
                 entities_of(&case.value, named);
             }
         }
+        Generator::Template(template) => {
+            let paths = template.split('{').skip(1);
+            named.extend(paths.filter_map(|path| path.split(['.', ':', '}']).next()));
+        }
+        Generator::Expression(expression) => paths_of(expression, named),
         _ => {}
+    }
+}
+
+fn paths_of<'a>(expression: &'a Expression, named: &mut Vec<&'a str>) {
+    match &expression.kind {
+        ExpressionKind::Path(path) => named.extend(path.split('.').next()),
+        ExpressionKind::Not(inner)
+        | ExpressionKind::Negate(inner)
+        | ExpressionKind::In { value: inner, .. } => paths_of(inner, named),
+        ExpressionKind::Binary { left, right, .. } => {
+            paths_of(left, named);
+            paths_of(right, named);
+        }
+        ExpressionKind::If { condition, then, otherwise } => {
+            for part in [condition, then, otherwise] {
+                paths_of(part, named);
+            }
+        }
+        ExpressionKind::Call { arguments, .. } => {
+            for argument in arguments {
+                paths_of(argument, named);
+            }
+        }
+        ExpressionKind::Number { .. } | ExpressionKind::Text(_) | ExpressionKind::Boolean(_) => {}
     }
 }
 

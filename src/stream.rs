@@ -186,7 +186,8 @@ pub enum Error {
 
 /// The events of a plan as an asynchronous stream of batches, made ahead on threads of its own.
 ///
-/// Batches come in the order of model time, and at most a few are made ahead of the reader. The
+/// Batches come in the order of model time, and at most a few are made ahead of the reader; one in
+/// whose stretch of time nothing happens is empty. The
 /// same plan gives the same events for any number of threads, any size of batches, any window that
 /// contains them and any shards that add up to the whole.
 ///

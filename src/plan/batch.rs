@@ -8,6 +8,9 @@ use super::arrival::CELL_BITS;
 /// Events that a batch has, about, unless told otherwise: a few milliseconds of work.
 pub const BATCH_EVENTS: u32 = 4_096;
 
+/// Ticks of a batch, at most: some milliseconds of work even if nothing happens in them.
+const TICKS_MAX: f64 = 8_640.0;
+
 /// A stretch of model time, cut into equal jobs: some ticks each, or equal parts of one.
 ///
 /// The cut decides how the work is shared, and no byte of it.
@@ -43,7 +46,7 @@ impl Batches {
             reason = "bounded on both sides"
         )]
         let (ticks, parts) =
-            (ratio.clamp(1.0, 1e9) as u64, (1.0 / ratio).clamp(1.0, 65_536.0) as u64);
+            (ratio.clamp(1.0, TICKS_MAX) as u64, (1.0 / ratio).clamp(1.0, 65_536.0) as u64);
         let parts = parts.next_power_of_two().min(1 << CELL_BITS);
         Self { window_us, tick_us, ticks, parts }
     }

@@ -35,6 +35,8 @@ pub struct Population {
     slots: Vec<Slot>,
     rank: Rank,
     group: Alias,
+    /// Groups that weigh something and have no member.
+    empty: usize,
 }
 
 /// The members of one group in one lane.
@@ -126,9 +128,12 @@ impl Population {
                 Rank::Zipf(entries)
             }
         };
-        let group = Alias::new(&group_weights(&slots, groups, dealing.weights));
+        let weights = group_weights(&slots, groups, dealing.weights);
+        let wanted = dealing.weights.iter().filter(|&&weight| weight > 0.0).count();
+        let empty = wanted.saturating_sub(weights.iter().filter(|&&weight| weight > 0.0).count());
+        let group = Alias::new(&weights);
         let lanes = Lanes::new(dealing.lanes);
-        Self { count: dealing.count, lanes, groups, slots, rank, group }
+        Self { count: dealing.count, lanes, groups, slots, rank, group, empty }
     }
 
     /// How many members there are.
@@ -152,6 +157,12 @@ impl Population {
         f64::from(slot.size) / self.count as f64
     }
 
+    /// The greatest share of all members that a lane has.
+    pub fn greatest_lane(&self) -> f64 {
+        let most = in_lane(self.count, 0, self.lanes.count);
+        most as f64 / self.count as f64
+    }
+
     /// The group of a member.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "there are fewer groups than 2^32")]
@@ -168,9 +179,14 @@ impl Population {
         self.group.choose(word)
     }
 
+    /// How many groups weigh something and have no member in any lane.
+    pub fn empty_groups(&self) -> usize {
+        self.empty
+    }
+
     /// A member of a lane and group. `entry` decides the rank, `inside` where it has a range.
     ///
-    /// A group without members in the lane gives the member that lies where it would begin.
+    /// The group must have members in the lane.
     #[inline]
     pub fn pick(&self, lane: u32, group: u32, entry: u32, inside: u32) -> u32 {
         let number = lane as usize * self.groups + group as usize;
@@ -189,12 +205,19 @@ impl Population {
         (slot.base + index).wrapping_mul(self.lanes.count).wrapping_add(lane)
     }
 
-    /// A member of a group in any lane, lanes alike likely.
+    /// A member of a group in any lane: lanes are alike likely, and one without members of the group
+    /// leaves it to the next that has some.
     #[inline]
     pub fn pick_anywhere(&self, words: [u32; 2], group: u32) -> u32 {
         let product = u64::from(words[0]) * u64::from(self.lanes.count);
         #[expect(clippy::cast_possible_truncation, reason = "the two halves of a product")]
-        let (lane, entry) = ((product >> 32) as u32, product as u32);
+        let (mut lane, entry) = ((product >> 32) as u32, product as u32);
+        for _ in 0..self.lanes.count {
+            if self.slots[lane as usize * self.groups + group as usize].size > 0 {
+                break;
+            }
+            lane = if lane + 1 == self.lanes.count { 0 } else { lane + 1 };
+        }
         self.pick(lane, group, entry, words[1])
     }
 }
@@ -342,6 +365,25 @@ mod tests {
                 assert!(u64::from(number) < 10_000);
             }
         }
+    }
+
+    #[test]
+    fn members_picked_anywhere_exist_even_where_lanes_are_empty() {
+        let population = dealing(&[5.0, 1.0, 3.0], 10, Ranks::Uniform);
+        assert_eq!(population.empty_groups(), 0);
+        for draw in 0..5_000 {
+            let [a, b, c, _] = philox([1, 1], [draw, 0, 0, 0]);
+            let number = population.pick_anywhere([a, b], c % 3);
+            assert!(number < 10, "{number}");
+            assert_eq!(population.group_of(number), c % 3);
+        }
+    }
+
+    #[test]
+    fn groups_that_nobody_is_in_are_counted() {
+        let weights = &[1_000.0, 1.0, 0.0, 999.0];
+        let dealing = Dealing { count: 100, lanes: 1, weights, ranks: Ranks::Uniform, key: [3, 4] };
+        assert_eq!(Population::new(&dealing).empty_groups(), 1);
     }
 
     #[test]

@@ -205,15 +205,14 @@ impl<'a> Draft<'a> {
             let Some(kinship) = self.kinships[child].take() else { continue };
             let parents = self.parents[child].and_then(|parent| self.counts[parent]);
             let entity = &self.model.entities[child];
-            if parents.is_some_and(|parents| kinship.count_above_of(count) != parents)
-                && let Some(given) = &entity.count
-            {
+            if parents.is_some_and(|parents| kinship.count_above_of(count) != parents) {
+                let span = entity.count.as_ref().map_or(&entity.span, |count| &count.span);
                 let what = format!(
                     "{count} members of `{}` do not go with {} above at this `each`",
                     entity.name,
                     parents.unwrap_or(0)
                 );
-                self.refuse(&given.span, what, "leave one of the two counts out: it follows");
+                self.refuse(span, what, "leave one of the two counts out: it follows");
             }
             self.kinships[child] = Some(kinship.with_count_below(count));
         }

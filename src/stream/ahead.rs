@@ -72,62 +72,50 @@ impl Ahead {
 
     /// The next batch, waiting for it on this thread.
     pub fn next_blocking(&mut self) -> Option<Result<Batch, Error>> {
-        loop {
-            let shared = Arc::clone(&self.shared);
-            let mut state = shared.lock();
-            loop {
-                if let Some(item) = state.take() {
-                    shared.handed_out.notify_all();
-                    drop(state);
-                    match self.finish(item) {
-                        Some(item) => return item,
-                        None => break,
-                    }
-                }
-                if state.closed {
-                    return None;
-                }
-                state = shared.finished.wait(state).unwrap_or_else(PoisonError::into_inner);
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.lock();
+        let item = loop {
+            if let Some(item) = state.take() {
+                break item;
             }
-        }
+            if state.closed {
+                return None;
+            }
+            state = shared.finished.wait(state).unwrap_or_else(PoisonError::into_inner);
+        };
+        drop(state);
+        shared.handed_out.notify_all();
+        self.finish(item)
     }
 
     /// The next batch, if it is made.
     pub fn poll_next(&mut self, context: &Context<'_>) -> Poll<Option<Result<Batch, Error>>> {
-        loop {
-            let item = {
-                let mut state = self.shared.lock();
-                match state.take() {
-                    Some(item) => item,
-                    None if state.closed => return Poll::Ready(None),
-                    None => {
-                        state.waker = Some(context.waker().clone());
-                        return Poll::Pending;
-                    }
+        let item = {
+            let mut state = self.shared.lock();
+            match state.take() {
+                Some(item) => item,
+                None if state.closed => return Poll::Ready(None),
+                None => {
+                    state.waker = Some(context.waker().clone());
+                    return Poll::Pending;
                 }
-            };
-            self.shared.handed_out.notify_all();
-            if let Some(item) = self.finish(item) {
-                return Poll::Ready(item);
             }
-        }
+        };
+        self.shared.handed_out.notify_all();
+        Poll::Ready(self.finish(item))
     }
 
-    /// Cuts a batch at the run's end; None: nothing is left of it, look at the next.
-    #[expect(clippy::option_option, reason = "the inner one is the end of the stream")]
-    fn finish(
-        &mut self,
-        item: Option<Result<Made, Error>>,
-    ) -> Option<Option<Result<Batch, Error>>> {
+    /// Cuts a batch at the run's end.
+    fn finish(&mut self, item: Option<Result<Made, Error>>) -> Option<Result<Batch, Error>> {
         let Some(result) = item else {
             self.shared.close();
-            return Some(None);
+            return None;
         };
         let Made { mut batch, mut ranks } = match result {
             Ok(made) => made,
             Err(error) => {
                 self.shared.close();
-                return Some(Some(Err(error)));
+                return Some(Err(error));
             }
         };
         if let Some(count) = self.shared.producer.counts() {
@@ -135,7 +123,7 @@ impl Ahead {
             self.issued += ranks.total();
             if left == 0 {
                 self.shared.close();
-                return Some(None);
+                return None;
             }
             if ranks.total() > left {
                 let kept = ranks.own_before(left);
@@ -145,7 +133,7 @@ impl Ahead {
                 batch.digest = self.shared.producer.digest(&batch);
             }
         }
-        (!batch.records.is_empty()).then_some(Some(Ok(batch)))
+        Some(Ok(batch))
     }
 }
 

@@ -278,8 +278,9 @@ impl Output {
                 record.partition = if shape.keyed {
                     partition::of_key(&self.arena[record.key_range()], partitions)
                 } else {
-                    // Without a key events are spread evenly, by who they are.
-                    (low(row.number >> LANE_SHIFT ^ row.number) % partitions).cast_signed()
+                    // Without a key events are spread evenly, by who they are (Fibonacci hashing).
+                    let hash = row.number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+                    low((hash * u64::from(partitions)) >> 32).cast_signed()
                 };
             }
             start = record.value_range().end;

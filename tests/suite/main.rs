@@ -15,5 +15,6 @@ mod golden;
 mod kafka_sink;
 mod live;
 mod payments;
+mod plan;
 mod registry;
 mod sources;

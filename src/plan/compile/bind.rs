@@ -297,6 +297,9 @@ fn suits(schema: &Schema, value: &Value) -> bool {
             Schema::TimestampMicros
                 | Schema::TimestampMillis
                 | Schema::TimestampNanos
+                | Schema::LocalTimestampMicros
+                | Schema::LocalTimestampMillis
+                | Schema::LocalTimestampNanos
                 | Schema::Long
         ),
         Value::Member { .. } => matches!(schema, Schema::String),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::path::nearest;
-use super::value::{Cell, Number, Value, power_of_ten};
+use super::value::{Cell, Number, Value, numbers, power_of_ten};
 use super::{Compiler, Site, text};
 use crate::config::model::{Generator, MixturePart, Parameter, Scalar, Shape};
 use crate::config::{Span, Spanned};
@@ -120,7 +120,11 @@ impl<'a> Compiler<'a> {
             Scalar::Null => Value::Null,
             Scalar::Boolean(value) => Value::Boolean(self.constant(u32::from(*value))),
             Scalar::Integer(value) => Value::Number(Number::constant(*value, 0)),
-            Scalar::Real(value) => Value::Literal(value.to_string()),
+            Scalar::Real(value) => match numbers(&[value.to_string()]) {
+                Ok((values, scale)) => Value::Number(Number::constant(values[0], scale)),
+                // Too fine or too great for a decimal: text, which no number takes.
+                Err(text) => Value::Literal(text),
+            },
             Scalar::Text(text) => Value::Literal(text.clone()),
         };
         value.into()

@@ -74,6 +74,17 @@ impl Compiler<'_> {
         site: Site,
     ) -> Option<Register> {
         let kinds = &self.source.world.kinds;
+        let empty = kinds[entity].picked.empty_groups();
+        if empty > 0 {
+            let (name, count) = (&kinds[entity].entity.name, kinds[entity].count);
+            let what = format!(
+                "{count} members of `{name}` leave {empty} of the {} groups that they are dealt over \
+                 without any, so that not every pick has somebody",
+                kinds[entity].picked.groups()
+            );
+            let help = "raise `count`, or deal by fewer or more even values";
+            return self.refuse(&with[0].0.span, what, help);
+        }
         let mut group: Option<Number> = None;
         for dealt in &kinds[entity].dealt {
             let attribute = &kinds[dealt.entity].entity.attributes[dealt.attribute];

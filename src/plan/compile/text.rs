@@ -68,8 +68,16 @@ impl Compiler<'_> {
                     Number { scale: 0, .. } => {
                         number_piece(number.integer(), spec.unwrap_or_default())
                     }
+                    Number { .. } if spec.is_some() => {
+                        let what = "a decimal is written as it is, without a width or base";
+                        return self.refuse(span, what, "round it, or leave the width out");
+                    }
                     Number { scale, .. } => Piece::Decimal { value: number.integer(), scale },
                 }
+            }
+            Value::Text(_) => {
+                let what = "text that is put together cannot be brought to a width";
+                return self.refuse(span, what, "give its parts their widths");
             }
             other => {
                 let what = format!("text is needed, but this is {}", other.kind());

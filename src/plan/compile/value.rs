@@ -7,6 +7,9 @@ use crate::config::Span;
 use crate::plan::fill::{Integer, Text};
 use crate::plan::program::{Arithmetic, Logic, Operand, Operation, Register, Table, Target, input};
 
+/// The most digits after the point: 10^18 is the greatest power of ten in 64 bits.
+const SCALE_MAX: u8 = 18;
+
 /// A value that may be null in some rows.
 #[derive(Clone, Debug)]
 pub(super) struct Cell {
@@ -113,6 +116,9 @@ impl Compiler<'_> {
         scale: u8,
         span: &Span,
     ) -> Option<Number> {
+        if scale > SCALE_MAX {
+            return self.too_fine(scale, span);
+        }
         let (min, max) = bounds(function, &left, &right);
         let (Ok(min), Ok(max)) = (i64::try_from(min), i64::try_from(max)) else {
             let what = format!("this can reach {max}, but the limit is {} (64 bits)", i64::MAX);
@@ -124,10 +130,18 @@ impl Compiler<'_> {
         Some(Number { operand, min, max, scale })
     }
 
+    fn too_fine<T>(&mut self, scale: u8, span: &Span) -> Option<T> {
+        let what = format!("this has {scale} digits after the point, but the limit is {SCALE_MAX}");
+        self.refuse(span, what, "round a part of it with round(…, digits)")
+    }
+
     /// The same number with more digits after the point.
     pub(super) fn rescale(&mut self, number: Number, scale: u8, span: &Span) -> Option<Number> {
         if number.scale >= scale {
             return Some(number);
+        }
+        if scale > SCALE_MAX {
+            return self.too_fine(scale, span);
         }
         let factor = power_of_ten(scale - number.scale);
         if let Operand::Constant(value) = number.operand
@@ -212,7 +226,7 @@ impl Compiler<'_> {
 
 /// 10 to a power of at most 18.
 pub(super) fn power_of_ten(power: u8) -> i64 {
-    10_i64.pow(u32::from(power.min(18)))
+    10_i64.pow(u32::from(power.min(SCALE_MAX)))
 }
 
 /// Texts as numbers with the same count of digits after the point, or the first that is none.

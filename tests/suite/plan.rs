@@ -1,0 +1,75 @@
+//! What only shows when a model is compiled is refused there, with its place and the way out.
+
+use std::path::PathBuf;
+
+use tidegate::config::{self, ModelSource, Overrides, Refused};
+use tidegate::plan::{Inputs, Plan};
+
+/// The refusal of the built-in payments with these keys set, as a user reads it.
+fn refusal(settings: &[&str]) -> String {
+    let flags =
+        settings.iter().map(|written| config::Override::assignment("--set", written).unwrap());
+    let overrides = Overrides { flags: flags.collect(), ..Overrides::default() };
+    let payments = ModelSource::named("payments");
+    let configuration = config::read(&payments, &overrides, &|_| None).unwrap();
+    let mistakes = Plan::compile(&configuration.model, &Inputs::default()).unwrap_err();
+    Refused::new(configuration.source, mistakes).render(false)
+}
+
+/// The refusal of a model of one stream with a value that is compiled.
+fn refusal_of(value: &str) -> String {
+    let text = format!(
+        "start = \"2026-03-02T00:00:00Z\"\n[traffic]\nrate = \"10/s\"\n[streams.s]\ntopic = \"t\"\n\
+         schema = \"Event.avsc\"\n[streams.s.let]\nv = {value}\n[streams.s.fields]\nid = \"identity\"\n"
+    );
+    let directory = tempfile::tempdir().unwrap();
+    let schema = r#"{"type":"record","name":"Event","fields":[{"name":"id","type":"string"}]}"#;
+    std::fs::write(directory.path().join("Event.avsc"), schema).unwrap();
+    let directory = PathBuf::from(directory.path());
+    let source = ModelSource::Text { name: "model.toml".to_owned(), directory, text };
+    let configuration = config::read(&source, &Overrides::default(), &|_| None).unwrap();
+    let mistakes = Plan::compile(&configuration.model, &Inputs::default()).unwrap_err();
+    Refused::new(configuration.source, mistakes).render(false)
+}
+
+#[test]
+fn more_events_than_positions_can_number_are_refused() {
+    let said = refusal(&["traffic.rate=\"50k/s\"", "lanes=1", "tick=\"10s\""]);
+    assert!(said.contains("the limit is 250000") && said.contains("raise `lanes`"), "{said}");
+}
+
+#[test]
+fn curves_that_are_never_above_zero_together_are_refused() {
+    let day = format!("hours=[1{}]", ", 0".repeat(23));
+    let night = format!("hours=[0, 1{}]", ", 0".repeat(22));
+    let said = refusal(&[
+        &format!("curves.day={{{day}}}"),
+        &format!("curves.night={{{night}}}"),
+        "traffic.curves=[\"day\", \"night\"]",
+    ]);
+    assert!(said.contains("0 in every hour"), "{said}");
+}
+
+#[test]
+fn groups_without_a_member_are_refused_where_somebody_is_picked_of_them() {
+    let said = refusal(&["entities.merchant.count=10000"]);
+    assert!(said.contains("2998 of the 9996 groups") && said.contains("raise `count`"), "{said}");
+}
+
+#[test]
+fn decimals_finer_than_64_bits_hold_are_refused() {
+    let said = refusal_of("{ expression = \"0.012345678 * 0.012345678 * 0.25 + 1\" }");
+    assert!(said.contains("the limit is 18") && said.contains("model.toml:8"), "{said}");
+}
+
+#[test]
+fn a_divisor_that_can_be_zero_is_refused() {
+    let said = refusal_of("{ expression = \"10 / (1 - 1)\" }");
+    assert!(said.contains("the divisor can be 0"), "{said}");
+}
+
+#[test]
+fn a_value_that_goes_round_in_a_circle_is_refused() {
+    let said = refusal_of("{ expression = \"v + 1\" }");
+    assert!(said.contains("refers to itself"), "{said}");
+}
