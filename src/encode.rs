@@ -4,7 +4,6 @@
 //! the schema and compiled by [`avro::Encoder`], which writes rows straight into one arena.
 
 pub mod avro;
-pub mod identity;
 pub mod json;
 pub mod partition;
 pub mod registry;
