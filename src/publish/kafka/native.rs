@@ -7,6 +7,7 @@
 
 pub(super) mod admin;
 pub(super) mod configuration;
+pub(super) mod raw_code;
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, c_char, c_int};
@@ -174,7 +175,7 @@ impl Client {
                     Event::Deliveries
                 }
                 c::RD_KAFKA_EVENT_ERROR => Event::Error {
-                    code: c::rd_kafka_event_error(event.as_ptr()) as i32,
+                    code: raw_code::rd_kafka_event_error(event.as_ptr()),
                     text: text(c::rd_kafka_event_error_string(event.as_ptr())),
                     fatal: c::rd_kafka_event_error_is_fatal(event.as_ptr()) != 0,
                 },
@@ -192,14 +193,22 @@ impl Client {
         let mut found: *const c::rd_kafka_metadata = ptr::null();
         // SAFETY: the handle is alive; what is found is read and destroyed here.
         unsafe {
-            let failed =
-                c::rd_kafka_metadata(self.raw(), 0, ptr::null_mut(), &raw mut found, timeout_ms);
-            if failed as i32 != 0 {
-                return Err(failed as i32);
+            let failed = raw_code::rd_kafka_metadata(
+                self.raw(),
+                0,
+                ptr::null_mut(),
+                &raw mut found,
+                timeout_ms,
+            );
+            if failed != 0 {
+                return Err(failed);
             }
-            let topics = slice((*found).topics, (*found).topic_cnt);
-            let by_name: BTreeMap<String, Result<u32, i32>> =
-                topics.iter().map(|topic| (text(topic.topic), partitions(topic))).collect();
+            let topics = (*found).topics.cast_const();
+            let topic_count = usize::try_from((*found).topic_cnt).unwrap_or(0);
+            let by_name: BTreeMap<String, Result<u32, i32>> = (0..topic_count)
+                .map(|index| topics.add(index))
+                .map(|topic| (text((*topic).topic), partitions(topic)))
+                .collect();
             c::rd_kafka_metadata_destroy(found);
             let missing = Err(code::UNKNOWN_TOPIC);
             let names =
@@ -213,10 +222,15 @@ impl Client {
         let mut found: *const c::rd_kafka_metadata = ptr::null();
         // SAFETY: as in `metadata`.
         unsafe {
-            let failed =
-                c::rd_kafka_metadata(self.raw(), 0, ptr::null_mut(), &raw mut found, timeout_ms);
-            if failed as i32 != 0 {
-                return Err(failed as i32);
+            let failed = raw_code::rd_kafka_metadata(
+                self.raw(),
+                0,
+                ptr::null_mut(),
+                &raw mut found,
+                timeout_ms,
+            );
+            if failed != 0 {
+                return Err(failed);
             }
             let brokers = slice((*found).brokers, (*found).broker_cnt);
             let first = brokers.first().map(|broker| broker.id);
@@ -245,7 +259,7 @@ impl Client {
         let mut buffer = [0; TEXT_BYTES];
         // SAFETY: the handle is alive; the buffer is as long as said.
         let code =
-            unsafe { c::rd_kafka_fatal_error(self.raw(), buffer.as_mut_ptr(), TEXT_BYTES) as i32 };
+            unsafe { raw_code::rd_kafka_fatal_error(self.raw(), buffer.as_mut_ptr(), TEXT_BYTES) };
         (code != 0).then(|| (code, buffer_text(&buffer)))
     }
 }
@@ -295,12 +309,23 @@ unsafe fn read_deliveries(event: NonNull<c::rd_kafka_event_t>, deliveries: &mut 
         };
         deliveries.extend(messages[..count].iter().map(|&message| {
             // SAFETY: as above.
-            let message = unsafe { &*message };
-            let (code, partition) = (message.err as i32, message.partition);
-            Delivery { opaque: message._private as u64, code, partition }
+            unsafe { delivery(message) }
         }));
         if count < RECEIPT_CHUNK {
             return;
+        }
+    }
+}
+
+/// # Safety
+/// `message` is alive.
+unsafe fn delivery(message: *const c::rd_kafka_message_t) -> Delivery {
+    // SAFETY: as the caller says. No reference is made to the whole, whose code may be unknown.
+    unsafe {
+        Delivery {
+            opaque: (*message)._private as u64,
+            code: raw_code::read(&raw const (*message).err),
+            partition: (*message).partition,
         }
     }
 }
@@ -316,9 +341,14 @@ unsafe fn read_log(event: NonNull<c::rd_kafka_event_t>) -> Event {
     }
 }
 
-fn partitions(topic: &c::rd_kafka_metadata_topic) -> Result<u32, i32> {
-    let count = u32::try_from(topic.partition_cnt).unwrap_or(0);
-    if topic.err as i32 == 0 && count > 0 { Ok(count) } else { Err(topic.err as i32) }
+/// # Safety
+/// `topic` is alive.
+unsafe fn partitions(topic: *const c::rd_kafka_metadata_topic) -> Result<u32, i32> {
+    // SAFETY: as in `delivery`.
+    let (code, count) =
+        unsafe { (raw_code::read(&raw const (*topic).err), (*topic).partition_cnt) };
+    let count = u32::try_from(count).unwrap_or(0);
+    if code == 0 && count > 0 { Ok(count) } else { Err(code) }
 }
 
 /// # Safety
@@ -347,4 +377,42 @@ fn buffer_text(buffer: &[c_char; TEXT_BYTES]) -> String {
 
 fn c_string(value: &str) -> Result<CString, String> {
     CString::new(value).map_err(|_| "a zero byte cannot be given to Kafka".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::MaybeUninit;
+
+    use super::*;
+
+    /// No code of Kafka, nor of the library.
+    const CODE_OF_TOMORROW: i32 = 9_999;
+
+    #[test]
+    fn a_receipt_with_a_code_that_the_library_does_not_know_keeps_it() {
+        let mut message = MaybeUninit::<c::rd_kafka_message_t>::zeroed();
+        let message = message.as_mut_ptr();
+        // SAFETY: all fields may be zero; none is read as more than it is.
+        let read = unsafe {
+            (&raw mut (*message).err).cast::<i32>().write(CODE_OF_TOMORROW);
+            (*message).partition = 7;
+            (*message)._private = ptr::without_provenance_mut(5);
+            delivery(message)
+        };
+        assert_eq!((read.opaque, read.code, read.partition), (5, CODE_OF_TOMORROW, 7));
+        assert_eq!(reason(read.code), "unknown");
+    }
+
+    #[test]
+    fn a_topic_with_a_code_that_the_library_does_not_know_keeps_it() {
+        let mut topic = MaybeUninit::<c::rd_kafka_metadata_topic>::zeroed();
+        let topic = topic.as_mut_ptr();
+        // SAFETY: as above.
+        unsafe {
+            (*topic).partition_cnt = 3;
+            assert_eq!(partitions(topic), Ok(3));
+            (&raw mut (*topic).err).cast::<i32>().write(CODE_OF_TOMORROW);
+            assert_eq!(partitions(topic), Err(CODE_OF_TOMORROW));
+        }
+    }
 }

@@ -148,19 +148,6 @@ pub enum Error {
         /// The topic.
         topic: String,
     },
-    /// Records larger than the topic takes.
-    #[error(
-        "records for the topic `{topic}` can have {largest} bytes, but it takes {limit} \
-         (`max.message.bytes`); raise the topic's limit or shorten the fields"
-    )]
-    RecordTooLarge {
-        /// The topic.
-        topic: String,
-        /// The largest record, in bytes, with what Kafka adds to it.
-        largest: u64,
-        /// The topic's limit, in bytes.
-        limit: u64,
-    },
     /// Event times outside what the topic takes.
     #[error(
         "`timestamp = \"event\"`: the topic `{topic}` {verdict} event times {direction} than \

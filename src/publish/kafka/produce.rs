@@ -16,7 +16,7 @@ use std::time::Duration;
 use rdkafka::bindings as c;
 use rdkafka::types::RDKafkaRespErr as Code;
 
-use super::native::{Client, Delivery, code};
+use super::native::{Client, Delivery, code, raw_code};
 use super::options::Timestamp;
 use crate::publish::{Schedule, Slice};
 use crate::stream::Record;
@@ -316,7 +316,9 @@ impl Producer {
         }
         // From the first that finds the queue full, all are left over; any other is refused alone.
         for message in messages.iter() {
-            match message.err as i32 {
+            // A topic's error is the broker's, so its code may be one that the enum lacks.
+            // SAFETY: the field is one of a message of ours.
+            match unsafe { raw_code::read(&raw const message.err) } {
                 0 => {}
                 code::QUEUE_FULL => return false,
                 code => refused.push(Delivery {
@@ -387,7 +389,7 @@ impl Producer {
             if error.is_null() {
                 return 0;
             }
-            let code = c::rd_kafka_error_code(error) as i32;
+            let code = raw_code::rd_kafka_error_code(error);
             c::rd_kafka_error_destroy(error);
             code
         }

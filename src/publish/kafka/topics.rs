@@ -12,9 +12,6 @@ use super::problem::{Complaints, Error};
 use super::sink::{TRY_MS, note};
 use crate::clock::Clock;
 
-/// What Kafka adds to a record that is alone in its batch, at most, in bytes.
-const BATCH_OVERHEAD_BYTES: u64 = 100;
-
 /// How long one wait for an answer lasts before complaints are looked at.
 const WAIT_MS: i32 = 50;
 
@@ -29,8 +26,6 @@ pub struct Need {
     pub replicas: Option<u16>,
     /// Configuration, if it is to be made.
     pub config: Vec<(String, String)>,
-    /// The largest record that the run can make (key, value and headers), in bytes, if known.
-    pub record_bytes_max: Option<u64>,
     /// The event times of the run, in microseconds since the Unix epoch, if they are known.
     pub event_times_us: Option<Range<i64>>,
 }
@@ -234,6 +229,9 @@ impl Topics {
 
 /// Checks that the topics take what a run sends; `now_us` is the wall clock, in microseconds since
 /// the Unix epoch. `states` are those that [`Topics::inspect`] gave for the names of `needs`.
+///
+/// Sizes of records are not looked at: they are known once a record is made, and one that is too
+/// large for its topic then fails alone, as `msg_size_too_large`.
 pub fn check(
     states: &[TopicState],
     needs: &[Need],
@@ -250,21 +248,9 @@ pub fn check(
         if state.writable == Some(false) {
             return Err(Error::NotAuthorised { topic: need.name.clone() });
         }
-        check_size(state, need)?;
         if timestamp == Timestamp::Event && state.timestamps == Some(TimestampType::CreateTime) {
             check_times(state, need, now_us)?;
         }
-    }
-    Ok(())
-}
-
-fn check_size(state: &TopicState, need: &Need) -> Result<(), Error> {
-    let (Some(record), Some(limit)) = (need.record_bytes_max, state.record_bytes_max) else {
-        return Ok(());
-    };
-    let largest = record + BATCH_OVERHEAD_BYTES;
-    if largest > limit {
-        return Err(Error::RecordTooLarge { topic: need.name.clone(), largest, limit });
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::ptr::{self, NonNull};
 
 use rdkafka::bindings as c;
 
-use super::{Client, TEXT_BYTES, c_string, code, text};
+use super::{Client, TEXT_BYTES, c_string, code, raw_code, text};
 
 /// An answer with librdkafka's code and text for what went wrong.
 pub(in super::super) type Answer<T> = Result<T, (i32, String)>;
@@ -74,7 +74,7 @@ impl<T> Pending<'_, T> {
         // SAFETY: the queue is alive; the event is read and destroyed here.
         unsafe {
             let event = NonNull::new(c::rd_kafka_queue_poll(self.queue.raw, timeout_ms))?;
-            let failed = c::rd_kafka_event_error(event.as_ptr()) as i32;
+            let failed = raw_code::rd_kafka_event_error(event.as_ptr());
             let answer = if failed == 0 {
                 Ok((self.read)(event.as_ptr()))
             } else {
@@ -271,7 +271,7 @@ unsafe fn described(topic: *const c::rd_kafka_TopicDescription_t) -> Answer<Desc
     // SAFETY: as the caller says.
     unsafe {
         let error = c::rd_kafka_TopicDescription_error(topic);
-        let failed = c::rd_kafka_error_code(error) as i32;
+        let failed = raw_code::rd_kafka_error_code(error);
         if failed != 0 {
             return Err((failed, text(c::rd_kafka_error_string(error))));
         }
@@ -302,7 +302,7 @@ unsafe fn entries(topic: *const c::rd_kafka_ConfigResource_t) -> Answer<Entries>
     let mut count = 0;
     // SAFETY: as the caller says.
     unsafe {
-        let failed = c::rd_kafka_ConfigResource_error(topic) as i32;
+        let failed = raw_code::rd_kafka_ConfigResource_error(topic);
         if failed != 0 {
             return Err((failed, text(c::rd_kafka_ConfigResource_error_string(topic))));
         }
@@ -321,7 +321,7 @@ fn read_created(event: *mut c::rd_kafka_event_t) -> Created {
         let result = c::rd_kafka_event_CreateTopics_result(event);
         let topics = c::rd_kafka_CreateTopics_result_topics(result, &raw mut count);
         let created = |&topic| {
-            let failed = c::rd_kafka_topic_result_error(topic) as i32;
+            let failed = raw_code::rd_kafka_topic_result_error(topic);
             let made = failed == 0 || failed == code::TOPIC_EXISTS;
             let reason = || (failed, text(c::rd_kafka_topic_result_error_string(topic)));
             (text(c::rd_kafka_topic_result_name(topic)), if made { Ok(()) } else { Err(reason()) })
