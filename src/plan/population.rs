@@ -87,7 +87,8 @@ impl Population {
     /// A population that is dealt out by its own numbers.
     pub fn new(dealing: &Dealing<'_>) -> Self {
         let bounds = bounds(dealing.weights);
-        Self::with_bases(dealing, |lane, group, size| {
+        let size = |lane| in_lane(dealing.count, u64::from(lane), dealing.lanes);
+        Self::with_bases(dealing, size, |lane, group, size| {
             // Bit-reversed lanes shift the ranges evenly, however many lanes there are.
             let shift = u64::from(lane.reverse_bits());
             let scaled = u128::from(bounds[group]) * u128::from(size) + u128::from(shift);
@@ -95,12 +96,17 @@ impl Population {
         })
     }
 
-    /// A population whose groups begin where `base` says: of (lane, group, members in the lane).
-    pub fn with_bases(dealing: &Dealing<'_>, base: impl Fn(u32, usize, u64) -> u64) -> Self {
+    /// A population with `size(lane)` members in each lane, whose groups begin where `base` says: of
+    /// (lane, group, members in the lane).
+    pub fn with_bases(
+        dealing: &Dealing<'_>,
+        size: impl Fn(u32) -> u64,
+        base: impl Fn(u32, usize, u64) -> u64,
+    ) -> Self {
         let groups = dealing.weights.len().max(1);
         let mut slots = Vec::with_capacity(groups * dealing.lanes as usize);
         for lane in 0..dealing.lanes {
-            let size = in_lane(dealing.count, u64::from(lane), dealing.lanes);
+            let size = size(lane);
             let at = |group| if group == 0 { 0 } else { base(lane, group, size).min(size) };
             for group in 0..groups {
                 let end = if group + 1 == groups { size } else { at(group + 1) };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::family::Kinship;
+use super::family::{Kinship, in_lane};
 use super::population::{Dealing, Population, Ranks};
 use crate::config::model::{Entity, Generator, Model, Popularity, Spread, Table};
 use crate::config::{Mistake, Span};
@@ -61,6 +61,8 @@ struct Draft<'a> {
     parents: Vec<Option<usize>>,
     lanes: Vec<u32>,
     counts: Vec<Option<u64>>,
+    /// Whether an entity's members follow from those above: then each lane has as many as they need.
+    follows: Vec<bool>,
     kinships: Vec<Option<Kinship>>,
     mistakes: Vec<Mistake>,
 }
@@ -110,6 +112,7 @@ impl<'a> Draft<'a> {
             parents,
             lanes: Vec::new(),
             counts: vec![None; model.entities.len()],
+            follows: vec![false; model.entities.len()],
             kinships: Vec::new(),
             mistakes: Vec::new(),
         };
@@ -193,15 +196,17 @@ impl<'a> Draft<'a> {
                     (None, Some(count)) => {
                         self.counts[parent] = Some(kinship.count_above_of(count));
                     }
-                    (Some(count), None) => {
-                        self.counts[child] = Some(kinship.count_below_of(count));
+                    (Some(_), None) => {
+                        self.follows[child] = true;
+                        let lanes = 0..self.lanes[child];
+                        self.counts[child] = Some(lanes.map(|lane| self.size(child, lane)).sum());
                     }
                     _ => {}
                 }
             }
         }
         for child in 0..self.counts.len() {
-            let Some(count) = self.counts[child] else { continue };
+            let Some(count) = self.counts[child].filter(|_| !self.follows[child]) else { continue };
             let Some(kinship) = self.kinships[child].take() else { continue };
             let parents = self.parents[child].and_then(|parent| self.counts[parent]);
             let entity = &self.model.entities[child];
@@ -215,6 +220,16 @@ impl<'a> Draft<'a> {
                 self.refuse(span, what, "leave one of the two counts out: it follows");
             }
             self.kinships[child] = Some(kinship.with_count_below(count));
+        }
+    }
+
+    /// How many members of an entity are in a lane.
+    fn size(&self, number: usize, lane: u32) -> u64 {
+        match (self.parents[number], &self.kinships[number]) {
+            (Some(parent), Some(kinship)) if self.follows[number] => {
+                kinship.first_child(self.size(parent, lane))
+            }
+            _ => in_lane(self.counts[number].unwrap_or(0), u64::from(lane), self.lanes[number]),
         }
     }
 
@@ -245,7 +260,8 @@ impl<'a> Draft<'a> {
                 return Arc::new(Population::new(&dealing));
             }
             let top = self.top_population(root, &weights);
-            Arc::new(Population::with_bases(&dealing, |lane, group, _| {
+            let size = |lane| self.size(number, lane);
+            Arc::new(Population::with_bases(&dealing, size, |lane, group, _| {
                 self.descend(number, root, top.group_base(lane, group))
             }))
         };

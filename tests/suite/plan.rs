@@ -63,6 +63,20 @@ fn decimals_finer_than_64_bits_hold_are_refused() {
 }
 
 #[test]
+fn families_of_any_size_are_whole() {
+    for rate in ["2M/day", "1/s", "17/s", "1234/s"] {
+        let overrides = Overrides {
+            flags: vec![config::Override::flag("--rate", "traffic.rate", rate)],
+            ..Overrides::default()
+        };
+        let payments = ModelSource::named("payments");
+        let model = config::read(&payments, &overrides, &|_| None).unwrap().model;
+        let plan = Plan::compile(&model, &Inputs::default());
+        assert!(plan.is_ok(), "{rate}: {:?}", plan.err());
+    }
+}
+
+#[test]
 fn a_divisor_that_can_be_zero_is_refused() {
     let said = refusal_of("{ expression = \"10 / (1 - 1)\" }");
     assert!(said.contains("the divisor can be 0"), "{said}");
