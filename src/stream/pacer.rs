@@ -155,7 +155,7 @@ impl Patience<'_> {
 
     /// Whether a sink that is full is waited for no longer.
     fn is_over(&self) -> bool {
-        self.control.is_giving_up() || self.left().is_zero()
+        self.control.is_giving_up() || self.control.is_draining() && self.left().is_zero()
     }
 }
 
@@ -445,6 +445,18 @@ mod tests {
         assert!(result.is_ok());
         let waited_ms = (clock.now_ns() - begun_ns) / 1_000_000 - 70;
         assert!((1_000..1_200).contains(&waited_ms), "{waited_ms} ms for a drain of 1 s");
+    }
+
+    #[test]
+    fn a_drain_of_no_time_does_not_give_up_before_it_begins() {
+        let clock = Clock::manual(ANCHOR_NS);
+        let options = Options { drain: Duration::ZERO, ..options(&clock, Speed::Max) };
+        let control = Control::default();
+        let patience =
+            Patience { control: &control, options: &options, draining_since_ns: Cell::new(None) };
+        assert!(!patience.is_over(), "nothing is draining");
+        control.drain();
+        assert!(patience.is_over());
     }
 
     #[test]
