@@ -175,7 +175,9 @@ pub(super) fn apply(root: &mut Node, source: &mut Source, overrides: &Overrides)
     flatten_properties(root);
     for entry in root.entries().unwrap_or_default() {
         if matches!(entry.key.as_str(), "sink" | "registry") {
-            secret::places(&entry.key, &entry.node).into_iter().for_each(|it| source.mask(it));
+            for place in secret::places(&entry.key, &entry.node) {
+                source.mask(place);
+            }
         }
     }
     let all = overrides.variables.iter().chain(&overrides.flags);
@@ -227,7 +229,9 @@ fn put(root: &mut Node, source: &mut Source, one: &Override) -> Result<(), Mista
     let base = source.add(PieceKind::Override, one.origin.clone(), one.written.clone());
     let value_base = base + one.value_at;
     let node = raw::parse_value(one.value(), value_base);
-    one.secrets(&node).into_iter().for_each(|it| source.mask(it));
+    for place in one.secrets(&node) {
+        source.mask(place);
+    }
     let key_span: Span =
         if one.value_at > 0 { base..value_base - 1 } else { base..base + one.written.len() };
     let Some((last, above)) = one.path.split_last() else { return Ok(()) };

@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::input::Files;
 use super::overrides::is_reference;
 use super::raw::{Entry, Kind, Node};
-use super::secret::is_secret_name;
 use super::source::{PieceKind, Source};
 use super::units::{self, Unreadable};
 use super::{Mistake, Span, Spanned, input, suggest};
