@@ -146,8 +146,9 @@ impl Prepared {
                 // So does what is wrong with the model.
                 plan::of_model(&configuration)?;
                 let registry = configuration.settings.registry.as_ref();
-                schema::at_registry(&configuration.model, registry.ok_or(Error::NoRegistry)?)
-                    .await?
+                let registry = registry.ok_or(Error::NoRegistry)?;
+                let skips = |stream: &str| request.skips(stream);
+                schema::at_registry(&configuration.model, registry, &skips).await?
             }
             Destination::Stdout | Destination::Null => schema::of_model(&configuration.model)?,
         };
@@ -188,7 +189,7 @@ impl Prepared {
 
     fn open_sink(&self, tally: &Arc<Tally>) -> Result<sink::Opened, Error> {
         sink::open(&sink::Ask {
-            destination: self.request.destination,
+            request: &self.request,
             configuration: &self.configuration,
             plan: &self.plan,
             streams: self.sent().count(),
@@ -261,7 +262,7 @@ impl Opened {
 
 /// Starts the Kafka and the registry of the quickstart, and points the settings at them.
 fn start_embedded(configuration: &mut Configuration) -> Result<Embedded, Error> {
-    let needs = broker::needs(&configuration.model);
+    let needs = broker::needs(&configuration.model, &|_| false);
     let topics: Vec<embedded::Topic> = needs
         .iter()
         .map(|need| embedded::Topic {
