@@ -1,5 +1,6 @@
 //! Opening the sink of a run.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::Error;
@@ -86,10 +87,8 @@ fn open_kafka(ask: &Ask<'_>, receiver: Arc<dyn Receiver>) -> Result<Opened, Erro
     let settings = &ask.configuration.settings;
     let options = broker::options(settings)?;
     let mut needs = broker::needs(&ask.configuration.model, &|stream| ask.request.skips(stream));
-    if let Some(until_us) = ask.window.until_us {
-        for need in &mut needs {
-            need.event_times_us = Some(ask.window.from_us..until_us);
-        }
+    for need in &mut needs {
+        need.event_times_us = Some(event_times_us(ask.window));
     }
     let create = settings.run.create_topics;
     let states = broker::prepare_topics(&options, &needs, create, ask.clock)?;
@@ -110,4 +109,22 @@ fn open_kafka(ask: &Ask<'_>, receiver: Arc<dyn Receiver>) -> Result<Opened, Erro
     let kind = if embedded { "the embedded Kafka" } else { "Kafka" };
     let target = format!("{kind} at {}", options.servers());
     Ok(Opened { sink: Box::new(sink), partitions, target })
+}
+
+/// The event times that are known beforehand: without an end, that of the first event.
+fn event_times_us(window: &Window) -> Range<i64> {
+    window.from_us..window.until_us.unwrap_or(window.from_us)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_an_end_the_first_event_time_is_known_all_the_same() {
+        let mut window = Window { from_us: 5, until_us: None, count: None, wall: None };
+        assert_eq!(event_times_us(&window), 5..5);
+        window.until_us = Some(9);
+        assert_eq!(event_times_us(&window), 5..9);
+    }
 }
