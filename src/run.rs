@@ -247,9 +247,10 @@ impl Opened {
         let (ended, stopped) = prepared.watch(flow, &tally, &mut signals, listener).await;
         let wall = Duration::from_nanos((clock.now_ns() - begun_ns).max(0).unsigned_abs());
         let total = tally.total();
-        let over = Over { stopped, wall, digest: ended.outcome.digest, place: place.as_ref() };
+        let digest = ended.outcome.and_then(|outcome| outcome.digest);
+        let over = Over { stopped, wall, digest, place: place.as_ref() };
         let report = prepared.report(&total, &over);
-        let error = ended.error.or_else(|| miscounted(&report, ended.outcome.unacknowledged));
+        let error = ended.error.or_else(|| miscounted(&report, ended.outcome?.unacknowledged));
         let error = error.or_else(|| prepared.undelivered(&report));
         if let Some(place) = &place {
             record.repeat.clone_from(&report.about.repeat);

@@ -47,7 +47,9 @@ impl Prepared {
                 ended = flow.ended() => {
                     let stopped = match &ended.error {
                         Some(_) => Stopped::Error,
-                        None if ended.outcome.unacknowledged > 0 => Stopped::GivenUp,
+                        None if ended.outcome.is_none_or(|it| it.unacknowledged > 0) => {
+                            Stopped::GivenUp
+                        }
                         None if signalled => Stopped::Signal,
                         None => Stopped::End,
                     };
@@ -71,7 +73,7 @@ impl Prepared {
                     left_behind.as_mut().reset(Instant::now() + drain + GIVE_UP_WITHIN);
                     stopping = true;
                 }
-                () = &mut left_behind, if stopping => return (flow.left(tally), Stopped::GivenUp),
+                () = &mut left_behind, if stopping => return (flow.left(), Stopped::GivenUp),
                 _ = glances.tick() => {
                     let now_ns = self.clock.now_ns();
                     let glance = tally.glance();
