@@ -333,13 +333,17 @@ impl Sink for Watched {
         patience: Duration,
         give_up: &dyn Fn() -> bool,
     ) -> Result<Unacknowledged, publish::Error> {
-        let unacknowledged = self.sink.flush(patience, give_up)?;
+        let flushed = self.sink.flush(patience, give_up);
+        let unacknowledged = match &flushed {
+            Ok(unacknowledged) => unacknowledged.0,
+            Err(_) => self.sink.in_flight(),
+        };
         if let Some(slice) = self.failed.take() {
-            let taken = self.tally.taken_before_failure(unacknowledged.0);
+            let taken = self.tally.taken_before_failure(unacknowledged);
             let taken = usize::try_from(taken).unwrap_or(usize::MAX).min(slice.records.len());
             self.tally.count_issued(&slice, taken);
         }
-        Ok(unacknowledged)
+        flushed
     }
 
     fn in_flight(&self) -> u64 {

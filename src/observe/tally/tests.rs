@@ -9,6 +9,7 @@ struct Limited {
     room: usize,
     tally: Arc<Tally>,
     then: fn() -> Result<usize, publish::Error>,
+    flushed: Result<u64, ()>,
 }
 
 impl Sink for Limited {
@@ -31,12 +32,17 @@ impl Sink for Limited {
         _: Duration,
         _: &dyn Fn() -> bool,
     ) -> Result<Unacknowledged, publish::Error> {
-        Ok(Unacknowledged(0))
+        self.flushed.map(Unacknowledged).map_err(closed)
     }
 
     fn in_flight(&self) -> u64 {
         0
     }
+}
+
+fn closed((): ()) -> publish::Error {
+    let source = std::io::ErrorKind::BrokenPipe.into();
+    publish::Error::Write { target: "stdout".into(), source }
 }
 
 fn slice(count: usize, clock_ns: i64) -> Slice {
@@ -73,8 +79,12 @@ fn tally(clock: &Clock) -> Arc<Tally> {
 fn every_event_is_counted_once_for_its_stream() {
     let clock = Clock::manual(10_000_000);
     let tally = tally(&clock);
-    let sink =
-        Limited { room: 1_000, tally: Arc::clone(&tally), then: || unreachable!("there is room") };
+    let sink = Limited {
+        room: 1_000,
+        tally: Arc::clone(&tally),
+        then: || unreachable!("there is room"),
+        flushed: Ok(0),
+    };
     let mut sink = Watched::new(Box::new(sink), Arc::clone(&tally));
     assert_eq!(sink.publish(&slice(100, 0), &|| false).unwrap(), 100);
     let glance = tally.glance();
@@ -94,7 +104,7 @@ fn every_event_is_counted_once_for_its_stream() {
 fn lag_is_from_the_intended_time_to_the_end_of_the_hand_over() {
     let clock = Clock::manual(10_000_000);
     let tally = tally(&clock);
-    let sink = Limited { room: 10, tally: Arc::clone(&tally), then: || Ok(0) };
+    let sink = Limited { room: 10, tally: Arc::clone(&tally), then: || Ok(0), flushed: Ok(0) };
     let mut sink = Watched::new(Box::new(sink), Arc::clone(&tally));
     sink.publish(&slice(1, 0), &|| false).unwrap();
     assert_eq!(tally.glance().lag, Duration::from_millis(9));
@@ -106,8 +116,12 @@ fn lag_is_from_the_intended_time_to_the_end_of_the_hand_over() {
 fn the_first_records_of_a_long_slice_are_later_than_its_last() {
     let clock = Clock::manual(101_000_000);
     let tally = tally(&clock);
-    let sink =
-        Limited { room: 99_000, tally: Arc::clone(&tally), then: || unreachable!("there is room") };
+    let sink = Limited {
+        room: 99_000,
+        tally: Arc::clone(&tally),
+        then: || unreachable!("there is room"),
+        flushed: Ok(0),
+    };
     let mut sink = Watched::new(Box::new(sink), Arc::clone(&tally));
     // Due from 1 ms to 81 ms, all handed over at 101 ms.
     sink.publish(&slice(80_000, 0), &|| false).unwrap();
@@ -119,18 +133,17 @@ fn the_first_records_of_a_long_slice_are_later_than_its_last() {
 
 #[test]
 fn what_a_sink_took_before_it_failed_is_issued() {
-    let clock = Clock::manual(10_000_000);
-    let tally = tally(&clock);
-    let failure = || {
-        let source = std::io::ErrorKind::BrokenPipe.into();
-        Err(publish::Error::Write { target: "stdout".into(), source })
-    };
-    let sink = Limited { room: 42, tally: Arc::clone(&tally), then: failure };
-    let mut sink = Watched::new(Box::new(sink), Arc::clone(&tally));
-    assert!(sink.publish(&slice(100, 0), &|| false).is_err());
-    sink.flush(Duration::ZERO, &|| false).unwrap();
-    let glance = tally.glance();
-    assert_eq!((glance.issued, glance.delivered + glance.failed), (42, 42));
+    for flushed in [Ok(0), Err(())] {
+        let clock = Clock::manual(10_000_000);
+        let tally = tally(&clock);
+        let then = || Err(closed(()));
+        let sink = Limited { room: 42, tally: Arc::clone(&tally), then, flushed };
+        let mut sink = Watched::new(Box::new(sink), Arc::clone(&tally));
+        assert!(sink.publish(&slice(100, 0), &|| false).is_err());
+        assert_eq!(sink.flush(Duration::ZERO, &|| false).is_ok(), flushed.is_ok());
+        let glance = tally.glance();
+        assert_eq!((glance.issued, glance.delivered + glance.failed), (42, 42));
+    }
 }
 
 #[test]
