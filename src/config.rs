@@ -91,7 +91,6 @@ pub fn read(
     let mistakes = overrides::apply(&mut root, &mut texts, overrides);
     let mut reader =
         reader::Reader { source: texts, mistakes, warnings: Vec::new(), files, environment };
-    reader.mask_settings(&root);
     let (mut model, settings) = resolve::everything(&mut reader, &root, source.name());
     let reader::Reader { source, mistakes, warnings, .. } = reader;
     if !mistakes.is_empty() {

@@ -146,8 +146,9 @@ impl Prepared {
                 // So does what is wrong with the model.
                 plan::of_model(&configuration)?;
                 let registry = configuration.settings.registry.as_ref();
-                schema::at_registry(&configuration.model, registry.ok_or(Error::NoRegistry)?)
-                    .await?
+                let registry = registry.ok_or(Error::NoRegistry)?;
+                let skips = |stream: &str| request.skips(stream);
+                schema::at_registry(&configuration.model, registry, &skips).await?
             }
             Destination::Stdout | Destination::Null => schema::of_model(&configuration.model)?,
         };
@@ -188,7 +189,7 @@ impl Prepared {
 
     fn open_sink(&self, tally: &Arc<Tally>) -> Result<sink::Opened, Error> {
         sink::open(&sink::Ask {
-            destination: self.request.destination,
+            request: &self.request,
             configuration: &self.configuration,
             plan: &self.plan,
             streams: self.sent().count(),
@@ -246,9 +247,10 @@ impl Opened {
         let (ended, stopped) = prepared.watch(flow, &tally, &mut signals, listener).await;
         let wall = Duration::from_nanos((clock.now_ns() - begun_ns).max(0).unsigned_abs());
         let total = tally.total();
-        let over = Over { stopped, wall, digest: ended.outcome.digest, place: place.as_ref() };
+        let digest = ended.outcome.and_then(|outcome| outcome.digest);
+        let over = Over { stopped, wall, digest, place: place.as_ref() };
         let report = prepared.report(&total, &over);
-        let error = ended.error.or_else(|| miscounted(&report, ended.outcome.unacknowledged));
+        let error = ended.error.or_else(|| miscounted(&report, ended.outcome?.unacknowledged));
         let error = error.or_else(|| prepared.undelivered(&report));
         if let Some(place) = &place {
             record.repeat.clone_from(&report.about.repeat);
@@ -261,7 +263,7 @@ impl Opened {
 
 /// Starts the Kafka and the registry of the quickstart, and points the settings at them.
 fn start_embedded(configuration: &mut Configuration) -> Result<Embedded, Error> {
-    let needs = broker::needs(&configuration.model);
+    let needs = broker::needs(&configuration.model, &|_| false);
     let topics: Vec<embedded::Topic> = needs
         .iter()
         .map(|need| embedded::Topic {

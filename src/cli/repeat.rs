@@ -2,12 +2,12 @@
 
 use super::arguments::Run;
 use crate::config::overrides::Overrides;
-use crate::config::secret::{MASK, is_secret_name};
+use crate::config::source::{PieceKind, Source};
 use crate::run::request::{End, Facts};
 use crate::run::window::rfc3339;
 
-/// The command line, quoted for a shell; secrets are masked.
-pub fn command(run: &Run, variables: &Overrides, facts: &Facts) -> String {
+/// The command line, quoted for a shell. What was set is taken from `source`, which masks secrets.
+pub fn command(run: &Run, variables: &Overrides, source: &Source, facts: &Facts) -> String {
     let mut words = vec!["tidegate".to_owned(), "run".to_owned()];
     words.extend(run.model.clone());
     let mut flag = |name: &str, value: Option<&str>| {
@@ -38,15 +38,14 @@ pub fn command(run: &Run, variables: &Overrides, facts: &Facts) -> String {
     flag("--speed", way.speed.as_deref());
     flag("--threads", way.threads.as_deref());
     flag("--registry", changes.registry.as_deref());
-    for variable in &variables.variables {
-        let (key, value) = (variable.key(), variable.value());
-        flag("--set", Some(&assignment(&format!("{key}={value}"))));
+    for (variable, written) in variables.variables.iter().zip(written(source, "environment")) {
+        let value = written.split_once('=').map_or("", |(_, value)| value);
+        flag("--set", Some(&format!("{}={value}", variable.key())));
     }
-    for written in &changes.set {
-        flag("--set", Some(&assignment(written)));
-    }
-    for written in &changes.property {
-        flag("-X", Some(&assignment(written)));
+    for origin in ["--set", "-X"] {
+        for written in written(source, origin) {
+            flag(origin, Some(&written));
+        }
     }
     for (name, given) in [("--create-topics", way.create_topics), ("--digest", run.telling.digest)]
     {
@@ -57,11 +56,11 @@ pub fn command(run: &Run, variables: &Overrides, facts: &Facts) -> String {
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }
 
-fn assignment(written: &str) -> String {
-    match written.split_once('=') {
-        Some((key, _)) if is_secret_name(key.trim()) => format!("{key}={MASK}"),
-        _ => written.to_owned(),
-    }
+/// What was written at one origin, in its order, as it may be shown.
+fn written(source: &Source, origin: &str) -> impl Iterator<Item = String> {
+    let pieces = source.pieces().iter().filter(move |piece| piece.name == origin);
+    let set = pieces.filter(|piece| piece.kind == PieceKind::Override);
+    set.map(|piece| source.shown(piece))
 }
 
 fn quoted(word: &str) -> String {
@@ -78,14 +77,24 @@ mod tests {
     use clap::Parser as _;
 
     use super::super::arguments::{Command, Invocation};
+    use super::super::changes;
     use super::*;
+    use crate::config::{self, ModelSource};
+
+    const VARIABLE: &str = "{a='b',\"sasl.password\"='abc'}";
 
     fn again(words: &str, end: End) -> String {
         let words = words.split(' ').map(|word| word.replace('~', " "));
         let invocation = Invocation::try_parse_from(words).unwrap();
         let Some(Command::Run(run)) = invocation.command else { panic!("not a run") };
         let facts = Facts { seed: 7, start: "2026-03-02T00:00:00Z".into(), end };
-        command(&run, &Overrides::default(), &facts)
+        let flags = changes::of_run(&run).unwrap().flags;
+        let variable = ("TIDEGATE_SINK__KAFKA".to_owned(), VARIABLE.to_owned());
+        let variables = Some(variable).filter(|_| run.model.as_deref() == Some("v.toml"));
+        let overrides = Overrides { flags, ..Overrides::default() }.with_environment(variables);
+        let payments = ModelSource::named("payments");
+        let read = config::read(&payments, &overrides, &|_| None).unwrap();
+        command(&run, &overrides, &read.source, &facts)
     }
 
     #[test]
@@ -103,13 +112,29 @@ mod tests {
     #[test]
     fn secrets_are_masked_and_words_are_quoted() {
         let again = again(
-            "tidegate run m.toml -X sasl.password=hunter2 --set streams.a.key=it's~it -X a=1",
+            "tidegate run m.toml -X sasl.password=hunter2 --set sink.kafka.client.id=it's~it -X a=1",
             End::Until("2026-03-02T00:00:30Z".into()),
         );
         assert_eq!(
             again,
             "tidegate run m.toml --seed 7 --start 2026-03-02T00:00:00Z --until \
-             2026-03-02T00:00:30Z --set 'streams.a.key=it'\\''s it' -X 'sasl.password=***' -X a=1"
+             2026-03-02T00:00:30Z --set 'sink.kafka.client.id=it'\\''s it' -X 'sasl.password=***' -X a=1"
+        );
+    }
+
+    #[test]
+    fn secrets_inside_of_tables_are_masked_however_short_they_are() {
+        let again = again(
+            "tidegate run v.toml --set registry={url='http://a:1',username='u',password=\"it's\"} \
+             --set sink={kafka={\"sasl.jaas.config\"='x~y'}}",
+            End::AsAsked,
+        );
+        let set = again.split_once("--set ").unwrap().1;
+        assert_eq!(
+            set.replace("'\\''", "'"),
+            "'sink.kafka={a='b',\"sasl.password\"=***}' \
+             --set 'registry={url='http://a:1',username='u',password=***}' \
+             --set 'sink={kafka={\"sasl.jaas.config\"=***}}'"
         );
     }
 }

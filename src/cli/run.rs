@@ -71,7 +71,7 @@ fn request(
         manifest,
         conditions: arguments.telling.fail_if.clone(),
         repeat: Box::new(move |facts: &Facts| {
-            source.masked_message(&repeat::command(&again, &variables, facts))
+            source.masked_message(&repeat::command(&again, &variables, &source, facts))
         }),
     }
 }

@@ -15,7 +15,7 @@ pub fn topics(arguments: &Topics, people: &print::People) -> Result<Exit, Failur
     let configuration = changes::read(&arguments.model, &overrides)?;
     super::warn(&configuration, people);
     let options = broker::checked_options(&configuration)?;
-    let needs = broker::needs(&configuration.model);
+    let needs = broker::needs(&configuration.model, &|_| false);
     let connection =
         topics::Topics::connect(&options, Clock::system()).map_err(run::Error::from)?;
     let names: Vec<&str> = needs.iter().map(|need| need.name.as_str()).collect();

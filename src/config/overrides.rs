@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::raw::{self, Entry, Kind, Node};
-use super::secret::{MASK, is_secret_name};
+use super::secret::{self, MASK};
 use super::source::{PieceKind, Source};
 use super::{Mistake, Span};
 
@@ -121,9 +121,18 @@ impl Override {
         self.path.join(".")
     }
 
-    /// What was given for it, as it may be shown: masked if the key has the name of a secret.
+    /// What was given for it, as it may be shown: masked if there is a secret in it.
     pub fn shown(&self) -> &str {
-        if self.path.last().is_some_and(|key| is_secret_name(key)) { MASK } else { self.value() }
+        let node = raw::parse_value(self.value(), 0);
+        if self.secrets(&node).is_empty() { self.value() } else { MASK }
+    }
+
+    /// Where secrets stand in its value. What decides the bytes is none, whatever its name.
+    fn secrets(&self, node: &Node) -> Vec<Span> {
+        match self.path[0].as_str() {
+            "streams" | "entities" | "tables" => Vec::new(),
+            _ => secret::places(&self.key(), node),
+        }
     }
 
     /// What was given for it. May be a secret.
@@ -160,9 +169,17 @@ fn property_joined(mut path: Vec<String>) -> Vec<String> {
     path
 }
 
-/// Puts all overrides into the tree.
+/// Puts all overrides into the tree. Masks secrets, also those that something else takes the
+/// place of: their texts are shown all the same.
 pub(super) fn apply(root: &mut Node, source: &mut Source, overrides: &Overrides) -> Vec<Mistake> {
     flatten_properties(root);
+    for entry in root.entries().unwrap_or_default() {
+        if matches!(entry.key.as_str(), "sink" | "registry") {
+            for place in secret::places(&entry.key, &entry.node) {
+                source.mask(place);
+            }
+        }
+    }
     let all = overrides.variables.iter().chain(&overrides.flags);
     all.filter_map(|one| put(root, source, one).err()).collect()
 }
@@ -212,6 +229,9 @@ fn put(root: &mut Node, source: &mut Source, one: &Override) -> Result<(), Mista
     let base = source.add(PieceKind::Override, one.origin.clone(), one.written.clone());
     let value_base = base + one.value_at;
     let node = raw::parse_value(one.value(), value_base);
+    for place in one.secrets(&node) {
+        source.mask(place);
+    }
     let key_span: Span =
         if one.value_at > 0 { base..value_base - 1 } else { base..base + one.written.len() };
     let Some((last, above)) = one.path.split_last() else { return Ok(()) };

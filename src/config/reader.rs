@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::input::Files;
 use super::overrides::is_reference;
 use super::raw::{Entry, Kind, Node};
-use super::secret::is_secret_name;
 use super::source::{PieceKind, Source};
 use super::units::{self, Unreadable};
 use super::{Mistake, Span, Spanned, input, suggest};
@@ -103,26 +102,6 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Masks what is secret by its name in `[sink]` and `[registry]`, wherever it is shown.
-    pub(super) fn mask_settings(&mut self, root: &Node) {
-        for entry in root.entries().unwrap_or_default() {
-            if matches!(entry.key.as_str(), "sink" | "registry") {
-                self.mask_secrets(&entry.node);
-            }
-        }
-    }
-
-    fn mask_secrets(&mut self, node: &Node) {
-        for entry in node.entries().unwrap_or_default() {
-            let named = entry.node.entries().is_some_and(is_reference);
-            if is_secret_name(&entry.key) && !named {
-                self.source.mask(entry.node.span.clone());
-            } else {
-                self.mask_secrets(&entry.node);
-            }
-        }
-    }
-
     /// Keeps a mistake; no help if it is empty.
     pub(super) fn refuse(&mut self, span: &Span, what: impl Into<String>, help: &str) {
         let help = (!help.is_empty()).then(|| help.to_owned());

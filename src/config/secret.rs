@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use super::Span;
+use super::overrides::is_reference;
+use super::raw::Node;
+
 /// What is shown in place of a secret.
 pub const MASK: &str = "***";
 
@@ -80,6 +84,18 @@ pub fn is_secret_name(name: &str) -> bool {
         || name.ends_with("ssl.key.pem")
         || name.ends_with("ssl.keystore.key")
         || name.ends_with("private.key.pem")
+}
+
+/// Where secrets stand in the value of a key, at any depth. `name` is the key, dotted.
+pub(super) fn places(name: &str, node: &Node) -> Vec<Span> {
+    if node.entries().is_some_and(is_reference) {
+        return Vec::new();
+    }
+    if is_secret_name(name) {
+        return vec![node.span.clone()];
+    }
+    let inner = node.entries().unwrap_or_default().iter();
+    inner.flat_map(|entry| places(&format!("{name}.{}", entry.key), &entry.node)).collect()
 }
 
 /// Whether a part of a name is a slip of a word for secrets: its value would be shown with the

@@ -17,3 +17,4 @@ pub mod topics;
 pub use options::{Options, Property, Timestamp};
 pub use problem::{Error, way_out};
 pub use sink::Kafka;
+pub(crate) use sink::PURGE_PATIENCE;

@@ -59,10 +59,11 @@ pub fn plain_settings(servers: &str) -> settings::Kafka {
     settings::Kafka { properties, ..settings::Kafka::default() }
 }
 
-/// The topics that the model's streams need, each once, in the order of the model.
-pub fn needs(model: &Model) -> Vec<Need> {
+/// The topics that the model's streams need, each once, in the order of the model; of streams
+/// that `skips` names none.
+pub fn needs(model: &Model, skips: &dyn Fn(&str) -> bool) -> Vec<Need> {
     let mut needs: Vec<Need> = Vec::new();
-    for stream in &model.streams {
+    for stream in model.streams.iter().filter(|stream| !skips(&stream.name)) {
         let topic = &stream.topic;
         if needs.iter().all(|need| need.name != topic.name) {
             needs.push(Need {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::Error;
-use crate::observe::tally::{Tally, Watched};
+use crate::observe::tally::Watched;
 use crate::stream::EventStream;
 use crate::stream::pacer::{self, Control, Options, Outcome};
 
@@ -19,8 +19,8 @@ pub struct Flow {
 /// A flow that is over.
 #[derive(Debug)]
 pub struct Ended {
-    /// What the pacer did.
-    pub outcome: Outcome,
+    /// What the pacer did; none if its thread was left behind, so that only the tally knows.
+    pub outcome: Option<Outcome>,
     /// What stopped it, if it was an error.
     pub error: Option<Error>,
 }
@@ -42,7 +42,7 @@ impl Flow {
                 // The broker inside the process closes after this, and its clients close before.
                 drop(sink);
                 drop(events);
-                let ended = Ended { outcome, error: result.err().map(Error::from) };
+                let ended = Ended { outcome: Some(outcome), error: result.err().map(Error::from) };
                 // The run waits for this for as long as it lives.
                 drop(send.send(ended));
             })
@@ -60,15 +60,14 @@ impl Flow {
         self.control.give_up();
     }
 
-    /// What is known of a flow that does not end: its thread is left behind.
-    pub fn left(self, tally: &Tally) -> Ended {
-        let unacknowledged = tally.glance().in_flight();
-        Ended { outcome: Outcome { digest: None, unacknowledged }, error: None }
+    /// Leaves the thread of a flow that does not end behind.
+    pub fn left(self) -> Ended {
+        Ended { outcome: None, error: None }
     }
 
     /// Waits for the end.
     pub async fn ended(&mut self) -> Ended {
-        let lost = |_| Ended { outcome: Outcome::default(), error: Some(Error::Panicked) };
+        let lost = |_| Ended { outcome: None, error: Some(Error::Panicked) };
         (&mut self.ended).await.unwrap_or_else(lost)
     }
 }

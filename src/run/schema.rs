@@ -42,12 +42,21 @@ pub fn of_model(model: &Model) -> Result<Vec<Written>, Error> {
     model.streams.iter().map(|stream| written(stream, None, None)).collect()
 }
 
-/// The schemas that the registry says, in the order of the model's streams.
-pub async fn at_registry(model: &Model, settings: &Settings) -> Result<Vec<Written>, super::Error> {
+/// The schemas that the registry says, in the order of the model's streams; for streams that
+/// `skips` names the model's own.
+pub async fn at_registry(
+    model: &Model,
+    settings: &Settings,
+    skips: &(dyn Fn(&str) -> bool + Sync),
+) -> Result<Vec<Written>, super::Error> {
     let registry = Registry::connect(&options(settings))?;
     let mut all = Vec::with_capacity(model.streams.len());
     for stream in &model.streams {
         let ours = written(stream, None, None)?;
+        if skips(&stream.name) {
+            all.push(ours);
+            continue;
+        }
         let record = ours.schema.name().map(|name| name.fullname(None));
         let topic = stream.topic.name.as_str();
         let subject = Subject { topic, record: record.as_deref(), part: Part::Value };

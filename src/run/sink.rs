@@ -1,16 +1,17 @@
 //! Opening the sink of a run.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::Error;
 use super::broker;
 use super::lines::Lines;
-use super::request::Destination;
+use super::request::{Destination, Request};
 use super::window::Window;
 use crate::clock::Clock;
 use crate::config::Configuration;
 use crate::observe::tally::Tally;
-use crate::plan::Plan;
+use crate::plan::{Plan, StreamPlan};
 use crate::publish::kafka::Kafka;
 use crate::publish::null::Null;
 use crate::publish::stdout::{Format, Stdout};
@@ -19,8 +20,8 @@ use crate::publish::{Receiver, Sink};
 /// What a sink is opened for.
 #[derive(Debug)]
 pub struct Ask<'a> {
-    /// Where to.
-    pub destination: Destination,
+    /// What was asked for: where to, and which streams.
+    pub request: &'a Request,
     /// The settings, the embedded broker's address among them.
     pub configuration: &'a Configuration,
     /// What is sent.
@@ -55,7 +56,7 @@ impl std::fmt::Debug for Opened {
 pub fn open(ask: &Ask<'_>) -> Result<Opened, Error> {
     let receiver: Arc<dyn Receiver> = Arc::<Tally>::clone(ask.tally);
     let streams = &ask.plan.streams;
-    match ask.destination {
+    match ask.request.destination {
         Destination::Null => Ok(Opened {
             sink: Box::new(Null::new(receiver, ask.clock.clone())),
             partitions: streams.iter().map(|stream| stream.topic.partitions).collect(),
@@ -85,24 +86,45 @@ fn open_stdout(ask: &Ask<'_>, receiver: Arc<dyn Receiver>) -> Result<Stdout, Err
 fn open_kafka(ask: &Ask<'_>, receiver: Arc<dyn Receiver>) -> Result<Opened, Error> {
     let settings = &ask.configuration.settings;
     let options = broker::options(settings)?;
-    let mut needs = broker::needs(&ask.configuration.model);
-    if let Some(until_us) = ask.window.until_us {
-        for need in &mut needs {
-            need.event_times_us = Some(ask.window.from_us..until_us);
-        }
+    let mut needs = broker::needs(&ask.configuration.model, &|stream| ask.request.skips(stream));
+    for need in &mut needs {
+        need.event_times_us = Some(event_times_us(ask.window));
     }
     let create = settings.run.create_topics;
     let states = broker::prepare_topics(&options, &needs, create, ask.clock)?;
     let options = options.fitted(&states);
-    let topics: Vec<String> =
-        ask.plan.streams.iter().map(|stream| stream.topic.name.clone()).collect();
+    let streams = &ask.plan.streams;
+    let is_sent = |stream: &&StreamPlan| !ask.request.skips(&stream.name);
+    // A topic that nothing is sent to need not be there: one that is stands in its place.
+    let stand_in = streams.iter().find(is_sent);
+    let sent =
+        streams.iter().map(|stream| stand_in.filter(|_| !is_sent(&stream)).unwrap_or(stream));
+    let topics: Vec<String> = sent.map(|stream| stream.topic.name.clone()).collect();
     let partitions = topics
         .iter()
         .map(|topic| states.iter().find(|state| state.name == *topic)?.partitions)
         .collect();
     let sink = Kafka::connect(&options, &topics, receiver, ask.clock.clone())?;
-    let embedded = ask.destination == Destination::Embedded;
+    let embedded = ask.request.destination == Destination::Embedded;
     let kind = if embedded { "the embedded Kafka" } else { "Kafka" };
     let target = format!("{kind} at {}", options.servers());
     Ok(Opened { sink: Box::new(sink), partitions, target })
+}
+
+/// The event times that are known beforehand: without an end, that of the first event.
+fn event_times_us(window: &Window) -> Range<i64> {
+    window.from_us..window.until_us.unwrap_or(window.from_us)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_an_end_the_first_event_time_is_known_all_the_same() {
+        let mut window = Window { from_us: 5, until_us: None, count: None, wall: None };
+        assert_eq!(event_times_us(&window), 5..5);
+        window.until_us = Some(9);
+        assert_eq!(event_times_us(&window), 5..9);
+    }
 }

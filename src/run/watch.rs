@@ -10,6 +10,7 @@ use super::{Listener, Prepared};
 use crate::observe::progress::Progress;
 use crate::observe::report::Stopped;
 use crate::observe::tally::{Glance, Tally};
+use crate::publish::kafka;
 
 /// Between two looks at the counts.
 const GLANCE_EVERY: Duration = Duration::from_secs(1);
@@ -22,6 +23,11 @@ const CAUGHT_UP_BELOW: Duration = Duration::from_millis(100);
 
 /// How long the sink has to give up. A write to a pipe that nobody reads cannot be called off.
 const GIVE_UP_WITHIN: Duration = Duration::from_secs(2);
+
+const _: () = assert!(
+    kafka::PURGE_PATIENCE.as_millis() < GIVE_UP_WITHIN.as_millis(),
+    "what Kafka gives up is counted before the run leaves it behind"
+);
 
 impl Prepared {
     /// Looks at the run until it is over; passes on signals and the end of wall time.
@@ -47,7 +53,9 @@ impl Prepared {
                 ended = flow.ended() => {
                     let stopped = match &ended.error {
                         Some(_) => Stopped::Error,
-                        None if ended.outcome.unacknowledged > 0 => Stopped::GivenUp,
+                        None if ended.outcome.is_none_or(|it| it.unacknowledged > 0) => {
+                            Stopped::GivenUp
+                        }
                         None if signalled => Stopped::Signal,
                         None => Stopped::End,
                     };
@@ -71,7 +79,7 @@ impl Prepared {
                     left_behind.as_mut().reset(Instant::now() + drain + GIVE_UP_WITHIN);
                     stopping = true;
                 }
-                () = &mut left_behind, if stopping => return (flow.left(tally), Stopped::GivenUp),
+                () = &mut left_behind, if stopping => return (flow.left(), Stopped::GivenUp),
                 _ = glances.tick() => {
                     let now_ns = self.clock.now_ns();
                     let glance = tally.glance();

@@ -23,8 +23,8 @@ pub(super) const TRY_MS: i32 = 250;
 /// How long a new topic may be unknown to the broker that we ask.
 const TOPIC_PATIENCE: Duration = Duration::from_secs(3);
 
-/// How long librdkafka has to hand back what is given up.
-const PURGE_PATIENCE: Duration = Duration::from_secs(3);
+/// How long librdkafka has to hand back what is given up. Shorter than a run waits for its sink.
+pub(crate) const PURGE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How often `give_up` is asked while waiting.
 const ASK_EVERY: Duration = Duration::from_millis(50);

@@ -35,7 +35,13 @@ fn a_secret_is_masked_in_all_outputs_of_runs_that_work_and_runs_that_fail() {
     let by_flag = format!("sasl.password={CANARY}");
     let by_set = format!("registry.token={CANARY}");
     let by_unknown = format!("sasl.pasword={CANARY}");
-    let doors: [(&str, &str, &[&str]); 7] = [
+    let by_table = format!(
+        "registry={{url=\"{registry}\",timeout=\"1s\",username=\"u\",password=\"{CANARY}\"}}"
+    );
+    let by_property = format!(
+        "sink.kafka={{\"bootstrap.servers\"=\"{servers}\",\"sasl.password\"=\"{CANARY}\"}}"
+    );
+    let doors: [(&str, &str, &[&str]); 12] = [
         ("the model", &literal, &[]),
         ("a file", &by_file, &[]),
         ("the environment", "\"sasl.password\" = { env = \"CANARY\" }", &[]),
@@ -43,8 +49,14 @@ fn a_secret_is_masked_in_all_outputs_of_runs_that_work_and_runs_that_fail() {
         ("-X", "", &["-X", &by_flag]),
         ("--set", "", &["--set", &by_set]),
         ("a misspelt -X", "", &["-X", &by_unknown]),
+        ("a table of --set", "", &["--set", &by_table]),
+        ("the properties as a table", "", &["--set", &by_property]),
+        ("a variable with a table", "", &[]),
+        ("a model of which another takes the place", &literal, &["-X", "sasl.password=other"]),
+        ("a -X of which another takes the place", "", &["-X", &by_flag, "-X", "sasl.password=x"]),
     ];
     for (door, line, flags) in doors {
+        // The ways come last: a table among the flags would take the place of what they set.
         for ways in [
             &["--to", "null", "--count", "10", "--speed", "max"][..],
             &["--to", "null", "--count", "10", "--speed", "max", "--json", "--log", "trace"],
@@ -65,11 +77,15 @@ fn a_secret_is_masked_in_all_outputs_of_runs_that_work_and_runs_that_fail() {
             let model = model.replace("http://127.0.0.1:1", &registry);
             std::fs::write(folder.path().join("model.toml"), model).unwrap();
             let words: Vec<&str> =
-                ["run", "model.toml"].iter().chain(ways).chain(flags).copied().collect();
+                ["run", "model.toml"].iter().chain(flags).chain(ways).copied().collect();
             let mut command = program(folder.path(), &words);
             command.env("CANARY", CANARY);
             if door == "a variable of our own" {
                 command.env("TIDEGATE_SINK__KAFKA__SASL_PASSWORD", CANARY);
+            }
+            if door == "a variable with a table" {
+                let table = by_property.split_once('=').unwrap().1;
+                command.env("TIDEGATE_SINK__KAFKA", table);
             }
             let output = command.output().unwrap();
             assert_silent(folder.path(), &output, &format!("{door}, {ways:?}"));

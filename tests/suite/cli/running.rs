@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tidegate::embedded::{Embedded, Topic};
+
 use super::{Running, assert_exit, folder, json, program, run, stderr, stdout, wait_until};
 
 #[test]
@@ -96,14 +98,44 @@ fn samples_are_json_lines_and_the_same_each_time() {
     assert_eq!(stdout(&to_stdout), stdout(&output), "the stdout sink writes the same lines");
 }
 
-#[test]
-fn of_several_streams_each_line_names_its_own_and_some_can_be_left_out() {
+/// A folder with a model of two streams, `payments` and `others`, as `two.toml`.
+fn folder_of_two() -> tempfile::TempDir {
     let folder = folder();
     let second = super::MODEL.split_once("[streams.payments]").unwrap().1;
     let second = second.split_once("[sink.kafka]").unwrap().0;
-    let second = second.replace("streams.payments", "streams.others").replace("test.p", "test.o");
+    let second = second
+        .replace("streams.payments", "streams.others")
+        .replace("test.payments", "test.others");
     let model = format!("{}\n[streams.others]{second}", super::MODEL);
     std::fs::write(folder.path().join("two.toml"), model).unwrap();
+    folder
+}
+
+#[test]
+fn a_stream_that_is_left_out_needs_neither_its_topic_nor_its_schema() {
+    let folder = folder_of_two();
+    let topic = Topic { name: "test.others".to_owned(), partitions: 2 };
+    let embedded = Embedded::start(&[topic]).unwrap();
+    let words = format!(
+        "run two.toml --to kafka --count 50 --speed max --json --streams others --registry {} \
+         -X bootstrap.servers={}",
+        embedded.registry_url(),
+        embedded.bootstrap_servers()
+    );
+    let output = run(folder.path(), &words.split_whitespace().collect::<Vec<_>>());
+    assert_exit(&output, 0);
+    assert!(json(&output)["delivered"].as_u64().unwrap() > 0, "{}", stdout(&output));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let subjects = runtime.block_on(async {
+        let url = format!("{}/subjects", embedded.registry_url());
+        reqwest::get(url).await.unwrap().text().await.unwrap()
+    });
+    assert_eq!(subjects, "[\"test.others-value\"]");
+}
+
+#[test]
+fn of_several_streams_each_line_names_its_own_and_some_can_be_left_out() {
+    let folder = folder_of_two();
     let output = run(folder.path(), &["sample", "two.toml", "-n", "3"]);
     assert_exit(&output, 0);
     let lines: Vec<serde_json::Value> =
