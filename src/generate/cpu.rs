@@ -86,7 +86,6 @@ fn step(operation: &Operation, frame: &mut Frame, context: Context<'_>) {
         Operation::Logic { logic, left, right, out } => match logic {
             Logic::And => zip(frame, [*left, *right], *out, |a, b| a & b),
             Logic::Or => zip(frame, [*left, *right], *out, |a, b| a | b),
-            Logic::AndNot => zip(frame, [*left, *right], *out, |a, b| a & !b & 1),
         },
         Operation::Chance { .. }
         | Operation::Arithmetic { .. }
@@ -129,7 +128,6 @@ fn numeric(operation: &Operation, frame: &mut Frame) {
                 for (out, (a, b)) in column.iter_mut().zip(pairs) {
                     *out = u32::from(match comparison {
                         Comparison::Equal => a == b,
-                        Comparison::NotEqual => a != b,
                         Comparison::Less => a < b,
                         Comparison::LessOrEqual => a <= b,
                     });

@@ -79,8 +79,6 @@ pub enum Arithmetic {
 pub enum Comparison {
     /// a = b.
     Equal,
-    /// a ≠ b.
-    NotEqual,
     /// a < b.
     Less,
     /// a ≤ b.
@@ -94,8 +92,6 @@ pub enum Logic {
     And,
     /// Either, or both.
     Or,
-    /// The first and not the second.
-    AndNot,
 }
 
 /// The counter of Philox for a row: (low, high, salt, block).

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::value::{Cell, Value};
 use super::{Compiler, PICK_BLOCKS, Site, State, generator};
-use crate::config::{Span, Spanned};
+use crate::config::{Span, Spanned, suggest};
 use crate::plan::program::{Operation, Register, Table, Target};
 use crate::plan::world::World;
 
@@ -211,12 +211,6 @@ fn entity_names<'a>(world: &'a World<'_>) -> impl Iterator<Item = String> + use<
 
 /// The way out for a name that is not known.
 pub(super) fn nearest(name: &str, known: &[String]) -> String {
-    let distance = |candidate: &&String| strsim::damerau_levenshtein(name, candidate);
-    match known.iter().min_by_key(distance) {
-        Some(best) if strsim::damerau_levenshtein(name, best) <= 1 + name.len() / 3 => {
-            format!("did you mean `{best}`?")
-        }
-        Some(_) => format!("known here: {}", known.join(", ")),
-        None => "there is nothing to name here".to_owned(),
-    }
+    let known = known.iter().map(String::as_str);
+    suggest::way_out(name, known).unwrap_or_else(|| "there is nothing to name here".to_owned())
 }
