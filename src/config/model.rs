@@ -1,11 +1,13 @@
 //! The checked model: all that decides the bytes of a run.
 
 mod expression;
+mod generator;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use self::expression::{Expression, ExpressionKind, Operator};
+pub use self::generator::{Generator, MixturePart, Parameter, Scalar, Shape};
 use super::{Span, Spanned};
 
 /// A model as the user means it: names are known to be well-formed, numbers to be in range.
@@ -255,173 +257,4 @@ pub struct Field {
     pub name: Spanned<String>,
     /// Where its value comes from.
     pub generator: Spanned<Generator>,
-}
-
-/// A constant.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Scalar {
-    /// `null` (written `"null"` as a bare generator name).
-    Null,
-    /// `true` or `false`.
-    Boolean(bool),
-    /// A whole number.
-    Integer(i64),
-    /// A number with a point, as written.
-    Real(f64),
-    /// Text.
-    Text(String),
-}
-
-/// Where a value comes from.
-#[derive(Clone, Debug)]
-pub enum Generator {
-    /// `"identity"`: who the event is, as a UUID that only the seed's holder can read.
-    Identity,
-    /// `"event_time"`.
-    EventTime,
-    /// `{ local_time = "account.home.zone" }`: the event time as RFC 3339 in the zone that the
-    /// path names.
-    LocalTime {
-        /// A path to a text column of IANA zones.
-        zone: Spanned<String>,
-    },
-    /// `{ constant = … }`, or `"null"`.
-    Constant(Scalar),
-    /// `{ choice = { a = 0.8, b = 0.2 } }` or `{ choice = ["a", "b"] }`: values with weights.
-    Choice(Vec<(String, f64)>),
-    /// `{ table = "mccs" }`: a row, by the table's weights or by another column of weights.
-    Table {
-        /// The table's name.
-        table: Spanned<String>,
-        /// The column of weights, instead of the table's own.
-        weight: Option<Spanned<String>>,
-        /// The column that is the value. None: the row, for paths to go through.
-        column: Option<Spanned<String>>,
-    },
-    /// `{ uniform = [0, 9999] }`: whole numbers, both ends included.
-    Uniform {
-        /// The least.
-        min: i64,
-        /// The greatest.
-        max: i64,
-    },
-    /// `{ lognormal = { median = 2200, sigma = 1.3 }, min = 1, max = … }` and its like.
-    Distribution {
-        /// The distribution; a mixture has several.
-        parts: Vec<MixturePart>,
-        /// A path to the table row that parameters given as column names are read from.
-        by: Option<Spanned<String>>,
-        /// Values below are set to it.
-        min: Option<f64>,
-        /// Values above are set to it.
-        max: Option<f64>,
-        /// Digits after the point, 0 to 6; the value is rounded to them.
-        digits: u8,
-    },
-    /// `{ chance = 0.02 }`, or of a column: `{ chance = "online_share", by = "merchant.mcc" }`.
-    Chance {
-        /// The probability, 0 to 1.
-        probability: Spanned<Parameter>,
-        /// A path to the table row that a column name is read from.
-        by: Option<Spanned<String>>,
-    },
-    /// `{ by = "channel", cases = { present = …, online = … }, default = … }`.
-    By {
-        /// A path to a text value.
-        on: Spanned<String>,
-        /// A generator a value.
-        cases: Vec<(Spanned<String>, Spanned<Generator>)>,
-        /// For all other values. None: every value must have a case.
-        default: Option<Box<Spanned<Generator>>>,
-    },
-    /// Any generator with `when = "…"`: else null, or `else = …`.
-    When {
-        /// An expression that is true or false.
-        condition: Spanned<Expression>,
-        /// If it is true.
-        then: Box<Spanned<Generator>>,
-        /// If not. None: null.
-        otherwise: Option<Box<Spanned<Generator>>>,
-    },
-    /// `{ entity = "account", format = "acct-{:010}" }`: a member. Every use without `with` and
-    /// `of` in one stream is the same pick.
-    Entity {
-        /// The entity's name.
-        entity: Spanned<String>,
-        /// `with = { site = "spot" }`: only members whose dealt attributes have these values
-        /// (paths).
-        with: Vec<(Spanned<String>, Spanned<String>)>,
-        /// `of = "account"`: only members that belong to this one (a path).
-        of: Option<Spanned<String>>,
-        /// The text of the number: `{}` with an optional width and base, as in Rust.
-        format: Option<Spanned<String>>,
-    },
-    /// `{ attribute = "account.home", column = "name" }`, or `"account.home.name"`: what a path
-    /// leads to.
-    Attribute {
-        /// The path.
-        path: Spanned<String>,
-        /// One more step.
-        column: Option<Spanned<String>>,
-        /// As for entities.
-        format: Option<Spanned<String>>,
-    },
-    /// `{ template = "{merchant.name:25}{merchant.site.city:13}" }`: text with paths in braces.
-    Template(String),
-    /// `{ regex = "[0-9a-f]{16}" }`: random text of that form.
-    Regex(String),
-    /// `{ token = "base36", length = 12 }`: text that is unique for each event, or, with
-    /// `of = "card"`, for each member; looks random, by a keyed permutation.
-    Token {
-        /// Digits: 10 (`decimal`), 16 (`hex`) or 36 (`base36`, capital letters).
-        base: u8,
-        /// How many characters; at most 64 bits' worth are used.
-        length: u8,
-        /// A path to the member. None: the event.
-        of: Option<Spanned<String>>,
-    },
-    /// `{ expression = "round(amount * rate)" }`.
-    Expression(Expression),
-}
-
-/// One part of a mixture.
-#[derive(Clone, Debug)]
-pub struct MixturePart {
-    /// Its share, above 0.
-    pub weight: f64,
-    /// Its form.
-    pub shape: Shape,
-}
-
-/// A continuous distribution.
-#[derive(Clone, Debug)]
-pub enum Shape {
-    /// e^(ln median + sigma · z).
-    Lognormal {
-        /// The median, above 0.
-        median: Spanned<Parameter>,
-        /// The standard deviation of the logarithm, above 0.
-        sigma: Spanned<Parameter>,
-    },
-    /// mean + sd · z.
-    Normal {
-        /// The mean.
-        mean: Spanned<Parameter>,
-        /// The standard deviation, above 0.
-        sd: Spanned<Parameter>,
-    },
-    /// −mean · ln u.
-    Exponential {
-        /// The mean, above 0.
-        mean: Spanned<Parameter>,
-    },
-}
-
-/// A number, or the name of a column that holds it.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Parameter {
-    /// The number.
-    Number(f64),
-    /// The column of the row that `by` leads to.
-    Column(String),
 }

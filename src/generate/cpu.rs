@@ -8,15 +8,17 @@
     reason = "a kernel has the vectors' width of the function that it is inlined into"
 )]
 
+mod access;
+mod member;
+
 use super::column::{CHUNK_ROWS, Frame};
 use super::philox::philox;
-use crate::plan::identity::{Cipher, Numbers};
 use crate::plan::program::{
     Arithmetic, Comparison, Counter, Logic, Operand, Operation, Program, Register, Table, Target,
-    Wide, input,
 };
 use crate::plan::traffic::Segment;
 use crate::plan::zone::SLOT_US;
+use access::{load, map, map_value, store, with_column, words_of, zip};
 
 /// What holds for all rows of a chunk.
 #[derive(Clone, Copy, Debug)]
@@ -26,11 +28,6 @@ pub struct Context<'a> {
     /// The quarter of an hour that the chunk's tick lies in, counted from the Unix epoch.
     pub slot: i64,
 }
-
-/// The origin of events that the model itself makes.
-const MODEL_ORIGIN: u8 = 0;
-
-type Values = [i64; CHUNK_ROWS];
 
 /// Runs a program over the rows of a frame whose input columns are filled.
 ///
@@ -92,7 +89,7 @@ fn step(operation: &Operation, frame: &mut Frame, context: Context<'_>) {
         | Operation::Compare { .. }
         | Operation::Select { .. }
         | Operation::Move { .. } => numeric(operation, frame),
-        _ => entity(operation, frame, context),
+        _ => member::step(operation, frame, context),
     }
 }
 
@@ -214,86 +211,6 @@ fn divide(a: i64, b: i64) -> i64 {
     if rest >= half - rest { quotient + away } else { quotient }
 }
 
-/// Operations on members, times and identities.
-#[inline(always)]
-fn entity(operation: &Operation, frame: &mut Frame, context: Context<'_>) {
-    match operation {
-        Operation::Actor { words, population, group, out } => {
-            with_column(frame, *group, |frame, groups| {
-                let (first, lanes) = (frame.column(words[0]), frame.column(input::LANE));
-                for ((group, &word), &lane) in groups.iter_mut().zip(first).zip(lanes) {
-                    *group = context.segment.groups[lane as usize].choose(word);
-                }
-            });
-            with_column(frame, *out, |frame, numbers| {
-                let (second, lanes) = (frame.column(words[1]), frame.column(input::LANE));
-                let rows = second.iter().zip(lanes).zip(frame.column(*group));
-                for (number, ((&word, &lane), &group)) in numbers.iter_mut().zip(rows) {
-                    *number = population.pick(lane, group, word, 0);
-                }
-            });
-        }
-        Operation::Member { words, population, given, group, out } => {
-            match given {
-                Some(given) => map(frame, *given, *group, |given| given),
-                None => map(frame, words[0], *group, |word| population.choose_group(word)),
-            }
-            with_column(frame, *out, |frame, numbers| {
-                let pairs = frame.column(words[1]).iter().zip(frame.column(words[2]));
-                let rows = pairs.zip(frame.column(*group));
-                for (number, ((&entry, &inside), &group)) in numbers.iter_mut().zip(rows) {
-                    *number = population.pick_anywhere([entry, inside], group);
-                }
-            });
-        }
-        Operation::Group { number, population, out } => {
-            map(frame, *number, *out, |number| population.group_of(number));
-        }
-        Operation::Parent { number, kinship, out } => {
-            map(frame, *number, *out, |number| kinship.parent(number));
-        }
-        Operation::Child { word, number, kinship, out } => {
-            zip(frame, [*number, *word], *out, |number, word| kinship.child(number, word));
-        }
-        Operation::Offset { zone, zones, out } => {
-            let offsets = zones.offsets_minutes(context.slot);
-            map(frame, *zone, *out, |zone| offsets[zone as usize].cast_unsigned());
-        }
-        Operation::Identity { cipher, stream, out } => identity(frame, cipher, *stream, *out),
-        Operation::Permute { permutation, number, out } => {
-            map(frame, number.high, out.high, |word| word);
-            map(frame, number.low, out.low, |word| word);
-            let (mut high, mut low) = (frame.take(out.high), frame.take(out.low));
-            let rows = frame.rows();
-            permutation.seal_columns(&mut high[..rows], &mut low[..rows]);
-            frame.put(out.high, high);
-            frame.put(out.low, low);
-        }
-        _ => unreachable!("the other operations have kernels of their own"),
-    }
-}
-
-#[inline(always)]
-fn identity(frame: &mut Frame, cipher: &Cipher, stream: u8, out: [Register; 4]) {
-    let mut columns = out.map(|register| frame.take(register));
-    let rows = frame.rows();
-    let Wide { high, low } = input::NUMBER;
-    let [a, b, c, d] = &mut columns;
-    let numbers = Numbers {
-        high: frame.column(high),
-        low: frame.column(low),
-        child: &[0; CHUNK_ROWS][..rows],
-    };
-    cipher.seal_columns(
-        (stream, MODEL_ORIGIN),
-        &numbers,
-        [&mut a[..rows], &mut b[..rows], &mut c[..rows], &mut d[..rows]],
-    );
-    for (register, column) in out.into_iter().zip(columns) {
-        frame.put(register, column);
-    }
-}
-
 #[inline(always)]
 fn random(frame: &mut Frame, key: [u32; 2], counter: Counter, out: [Register; 4]) {
     let mut columns = out.map(|register| frame.take(register));
@@ -301,10 +218,11 @@ fn random(frame: &mut Frame, key: [u32; 2], counter: Counter, out: [Register; 4]
     let zeros = [0; CHUNK_ROWS];
     let low = frame.column(counter.low);
     let high = counter.high.map_or(&zeros[..rows], |high| frame.column(high));
+    let index = counter.index.map_or(&zeros[..rows], |index| frame.column(index));
     let [a, b, c, d] = &mut columns;
     philox_columns(
         key,
-        [low, high],
+        [low, high, index],
         [counter.salt, counter.block],
         [&mut a[..rows], &mut b[..rows], &mut c[..rows], &mut d[..rows]],
     );
@@ -316,15 +234,16 @@ fn random(frame: &mut Frame, key: [u32; 2], counter: Counter, out: [Register; 4]
 #[inline(always)]
 fn philox_columns(
     key: [u32; 2],
-    [low, high]: [&[u32]; 2],
+    [low, high, index]: [&[u32]; 3],
     [salt, block]: [u32; 2],
     [a, b, c, d]: [&mut [u32]; 4],
 ) {
     let rows = low.len().min(high.len()).min(a.len()).min(b.len()).min(c.len()).min(d.len());
-    let (low, high) = (&low[..rows], &high[..rows]);
+    let (low, high, index) = (&low[..rows], &high[..rows], &index[..rows]);
     let (a, b, c, d) = (&mut a[..rows], &mut b[..rows], &mut c[..rows], &mut d[..rows]);
     for row in 0..rows {
-        [a[row], b[row], c[row], d[row]] = philox(key, [low[row], high[row], salt, block]);
+        let counter = [low[row], high[row], salt.wrapping_add(index[row]), block];
+        [a[row], b[row], c[row], d[row]] = philox(key, counter);
     }
 }
 
@@ -333,120 +252,6 @@ fn philox_columns(
 fn range(word: u32, size: u64) -> i64 {
     // Below 2^32, so that the sign bit stays clear.
     ((u64::from(word) * size) >> 32).cast_signed()
-}
-
-#[inline(always)]
-fn with_column(frame: &mut Frame, out: Register, fill: impl FnOnce(&Frame, &mut [u32])) {
-    let mut column = frame.take(out);
-    fill(frame, &mut column[..frame.rows()]);
-    frame.put(out, column);
-}
-
-#[inline(always)]
-fn map(frame: &mut Frame, from: Register, out: Register, function: impl Fn(u32) -> u32) {
-    with_column(frame, out, |frame, column| {
-        for (out, &word) in column.iter_mut().zip(frame.column(from)) {
-            *out = function(word);
-        }
-    });
-}
-
-#[inline(always)]
-fn zip(
-    frame: &mut Frame,
-    [left, right]: [Register; 2],
-    out: Register,
-    function: impl Fn(u32, u32) -> u32,
-) {
-    with_column(frame, out, |frame, column| {
-        let pairs = frame.column(left).iter().zip(frame.column(right));
-        for (out, (&left, &right)) in column.iter_mut().zip(pairs) {
-            *out = function(left, right);
-        }
-    });
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the plan chose a target that holds the value")]
-#[expect(clippy::cast_sign_loss, reason = "two's complement is meant")]
-#[inline(always)]
-fn map_value(frame: &mut Frame, from: Register, out: Target, function: impl Fn(u32) -> i64) {
-    match out {
-        Target::Word(out) => map(frame, from, out, |word| function(word) as u32),
-        Target::Wide(_) => {
-            let mut values = [0; CHUNK_ROWS];
-            for (value, &word) in values.iter_mut().zip(frame.column(from)) {
-                *value = function(word);
-            }
-            store(frame, out, &values);
-        }
-    }
-}
-
-/// The lower words of an operand; a constant is spread out in `room`.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the lower word is meant"
-)]
-#[inline(always)]
-fn words_of<'a>(frame: &'a Frame, operand: Operand, room: &'a mut [u32; CHUNK_ROWS]) -> &'a [u32] {
-    match operand {
-        Operand::Constant(value) => {
-            let words = &mut room[..frame.rows()];
-            words.fill(value as u32);
-            words
-        }
-        Operand::Unsigned(register)
-        | Operand::Signed(register)
-        | Operand::Wide(Wide { low: register, .. }) => frame.column(register),
-    }
-}
-
-#[inline(always)]
-fn load(frame: &Frame, operand: Operand) -> Values {
-    let mut values = [0; CHUNK_ROWS];
-    let rows = frame.rows();
-    match operand {
-        Operand::Constant(value) => values[..rows].fill(value),
-        Operand::Unsigned(register) => {
-            for (value, &word) in values.iter_mut().zip(frame.column(register)) {
-                *value = i64::from(word);
-            }
-        }
-        Operand::Signed(register) => {
-            for (value, &word) in values.iter_mut().zip(frame.column(register)) {
-                *value = i64::from(word.cast_signed());
-            }
-        }
-        Operand::Wide(Wide { high, low }) => {
-            let pairs = frame.column(high).iter().zip(frame.column(low));
-            for (value, (&high, &low)) in values.iter_mut().zip(pairs) {
-                *value = (u64::from(high) << 32 | u64::from(low)).cast_signed();
-            }
-        }
-    }
-    values
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the plan chose a target that holds the value")]
-#[expect(clippy::cast_sign_loss, reason = "two's complement is meant")]
-#[inline(always)]
-fn store(frame: &mut Frame, target: Target, values: &Values) {
-    match target {
-        Target::Word(out) => {
-            for (word, &value) in frame.column_mut(out).iter_mut().zip(values) {
-                *word = value as u32;
-            }
-        }
-        Target::Wide(Wide { high, low }) => {
-            for (word, &value) in frame.column_mut(high).iter_mut().zip(values) {
-                *word = (value >> 32) as u32;
-            }
-            for (word, &value) in frame.column_mut(low).iter_mut().zip(values) {
-                *word = value as u32;
-            }
-        }
-    }
 }
 
 /// The quarter of an hour that an instant lies in.
@@ -483,7 +288,7 @@ mod tests {
         for (row, word) in frame.column_mut(Register(1)).iter_mut().enumerate() {
             *word = u32::try_from(row).unwrap();
         }
-        let counter = Counter { low: Register(1), high: None, salt: 7, block: 9 };
+        let counter = Counter { low: Register(1), high: None, salt: 7, index: None, block: 9 };
         let out = [5, 6, 7, 8].map(Register);
         random(&mut frame, [1, 2], counter, out);
         for row in 0..100 {

@@ -109,9 +109,20 @@ enum State {
     Done(Option<Cell>),
 }
 
-/// Whose randomness a generator takes.
+/// Whose randomness a generator takes: the key of Philox, and the first three words of its counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Site {
+struct Site {
+    key: [u32; 2],
+    low: Register,
+    high: Option<Register>,
+    salt: u32,
+    index: Option<Register>,
+    owner: Owner,
+}
+
+/// Whose value it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Owner {
     /// The event's.
     Event,
     /// That of a member, by the column of its number.
@@ -197,6 +208,20 @@ impl<'a> Compiler<'a> {
         out
     }
 
+    /// The randomness of the event itself.
+    fn event_site(&self) -> Site {
+        let Wide { high, low } = input::NUMBER;
+        let (key, high) = (stream_key(self.source), Some(high));
+        Site { key, low, high, salt: MODEL_EVENT, index: None, owner: Owner::Event }
+    }
+
+    /// The randomness of a member.
+    fn member_site(&self, entity: usize, number: Register) -> Site {
+        let key = self.source.world.kinds[entity].key;
+        let owner = Owner::Member { entity, number };
+        Site { key, low: number, high: None, salt: 0, index: None, owner }
+    }
+
     /// The random word of that number.
     fn word(&mut self, site: Site, word: u32) -> Register {
         self.block(site, word / 4)[word as usize % 4]
@@ -207,17 +232,8 @@ impl<'a> Compiler<'a> {
             return *words;
         }
         let out = [(); 4].map(|()| self.register());
-        let (key, counter) = match site {
-            Site::Event => {
-                let Wide { high, low } = input::NUMBER;
-                let counter = Counter { low, high: Some(high), salt: MODEL_EVENT, block };
-                (stream_key(self.source), counter)
-            }
-            Site::Member { entity, number } => {
-                let counter = Counter { low: number, high: None, salt: 0, block };
-                (self.source.world.kinds[entity].key, counter)
-            }
-        };
+        let Site { key, low, high, salt, index, .. } = site;
+        let counter = Counter { low, high, salt, index, block };
         self.emit(Operation::Random { key, counter, out });
         self.blocks.insert((site, block), out);
         out
@@ -235,7 +251,7 @@ impl<'a> Compiler<'a> {
             State::Waiting => named.state = State::Compiling,
         }
         let (generator, word) = (named.generator, named.word);
-        let cell = self.generate(generator, Site::Event, word);
+        let cell = self.generate(generator, self.event_site(), word);
         if let Some(named) = self.names.get_mut(name) {
             named.state = State::Done(cell.clone());
         }

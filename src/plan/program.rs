@@ -94,15 +94,18 @@ pub enum Logic {
     Or,
 }
 
-/// The counter of Philox for a row: (low, high, salt, block).
+/// The counter of Philox for a row: (low, high, salt + index, block).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counter {
     /// The first counter word.
     pub low: Register,
     /// The second counter word; 0 if there is none.
     pub high: Option<Register>,
-    /// The third: origin and child of an event, version of an entity.
+    /// The third: origin (8 bits), child (10) and item of a list (14) of an event, version of a
+    /// member.
     pub salt: u32,
+    /// What is added to the third, modulo 2^32; 0 if there is none.
+    pub index: Option<Register>,
     /// The fourth: which block of four words.
     pub block: u32,
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::path::nearest;
 use super::value::{Cell, Number, Value, numbers, power_of_ten};
-use super::{Compiler, Site, text};
+use super::{Compiler, Owner, Site, text};
 use crate::config::model::{Generator, MixturePart, Parameter, Scalar, Shape};
 use crate::config::{Span, Spanned};
 use crate::plan::alias::Alias;
@@ -54,12 +54,12 @@ impl<'a> Compiler<'a> {
     ) -> Option<Cell> {
         let span = &generator.span;
         match &generator.value {
-            Generator::Identity if site == Site::Event => {
+            Generator::Identity if site.owner == Owner::Event => {
                 self.identity_used = true;
                 Some(Value::Uuid(self.identity()).into())
             }
-            Generator::EventTime if site == Site::Event => Some(Value::Time.into()),
-            Generator::LocalTime { zone } if site == Site::Event => self.local_time(zone),
+            Generator::EventTime if site.owner == Owner::Event => Some(Value::Time.into()),
+            Generator::LocalTime { zone } if site.owner == Owner::Event => self.local_time(zone),
             Generator::Identity | Generator::EventTime | Generator::LocalTime { .. } => {
                 self.refuse(span, "members have no event and no time", "use it in a stream")
             }
@@ -358,7 +358,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn local_time(&mut self, zone: &Spanned<String>) -> Option<Cell> {
-        let cell = self.path(zone, Site::Event)?;
+        let cell = self.path(zone, self.event_site())?;
         let (index, cells) = match &cell.value {
             Value::Dictionary { index, cells } => (*index, Arc::clone(cells)),
             Value::Literal(text) => (self.constant(0), Arc::from([text.clone()])),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::path::nearest;
 use super::value::{Cell, Number, Value};
-use super::{Compiler, Site};
+use super::{Compiler, Owner, Site};
 use crate::config::Spanned;
 use crate::config::model::Generator;
 use crate::plan::program::{Operand, Operation, Register, Target};
@@ -30,7 +30,7 @@ impl Compiler<'_> {
             }
             return self.child(entity, of, (site, word));
         }
-        if with.is_empty() && site == Site::Event {
+        if with.is_empty() && site.owner == Owner::Event {
             return self.pick(entity, &name.span);
         }
         let words = [0, 1, 2].map(|place| self.word(site, word + place));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::value::{Cell, Value};
-use super::{Compiler, PICK_BLOCKS, Site, State, generator};
+use super::{Compiler, Owner, PICK_BLOCKS, Site, State, generator};
 use crate::config::{Span, Spanned, suggest};
 use crate::plan::program::{Operation, Register, Table, Target};
 use crate::plan::world::World;
@@ -21,8 +21,8 @@ impl Compiler<'_> {
     }
 
     fn first_step(&mut self, name: &str, site: Site, span: &Span) -> Option<Cell> {
-        match site {
-            Site::Event => {
+        match site.owner {
+            Owner::Event => {
                 if self.names.contains_key(name) {
                     return self.named(name, span);
                 }
@@ -34,7 +34,7 @@ impl Compiler<'_> {
                 let what = format!("`{name}` is neither a let, a field nor an entity");
                 self.refuse(span, what, &nearest(name, &known))
             }
-            Site::Member { entity, number } => {
+            Owner::Member { entity, number } => {
                 if self.source.world.kinds[entity].entity.name == name {
                     return Some(Value::Member { entity, number }.into());
                 }
@@ -151,7 +151,7 @@ impl Compiler<'_> {
         let attributes = &self.source.world.kinds[entity].entity.attributes;
         let before = attributes[..place].iter();
         let word = before.map(|it| generator::words(&it.generator.value)).sum();
-        let site = Site::Member { entity, number };
+        let site = self.member_site(entity, number);
         let cell = self.generate(&attributes[place].generator, site, word);
         self.attributes.insert(key, State::Done(cell.clone()));
         cell
@@ -164,7 +164,7 @@ impl Compiler<'_> {
         }
         let kind = &self.source.world.kinds[entity];
         #[expect(clippy::cast_possible_truncation, reason = "a model has few entities")]
-        let words = self.block(Site::Event, PICK_BLOCKS + entity as u32);
+        let words = self.block(self.event_site(), PICK_BLOCKS + entity as u32);
         let acts = kind.entity.activity.is_some();
         if acts && self.actor.is_some_and(|actor| actor != entity) {
             let actor = self.actor.map(|actor| &self.source.world.kinds[actor].entity.name);

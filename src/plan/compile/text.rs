@@ -5,7 +5,7 @@ use std::sync::Arc;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 use super::value::{Cell, Number, Value};
-use super::{Compiler, Site};
+use super::{Compiler, Owner, Site};
 use crate::config::{Span, Spanned};
 use crate::plan::arrival::{INDEX_BITS, LANE_BITS};
 use crate::plan::fill::{Integer, Piece, Text};
@@ -169,7 +169,7 @@ impl Compiler<'_> {
         span: &Span,
     ) -> Option<Cell> {
         let bits = token_bits(base, length);
-        let member = match (of, site) {
+        let member = match (of, site.owner) {
             (Some(path), _) => match self.path(path, site)? {
                 Cell { value: Value::Member { entity, number }, present } => {
                     Some((entity, number, present))
@@ -179,8 +179,8 @@ impl Compiler<'_> {
                     return self.refuse(&path.span, what, "name an entity");
                 }
             },
-            (None, Site::Member { entity, number }) => Some((entity, number, None)),
-            (None, Site::Event) => None,
+            (None, Owner::Member { entity, number }) => Some((entity, number, None)),
+            (None, Owner::Event) => None,
         };
         let (needed, number, present, name) = if let Some((entity, low, present)) = member {
             let kind = &self.source.world.kinds[entity];

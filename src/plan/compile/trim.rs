@@ -163,8 +163,8 @@ fn visit(operation: &mut Operation, see: &mut dyn FnMut(&mut Register, bool)) {
     match operation {
         Operation::Random { counter, out, .. } => {
             see(&mut counter.low, false);
-            if let Some(high) = &mut counter.high {
-                see(high, false);
+            for word in counter.high.iter_mut().chain(&mut counter.index) {
+                see(word, false);
             }
             for out in out {
                 see(out, true);

@@ -1,0 +1,90 @@
+//! Kernels on members, times and identities.
+
+use super::Context;
+use super::access::{map, with_column, zip};
+use crate::generate::column::{CHUNK_ROWS, Frame};
+use crate::plan::identity::{Cipher, Numbers};
+use crate::plan::program::{Operation, Register, Wide, input};
+
+/// The origin of events that the model itself makes.
+const MODEL_ORIGIN: u8 = 0;
+
+/// Operations on members, times and identities.
+#[inline(always)]
+pub(super) fn step(operation: &Operation, frame: &mut Frame, context: Context<'_>) {
+    match operation {
+        Operation::Actor { words, population, group, out } => {
+            with_column(frame, *group, |frame, groups| {
+                let (first, lanes) = (frame.column(words[0]), frame.column(input::LANE));
+                for ((group, &word), &lane) in groups.iter_mut().zip(first).zip(lanes) {
+                    *group = context.segment.groups[lane as usize].choose(word);
+                }
+            });
+            with_column(frame, *out, |frame, numbers| {
+                let (second, lanes) = (frame.column(words[1]), frame.column(input::LANE));
+                let rows = second.iter().zip(lanes).zip(frame.column(*group));
+                for (number, ((&word, &lane), &group)) in numbers.iter_mut().zip(rows) {
+                    *number = population.pick(lane, group, word, 0);
+                }
+            });
+        }
+        Operation::Member { words, population, given, group, out } => {
+            match given {
+                Some(given) => map(frame, *given, *group, |given| given),
+                None => map(frame, words[0], *group, |word| population.choose_group(word)),
+            }
+            with_column(frame, *out, |frame, numbers| {
+                let pairs = frame.column(words[1]).iter().zip(frame.column(words[2]));
+                let rows = pairs.zip(frame.column(*group));
+                for (number, ((&entry, &inside), &group)) in numbers.iter_mut().zip(rows) {
+                    *number = population.pick_anywhere([entry, inside], group);
+                }
+            });
+        }
+        Operation::Group { number, population, out } => {
+            map(frame, *number, *out, |number| population.group_of(number));
+        }
+        Operation::Parent { number, kinship, out } => {
+            map(frame, *number, *out, |number| kinship.parent(number));
+        }
+        Operation::Child { word, number, kinship, out } => {
+            zip(frame, [*number, *word], *out, |number, word| kinship.child(number, word));
+        }
+        Operation::Offset { zone, zones, out } => {
+            let offsets = zones.offsets_minutes(context.slot);
+            map(frame, *zone, *out, |zone| offsets[zone as usize].cast_unsigned());
+        }
+        Operation::Identity { cipher, stream, out } => identity(frame, cipher, *stream, *out),
+        Operation::Permute { permutation, number, out } => {
+            map(frame, number.high, out.high, |word| word);
+            map(frame, number.low, out.low, |word| word);
+            let (mut high, mut low) = (frame.take(out.high), frame.take(out.low));
+            let rows = frame.rows();
+            permutation.seal_columns(&mut high[..rows], &mut low[..rows]);
+            frame.put(out.high, high);
+            frame.put(out.low, low);
+        }
+        _ => unreachable!("the other operations have kernels of their own"),
+    }
+}
+
+#[inline(always)]
+fn identity(frame: &mut Frame, cipher: &Cipher, stream: u8, out: [Register; 4]) {
+    let mut columns = out.map(|register| frame.take(register));
+    let rows = frame.rows();
+    let Wide { high, low } = input::NUMBER;
+    let [a, b, c, d] = &mut columns;
+    let numbers = Numbers {
+        high: frame.column(high),
+        low: frame.column(low),
+        child: &[0; CHUNK_ROWS][..rows],
+    };
+    cipher.seal_columns(
+        (stream, MODEL_ORIGIN),
+        &numbers,
+        [&mut a[..rows], &mut b[..rows], &mut c[..rows], &mut d[..rows]],
+    );
+    for (register, column) in out.into_iter().zip(columns) {
+        frame.put(register, column);
+    }
+}
