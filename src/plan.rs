@@ -9,6 +9,7 @@ pub mod population;
 pub mod poisson;
 pub mod arrival;
 pub mod traffic;
+pub mod follow_up;
 pub mod identity;
 pub mod program;
 pub mod fill;
@@ -221,6 +222,7 @@ impl Draft<'_> {
             population,
             lanes,
             tick_us: self.tick.length_us().unsigned_abs(),
+            known: traffic::Known::default(),
         })
     }
 

@@ -1,12 +1,14 @@
 //! The checked model: all that decides the bytes of a run.
 
 mod expression;
+mod follows;
 mod generator;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use self::expression::{Expression, ExpressionKind, Operator};
+pub use self::follows::{Delay, Follows};
 pub use self::generator::{Generator, MixturePart, Parameter, Scalar, Shape};
 use super::{Span, Spanned};
 
@@ -212,6 +214,8 @@ pub struct Stream {
     pub key_format: KeyFormat,
     /// Its own traffic.
     pub traffic: Option<Traffic>,
+    /// What it follows. None: a root stream, with a rate.
+    pub follows: Option<Follows>,
     /// Named values of a row that fields refer to, in the order of the file.
     pub lets: Vec<Field>,
     /// The schema's fields, by dotted path, in the order of the file.

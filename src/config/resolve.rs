@@ -2,6 +2,7 @@
 
 mod distribution;
 mod entities;
+mod follows;
 mod generator;
 mod settings;
 mod streams;

@@ -37,7 +37,7 @@ struct Scratch {
     /// The stream's number.
     stream: usize,
     frame: Frame,
-    segment: Option<(i64, Segment)>,
+    segment: Option<(i64, Arc<Segment>)>,
     /// Times, lanes and indices of a tick's events, as numbers that sort in send order.
     arrivals: Vec<u64>,
     /// Rows that wait for a full chunk.
@@ -144,11 +144,7 @@ impl Producer {
                 // Chunks are filled across ticks, but all rows of one are of the same segment.
                 self.rows(scratch, &rows, output)?;
                 rows.clear();
-                let segment = match scratch.segment.take() {
-                    Some((_, segment)) if stream.traffic.is_constant() => segment,
-                    _ => stream.traffic.segment(slot),
-                };
-                scratch.segment = Some((slot, segment));
+                scratch.segment = Some((slot, stream.traffic.segment(slot)));
             }
             let Some((_, segment)) = &scratch.segment else { continue };
             let inside = job.window_us.start.max(begin_us) - begin_us

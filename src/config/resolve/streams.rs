@@ -5,7 +5,7 @@ use super::super::raw::{Kind, Node};
 use super::super::reader::{At, Reader, Section};
 use super::super::{Spanned, suggest};
 use super::traffic::{self, Curves};
-use super::{Names, generator};
+use super::{Names, follows, generator};
 
 /// Kafka's limit for names of topics.
 const TOPIC_BYTES_MAX: usize = 249;
@@ -33,6 +33,7 @@ pub(super) fn streams(
         let formats = [("string", KeyFormat::String), ("avro", KeyFormat::Avro)];
         let key_format =
             one.get("key_format").and_then(|at| reader.one_of(&at, &formats)).unwrap_or_default();
+        let follows = follows::follows(reader, names, &mut one);
         let own_traffic = one.get("traffic").and_then(|at| traffic::traffic(reader, &at, curves));
         let lets = one.get("let").map(|at| lets(reader, names, &at)).unwrap_or_default();
         let fields = one.get("fields").map(|at| fields(reader, names, &at)).unwrap_or_default();
@@ -50,6 +51,7 @@ pub(super) fn streams(
                 key,
                 key_format,
                 traffic: own_traffic,
+                follows,
                 lets,
                 fields,
             });
