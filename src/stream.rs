@@ -2,6 +2,8 @@
 
 pub mod digest;
 pub mod cut;
+mod rows;
+mod follow_up;
 pub mod producer;
 pub mod ahead;
 pub mod in_flight;

@@ -11,6 +11,8 @@
 mod access;
 mod member;
 
+use std::sync::Arc;
+
 use super::column::{CHUNK_ROWS, Frame};
 use super::philox::philox;
 use crate::plan::program::{
@@ -23,10 +25,25 @@ use access::{load, map, map_value, store, with_column, words_of, zip};
 /// What holds for all rows of a chunk.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
-    /// The segment that the chunk's tick lies in.
-    pub segment: &'a Segment,
-    /// The quarter of an hour that the chunk's tick lies in, counted from the Unix epoch.
+    /// The quarters of an hour that the rows, and the events which they follow, lie in.
+    pub eras: &'a [Era],
+}
+
+/// A quarter of an hour.
+#[derive(Clone, Debug)]
+pub struct Era {
+    /// Its number, counted from the Unix epoch.
     pub slot: i64,
+    /// What holds in it; empty if no root event lies in it.
+    pub segment: Arc<Segment>,
+}
+
+impl Context<'_> {
+    /// What holds in the quarter of an hour of a root event.
+    #[inline(always)]
+    fn segment(&self, era: u32) -> &Segment {
+        &self.eras[era as usize].segment
+    }
 }
 
 /// Runs a program over the rows of a frame whose input columns are filled.

@@ -3,6 +3,7 @@
 mod bind;
 mod case;
 mod expression;
+mod gate;
 mod generator;
 mod member;
 mod path;
@@ -20,6 +21,7 @@ use super::world::World;
 use crate::config::model::{self, Generator};
 use crate::config::{Mistake, Span, Spanned};
 use crate::generate::philox;
+pub use gate::{Gate, gate};
 use value::Cell;
 
 /// The salt of events that the model itself makes: origin 0, child 0.
@@ -47,18 +49,29 @@ pub struct Compiled {
 }
 
 /// What a stream is compiled from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Source<'a> {
     /// Tables and populations.
     pub world: &'a World<'a>,
     /// The stream.
     pub stream: &'a model::Stream,
-    /// Its number in the model.
-    pub number: u8,
     /// The schema that values are written by.
     pub schema: &'a apache_avro::Schema,
     /// The start of model time, in microseconds since the Unix epoch.
     pub start_us: i64,
+    /// The stream itself, and those that it follows, up to the root.
+    pub levels: Vec<Level<'a>>,
+}
+
+/// A stream on the way from a root to the one that is compiled.
+#[derive(Clone, Copy, Debug)]
+pub struct Level<'a> {
+    /// The stream.
+    pub stream: &'a model::Stream,
+    /// Its number in the model.
+    pub number: u8,
+    /// The most events that follow from one root event.
+    pub children: u32,
 }
 
 /// Compiles a stream.
@@ -68,9 +81,10 @@ pub fn compile(source: &Source<'_>) -> Result<Compiled, Vec<Mistake>> {
     let key = compiler.key();
     for field in &source.stream.lets {
         // What no field uses is checked all the same.
-        compiler.named(&field.name.value, &field.name.span);
+        compiler.named(0, &field.name.value, &field.name.span);
     }
-    let identity_header = (!compiler.identity_used).then(|| compiler.identity());
+    let identity_used = compiler.identities.contains_key(&0);
+    let identity_header = (!identity_used).then(|| compiler.identity(0));
     match fill {
         Some(fill) if compiler.mistakes.is_empty() => {
             let mut compiled = Compiled {
@@ -123,8 +137,8 @@ struct Site {
 /// Whose value it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Owner {
-    /// The event's.
-    Event,
+    /// The event's: the row's own, or of one that it follows.
+    Event { level: u16 },
     /// That of a member, by the column of its number.
     Member { entity: usize, number: Register },
 }
@@ -133,14 +147,14 @@ enum Owner {
 struct Compiler<'a> {
     source: &'a Source<'a>,
     program: Program,
-    names: BTreeMap<&'a str, Named<'a>>,
+    levels: Vec<Level<'a>>,
+    names: BTreeMap<(u16, &'a str), Named<'a>>,
     blocks: BTreeMap<(Site, u32), [Register; 4]>,
     attributes: BTreeMap<(usize, Register, usize), State>,
     picks: BTreeMap<usize, Cell>,
     groups: BTreeMap<(usize, Register), Register>,
     cipher: Cipher,
-    identity: Option<[Register; 4]>,
-    identity_used: bool,
+    identities: BTreeMap<u16, [Register; 4]>,
     actor: Option<usize>,
     ticks_max: u64,
     mistakes: Vec<Mistake>,
@@ -148,28 +162,30 @@ struct Compiler<'a> {
 
 impl<'a> Compiler<'a> {
     fn new(source: &'a Source<'a>) -> Self {
+        let levels = source.levels.clone();
         let mut names = BTreeMap::new();
-        let mut word = 0;
-        for field in source.stream.lets.iter().chain(&source.stream.fields) {
-            let generator = &field.generator;
-            names.insert(
-                field.name.value.as_str(),
-                Named { generator, word, state: State::Waiting },
-            );
-            word += generator::words(&generator.value);
+        for (level, of) in (0..).zip(&levels) {
+            let mut word = 0;
+            for field in of.stream.lets.iter().chain(&of.stream.fields) {
+                let generator = &field.generator;
+                let named = Named { generator, word, state: State::Waiting };
+                names.insert((level, field.name.value.as_str()), named);
+                word += generator::words(&generator.value);
+            }
         }
+        let inputs = input::count((0..).zip(&levels).count().try_into().unwrap_or(u16::MAX));
         let [low, high] = philox::key(source.world.model.seed, "identity", "");
         Self {
             source,
-            program: Program { operations: Vec::new(), columns: input::COUNT },
+            program: Program { operations: Vec::new(), columns: inputs, inputs },
+            levels,
             names,
             blocks: BTreeMap::new(),
             attributes: BTreeMap::new(),
             picks: BTreeMap::new(),
             groups: BTreeMap::new(),
             cipher: Cipher::new(u64::from(high) << 32 | u64::from(low)),
-            identity: None,
-            identity_used: false,
+            identities: BTreeMap::new(),
             actor: None,
             ticks_max: 1 << TICK_BITS,
             mistakes: Vec::new(),
@@ -208,11 +224,23 @@ impl<'a> Compiler<'a> {
         out
     }
 
-    /// The randomness of the event itself.
-    fn event_site(&self) -> Site {
+    /// The stream of a level.
+    fn level(&self, level: u16) -> Level<'a> {
+        self.levels[usize::from(level)]
+    }
+
+    /// The level of the root.
+    fn root_level(&self) -> u16 {
+        u16::try_from(self.levels.len() - 1).unwrap_or(u16::MAX)
+    }
+
+    /// The randomness of an event: the row's own, or of one that it follows.
+    fn event_site(&self, level: u16) -> Site {
         let Wide { high, low } = input::NUMBER;
-        let (key, high) = (stream_key(self.source), Some(high));
-        Site { key, low, high, salt: MODEL_EVENT, index: None, owner: Owner::Event }
+        let key = stream_key(self.source.world, self.level(level).stream);
+        let index = (level < self.root_level()).then_some(input::child(level));
+        let owner = Owner::Event { level };
+        Site { key, low, high: Some(high), salt: MODEL_EVENT, index, owner }
     }
 
     /// The randomness of a member.
@@ -239,9 +267,10 @@ impl<'a> Compiler<'a> {
         out
     }
 
-    /// A let or field of the stream.
-    fn named(&mut self, name: &str, span: &Span) -> Option<Cell> {
-        let named = self.names.get_mut(name)?;
+    /// A let or field of a stream.
+    fn named(&mut self, level: u16, name: &str, span: &Span) -> Option<Cell> {
+        let key = *self.names.keys().find(|key| **key == (level, name))?;
+        let named = self.names.get_mut(&key)?;
         match &named.state {
             State::Done(cell) => return cell.clone(),
             State::Compiling => {
@@ -251,33 +280,34 @@ impl<'a> Compiler<'a> {
             State::Waiting => named.state = State::Compiling,
         }
         let (generator, word) = (named.generator, named.word);
-        let cell = self.generate(generator, self.event_site(), word);
-        if let Some(named) = self.names.get_mut(name) {
+        let cell = self.generate(generator, self.event_site(level), word);
+        if let Some(named) = self.names.get_mut(&key) {
             named.state = State::Done(cell.clone());
         }
         cell
     }
 
-    /// The event's identity, as four words.
-    fn identity(&mut self) -> [Register; 4] {
-        if let Some(words) = self.identity {
-            return words;
+    /// The identity of an event, as four words.
+    fn identity(&mut self, level: u16) -> [Register; 4] {
+        if let Some(words) = self.identities.get(&level) {
+            return *words;
         }
         let out = [(); 4].map(|()| self.register());
-        let cipher = self.cipher.clone();
-        self.emit(Operation::Identity { cipher, stream: self.source.number, out });
-        self.identity = Some(out);
+        let (cipher, child) = (self.cipher.clone(), input::child(level));
+        let stream = self.level(level).number;
+        self.emit(Operation::Identity { child, cipher, stream, out });
+        self.identities.insert(level, out);
         out
     }
 
     /// The record's key, if the stream has one; mistakes are noted.
     fn key(&mut self) -> Option<Text> {
         let key = self.source.stream.key.as_ref()?;
-        if !self.names.contains_key(key.value.as_str()) {
+        if !self.names.contains_key(&(0, key.value.as_str())) {
             let what = format!("the key `{}` is neither a field nor a let", key.value);
             return self.refuse(&key.span, what, "name a field of the stream");
         }
-        let cell = self.named(&key.value, &key.span)?;
+        let cell = self.named(0, &key.value, &key.span)?;
         if cell.present.is_some() {
             let what =
                 format!("the key `{}` can be null, so that its order would be lost", key.value);
@@ -288,6 +318,6 @@ impl<'a> Compiler<'a> {
 }
 
 /// The key of a stream's own randomness.
-pub fn stream_key(source: &Source<'_>) -> [u32; 2] {
-    philox::key(source.world.model.seed, "stream", &source.stream.name)
+pub fn stream_key(world: &World<'_>, stream: &model::Stream) -> [u32; 2] {
+    philox::key(world.model.seed, "stream", &stream.name)
 }

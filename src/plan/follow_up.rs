@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use super::arrival::{INDEX_BITS, tick_and_lane};
+use super::compile::Gate;
 use super::quantile::{Curve, mixture_inverse};
 use crate::generate::philox::philox;
 
@@ -15,11 +16,13 @@ use crate::generate::philox::philox;
 pub const CLASSES: u32 = 64;
 /// Classes that the events of one tick and lane are dealt over.
 const DEALT: u32 = 8;
+/// Ticks, as bits, for which a lane keeps to the same classes.
+const TURN_BITS: u32 = 10;
 /// The most streams from a root down to a follow-up, both included.
 pub const LEVELS_MAX: usize = 6;
 /// The least width of a stratum, in ticks, for which whole ticks are permuted; narrower ones are
 /// searched.
-const FAR_TICKS_MIN: u64 = 64;
+const FAR_TICKS_MIN: u64 = 8;
 /// A last stratum that is much wider than the one before is halved so often: tails reach 2^−18.
 const TAIL_PARTS: u32 = 12;
 /// How many times as wide it must be.
@@ -39,7 +42,7 @@ pub const CHILDREN_MAX: u32 = 1 << 10;
 /// The class of the event of that position, in a stream of that key.
 ///
 /// The events of a tick and lane are dealt in turn over the 8 classes that are congruent to
-/// tick + lane modulo 8.
+/// ⌊tick / 2^10⌋ + lane modulo 8.
 #[inline]
 pub fn class_of(key: [u32; 2], position: u64) -> u32 {
     let (tick, lane) = tick_and_lane(position);
@@ -56,13 +59,30 @@ pub fn turn(key: [u32; 2], tick: u64, lane: u32) -> u32 {
 /// What the classes of a tick and lane are congruent to, modulo 8.
 #[inline]
 pub fn residue(tick: u64, lane: u32) -> u32 {
-    low(tick).wrapping_add(lane) % DEALT
+    low(tick >> TURN_BITS).wrapping_add(lane) % DEALT
 }
 
 /// The classes, as bits, that a tick and lane can have events of.
 #[inline]
 pub fn classes_at(tick: u64, lane: u32) -> u64 {
     0x0101_0101_0101_0101 << residue(tick, lane)
+}
+
+/// Where the events of a stream that follows another come from.
+#[derive(Debug)]
+pub struct FollowUp {
+    /// The numbers of the streams from the root down to the one that is followed.
+    pub above: Vec<usize>,
+    /// Whether, and when.
+    pub step: Step,
+    /// Whether, and by how many, from the values of the event that is followed.
+    pub gate: Option<Gate>,
+    /// The most events that follow one.
+    pub count_max: u32,
+    /// The most events that follow one root event.
+    pub children: u32,
+    /// Events a second if every gate is open, before curves.
+    pub rate_per_s: f64,
 }
 
 /// One step from an event to those that follow it in another stream.
@@ -128,8 +148,7 @@ impl Step {
         // Odd, so that classes are permuted: steps after one another have strata of their own.
         let [factor, shift, ..] = philox(key, [0, 0, CLASS_SALT, 1]);
         let stratum = |class: u32| (class.wrapping_mul(factor | 1)).wrapping_add(shift) % CLASSES;
-        let classes =
-            (0..CLASSES).map(|class| parts(delays, stratum(class), tick_us)).collect();
+        let classes = (0..CLASSES).map(|class| parts(delays, stratum(class), tick_us)).collect();
         Self { key, probability, tick_us, classes }
     }
 
@@ -195,13 +214,14 @@ impl Step {
         })
     }
 
-    /// The permutation of a window's ticks: o becomes factor · o + shift, which leaves o mod 8.
+    /// The permutation of a window's ticks: o becomes factor · o + shift.
     #[inline]
     fn window(&self, window: u64, class: u32) -> [u64; 2] {
         let counter = [low(window), low(window >> 32), WINDOW_SALT | class, 0];
         let [a, b, c, d] = philox(self.key, counter);
-        let (factor, shift) = (u64::from(a) << 32 | u64::from(b), u64::from(c) << 32 | u64::from(d));
-        [factor & !7 | 1, shift & !7]
+        let (factor, shift) =
+            (u64::from(a) << 32 | u64::from(b), u64::from(c) << 32 | u64::from(d));
+        [factor | 1, shift]
     }
 }
 
@@ -242,10 +262,9 @@ fn part(delays: &Delays, (begin, share): (f64, f64), tick_us: u64) -> Part {
         return Part::Near(knots);
     }
     // The greatest window that fits, in the middle: its delays go from first + 1 to
-    // first + 2 · length − 1 ticks, and all moves are multiples of 8 ticks.
-    let bits = (most - least - 8).ilog2() - 1;
-    let first = (least + most) / 2 - (1 << bits);
-    Part::Far { first: (first + 4) & !7, bits }
+    // first + 2 · length − 1 ticks, and a bit less or more by the place in the tick.
+    let bits = (most - least).ilog2() - 1;
+    Part::Far { first: least.midpoint(most) - (1 << bits), bits }
 }
 
 /// The inverse of an odd number modulo 2^64, by Newton's iteration.
@@ -366,10 +385,10 @@ mod tests {
                 let class = class_of([1, 2], number);
                 let later = step.time_us(class, number, 0, at).unwrap() / TICK_US;
                 let mut above = Vec::new();
-                step.ticks_above(class, &[later..later + 1], &mut above);
+                step.ticks_above(class, std::slice::from_ref(&(later..later + 1)), &mut above);
                 let tick = at / TICK_US;
                 assert!(above.iter().any(|range| range.contains(&tick)), "{name}: {above:?}");
-                assert!(above.iter().map(|range| range.end - range.start).sum::<u64>() < 140);
+                assert!(above.iter().map(|range| range.end - range.start).sum::<u64>() < 60);
             }
         }
     }
@@ -382,11 +401,10 @@ mod tests {
             let mut pairs = 0;
             for class in 0..CLASSES {
                 let mut above = Vec::new();
-                step.ticks_above(class, &[later..later + 1], &mut above);
+                step.ticks_above(class, std::slice::from_ref(&(later..later + 1)), &mut above);
                 for tick in above.into_iter().flatten() {
-                    pairs += (0..64)
-                        .filter(|&lane| classes_at(tick, lane) & 1 << class != 0)
-                        .count();
+                    pairs +=
+                        (0..64).filter(|&lane| classes_at(tick, lane) & 1 << class != 0).count();
                 }
             }
             assert_eq!(pairs, 64 * 8);
@@ -397,9 +415,7 @@ mod tests {
     fn a_share_of_events_is_followed() {
         let step = Step::new([7, 8], 0.3, &samples()[1].1, TICK_US);
         let followed = events()
-            .filter(|&(number, at)| {
-                step.time_us(class_of([1, 2], number), number, 0, at).is_some()
-            })
+            .filter(|&(number, at)| step.time_us(class_of([1, 2], number), number, 0, at).is_some())
             .count();
         // Five standard deviations of a binomial of 200,000.
         assert!((followed as f64 - 60_000.0).abs() < 5.0 * 205.0, "{followed}");

@@ -41,7 +41,7 @@ pub struct Traffic {
 pub struct Known(RwLock<BTreeMap<Box<[u8]>, Arc<Segment>>>);
 
 /// What holds during one quarter of an hour.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Segment {
     /// By lane: how many events a tick has.
     pub means: Vec<Mean>,

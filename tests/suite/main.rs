@@ -11,6 +11,7 @@ mod docker;
 mod docs;
 mod embedded;
 mod encoder;
+mod follow_ups;
 mod golden;
 mod kafka_sink;
 mod live;

@@ -9,7 +9,7 @@ use super::path::nearest;
 use super::value::{Cell, Number, Value, numbers};
 use crate::config::Span;
 use crate::plan::fill::{Fill, Integer};
-use crate::plan::program::{Arithmetic, Operand, Wide, input};
+use crate::plan::program::{Arithmetic, Operand, input};
 
 /// A place in the schema, and the field of the model that fills it.
 #[derive(Clone, Copy)]
@@ -58,7 +58,7 @@ impl Compiler<'_> {
         let stream = self.source.stream;
         if let Some(field) = stream.fields.iter().find(|field| field.name.value == path) {
             used.push(path.to_owned());
-            let cell = self.named(path, &field.name.span)?;
+            let cell = self.named(0, path, &field.name.span)?;
             let place = Place { path, span: &field.generator.span };
             return self.place(schema, &cell, place);
         }
@@ -143,7 +143,7 @@ impl Compiler<'_> {
                 let number = self.number(cell, place.span)?;
                 Some(Fill::Real { value: number.integer(), scale: number.scale })
             }
-            (_, Value::Time) => self.time(schema, place),
+            (_, Value::Time { level }) => self.time(schema, *level, place),
             (_, Value::Number(_) | Value::Dictionary { .. } | Value::Literal(_))
                 if whole(schema).is_some() =>
             {
@@ -236,18 +236,18 @@ impl Compiler<'_> {
     }
 
     /// The event's time in the unit of the schema.
-    fn time(&mut self, schema: &Schema, place: Place<'_>) -> Option<Fill> {
+    fn time(&mut self, schema: &Schema, level: u16, place: Place<'_>) -> Option<Fill> {
         let base = self.source.start_us;
-        let micros = Integer::Offset { base, value: input::TIME };
+        let micros = Integer::Offset { base, value: input::time(level) };
         match schema {
             Schema::TimestampMicros | Schema::LocalTimestampMicros | Schema::Long => {
                 Some(Fill::Integer(micros))
             }
             Schema::TimestampMillis | Schema::LocalTimestampMillis => {
-                self.scaled_time(Arithmetic::FloorTo, 1_000, place)
+                self.scaled_time(level, (Arithmetic::FloorTo, 1_000), place)
             }
             Schema::TimestampNanos | Schema::LocalTimestampNanos => {
-                self.scaled_time(Arithmetic::Multiply, 1_000, place)
+                self.scaled_time(level, (Arithmetic::Multiply, 1_000), place)
             }
             schema => {
                 let what = format!("`{}` is {}, not a time", place.path, schema_name(schema));
@@ -256,10 +256,15 @@ impl Compiler<'_> {
         }
     }
 
-    fn scaled_time(&mut self, function: Arithmetic, factor: i64, place: Place<'_>) -> Option<Fill> {
+    fn scaled_time(
+        &mut self,
+        level: u16,
+        (function, factor): (Arithmetic, i64),
+        place: Place<'_>,
+    ) -> Option<Fill> {
         // Times of 146 years after the start keep clear of 64 bits in nanoseconds.
         let max = i64::MAX / 2_000;
-        let operand = Operand::Wide(Wide { ..input::TIME });
+        let operand = Operand::Wide(input::time(level));
         let time = Number { operand, min: 0, max, scale: 0 };
         let start = Number::constant(self.source.start_us, 0);
         let time = self.arithmetic(Arithmetic::Add, [time, start], 0, place.span)?;
@@ -292,7 +297,7 @@ fn suits(schema: &Schema, value: &Value) -> bool {
         Value::Uuid(_) => {
             matches!(schema, Schema::Uuid(_) | Schema::String | Schema::Fixed(_) | Schema::Bytes)
         }
-        Value::Time => matches!(
+        Value::Time { .. } => matches!(
             schema,
             Schema::TimestampMicros
                 | Schema::TimestampMillis

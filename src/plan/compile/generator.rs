@@ -8,7 +8,7 @@ use super::{Compiler, Owner, Site, text};
 use crate::config::model::{Generator, MixturePart, Parameter, Scalar, Shape};
 use crate::config::{Span, Spanned};
 use crate::plan::alias::Alias;
-use crate::plan::program::{Operand, Operation, Register};
+use crate::plan::program::{Operand, Operation, Register, input};
 use crate::plan::quantile::{Curve, LIMIT, Quantile, mixture_inverse};
 use crate::plan::world::row_weights;
 use crate::plan::zone::Zones;
@@ -54,14 +54,16 @@ impl<'a> Compiler<'a> {
     ) -> Option<Cell> {
         let span = &generator.span;
         match &generator.value {
-            Generator::Identity if site.owner == Owner::Event => {
-                self.identity_used = true;
-                Some(Value::Uuid(self.identity()).into())
-            }
-            Generator::EventTime if site.owner == Owner::Event => Some(Value::Time.into()),
-            Generator::LocalTime { zone } if site.owner == Owner::Event => self.local_time(zone),
             Generator::Identity | Generator::EventTime | Generator::LocalTime { .. } => {
-                self.refuse(span, "members have no event and no time", "use it in a stream")
+                let Owner::Event { level } = site.owner else {
+                    let what = "members have no event and no time";
+                    return self.refuse(span, what, "use it in a stream");
+                };
+                match &generator.value {
+                    Generator::LocalTime { zone } => self.local_time(level, zone),
+                    Generator::EventTime => Some(Value::Time { level }.into()),
+                    _ => Some(Value::Uuid(self.identity(level)).into()),
+                }
             }
             Generator::Constant(scalar) => Some(self.scalar(scalar)),
             Generator::Choice(values) => {
@@ -357,8 +359,8 @@ impl<'a> Compiler<'a> {
         Some(threshold)
     }
 
-    fn local_time(&mut self, zone: &Spanned<String>) -> Option<Cell> {
-        let cell = self.path(zone, self.event_site())?;
+    fn local_time(&mut self, level: u16, zone: &Spanned<String>) -> Option<Cell> {
+        let cell = self.path(zone, self.event_site(level))?;
         let (index, cells) = match &cell.value {
             Value::Dictionary { index, cells } => (*index, Arc::clone(cells)),
             Value::Literal(text) => (self.constant(0), Arc::from([text.clone()])),
@@ -376,7 +378,8 @@ impl<'a> Compiler<'a> {
             }
         };
         let out = self.register();
-        self.emit(Operation::Offset { zone: index, zones: Arc::new(zones), out });
-        Some(Cell { value: self.local_time_text(out), present: cell.present })
+        let era = input::era(level);
+        self.emit(Operation::Offset { era, zone: index, zones: Arc::new(zones), out });
+        Some(Cell { value: self.local_time_text(level, out), present: cell.present })
     }
 }

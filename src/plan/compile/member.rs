@@ -30,7 +30,7 @@ impl Compiler<'_> {
             }
             return self.child(entity, of, (site, word));
         }
-        if with.is_empty() && site.owner == Owner::Event {
+        if with.is_empty() && matches!(site.owner, Owner::Event { .. }) {
             return self.pick(entity, &name.span);
         }
         let words = [0, 1, 2].map(|place| self.word(site, word + place));

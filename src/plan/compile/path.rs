@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::value::{Cell, Value};
 use super::{Compiler, Owner, PICK_BLOCKS, Site, State, generator};
 use crate::config::{Span, Spanned, suggest};
-use crate::plan::program::{Operation, Register, Table, Target};
+use crate::plan::program::{Operation, Register, Table, Target, input};
 use crate::plan::world::World;
 
 impl Compiler<'_> {
@@ -13,6 +13,15 @@ impl Compiler<'_> {
     pub(super) fn path(&mut self, path: &Spanned<String>, site: Site) -> Option<Cell> {
         let mut steps = path.value.split('.');
         let first = steps.next().unwrap_or_default();
+        if let Some(level) = self.level_named(first, site)
+            && let Some(name) = steps.next()
+        {
+            let mut cell = self.of_level(level, name, &path.span)?;
+            for step in steps {
+                cell = self.step(&cell, step, &path.span)?;
+            }
+            return Some(cell);
+        }
         let mut cell = self.first_step(first, site, &path.span)?;
         for step in steps {
             cell = self.step(&cell, step, &path.span)?;
@@ -22,14 +31,16 @@ impl Compiler<'_> {
 
     fn first_step(&mut self, name: &str, site: Site, span: &Span) -> Option<Cell> {
         match site.owner {
-            Owner::Event => {
-                if self.names.contains_key(name) {
-                    return self.named(name, span);
+            Owner::Event { level } => {
+                if self.names.contains_key(&(level, name)) {
+                    return self.named(level, name, span);
                 }
                 if let Some(entity) = self.source.world.entity(name) {
                     return self.pick(entity, span);
                 }
-                let known = self.names.keys().copied().map(str::to_owned);
+                let own = self.names.keys().filter(|(of, _)| *of == level);
+                let known = own.map(|(_, name)| (*name).to_owned());
+                let known = known.chain(self.stream_names());
                 let known: Vec<_> = known.chain(entity_names(self.source.world)).collect();
                 let what = format!("`{name}` is neither a let, a field nor an entity");
                 self.refuse(span, what, &nearest(name, &known))
@@ -41,6 +52,32 @@ impl Compiler<'_> {
                 self.step(&Value::Member { entity, number }.into(), name, span)
             }
         }
+    }
+
+    /// The level of the stream of that name, if the path stands in one and does not mean a value.
+    fn level_named(&self, name: &str, site: Site) -> Option<u16> {
+        let Owner::Event { level } = site.owner else { return None };
+        if self.names.contains_key(&(level, name)) {
+            return None;
+        }
+        (level..)
+            .zip(&self.levels[usize::from(level)..])
+            .find_map(|(level, of)| (of.stream.name == name).then_some(level))
+    }
+
+    fn stream_names(&self) -> impl Iterator<Item = String> + use<'_> {
+        self.levels.iter().skip(1).map(|level| level.stream.name.clone())
+    }
+
+    /// A let or field of a stream above.
+    fn of_level(&mut self, level: u16, name: &str, span: &Span) -> Option<Cell> {
+        if self.names.contains_key(&(level, name)) {
+            return self.named(level, name, span);
+        }
+        let known = self.names.keys().filter(|(of, _)| *of == level);
+        let known: Vec<_> = known.map(|(_, name)| (*name).to_owned()).collect();
+        let what = format!("`{}` has no value `{name}`", self.level(level).stream.name);
+        self.refuse(span, what, &nearest(name, &known))
     }
 
     fn step(&mut self, cell: &Cell, step: &str, span: &Span) -> Option<Cell> {
@@ -163,8 +200,9 @@ impl Compiler<'_> {
             return Some(cell.clone());
         }
         let kind = &self.source.world.kinds[entity];
+        let root = self.root_level();
         #[expect(clippy::cast_possible_truncation, reason = "a model has few entities")]
-        let words = self.block(self.event_site(), PICK_BLOCKS + entity as u32);
+        let words = self.block(self.event_site(root), PICK_BLOCKS + entity as u32);
         let acts = kind.entity.activity.is_some();
         if acts && self.actor.is_some_and(|actor| actor != entity) {
             let actor = self.actor.map(|actor| &self.source.world.kinds[actor].entity.name);
@@ -179,7 +217,14 @@ impl Compiler<'_> {
             self.actor = Some(entity);
             let (group, out) = (self.register(), self.register());
             let population = Arc::clone(&kind.actors);
-            self.emit(Operation::Actor { words: [words[0], words[1]], population, group, out });
+            let era = input::era(root);
+            self.emit(Operation::Actor {
+                era,
+                words: [words[0], words[1]],
+                population,
+                group,
+                out,
+            });
             self.groups.insert((entity, out), group);
             out
         } else {

@@ -96,7 +96,8 @@ impl Compiler<'_> {
                 Value::Dictionary { .. } | Value::Literal(_),
                 Value::Dictionary { .. } | Value::Literal(_),
             ) => self.select_dictionary(condition, then, otherwise),
-            (Value::Number(_) | Value::Time, _) | (_, Value::Number(_) | Value::Time) => {
+            (Value::Number(_) | Value::Time { .. }, _)
+            | (_, Value::Number(_) | Value::Time { .. }) => {
                 let then = self.number(&then.clone().into(), span)?;
                 let otherwise = self.number(&otherwise.clone().into(), span)?;
                 self.select_number(condition, [then, otherwise], span).map(Value::Number)

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use super::Compiled;
 use crate::plan::fill::{Fill, Integer, Piece, Text};
-use crate::plan::program::{Operand, Operation, Register, Target, Wide, input};
+use crate::plan::program::{Operand, Operation, Register, Target, Wide};
 
 /// Merges operations that do the same, drops those without a reader, and gives the columns of values
 /// that are no longer needed to later ones, so that all columns in use stay in the cache.
 pub(super) fn trim(compiled: &mut Compiled) {
     merge(compiled);
-    let mut kept: BTreeSet<Register> = (0..input::COUNT).map(Register).collect();
+    let mut kept: BTreeSet<Register> = (0..compiled.program.inputs).map(Register).collect();
     visit_results(compiled, &mut |register| {
         kept.insert(*register);
     });
@@ -75,7 +75,7 @@ fn signature(operation: &Operation) -> String {
         }
         Operation::Quantile { word, out, .. } => format!("quantile {word:?} {out:?}"),
         Operation::ChooseBy { word, out, .. } => format!("choose {word:?} {out:?}"),
-        Operation::Offset { out, .. } => format!("offset {out:?}"),
+        Operation::Offset { era, out, .. } => format!("offset {era:?} {out:?}"),
         other => {
             let mut other = other.clone();
             visit(&mut other, &mut |register, written| {
@@ -98,9 +98,9 @@ fn reuse(compiled: &mut Compiled, kept: &BTreeSet<Register>) {
         }
     }
     let mut names: BTreeMap<Register, Register> =
-        (0..input::COUNT).map(|input| (Register(input), Register(input))).collect();
+        (0..compiled.program.inputs).map(|input| (Register(input), Register(input))).collect();
     let mut free: Vec<Register> = Vec::new();
-    let mut columns = input::COUNT;
+    let mut columns = compiled.program.inputs;
     for (place, operation) in compiled.program.operations.iter_mut().enumerate() {
         let (reads, writes) = registers(operation);
         for register in &writes {
@@ -199,7 +199,8 @@ fn visit(operation: &mut Operation, see: &mut dyn FnMut(&mut Register, bool)) {
             see(index, false);
             visit_target(out, see);
         }
-        Operation::Actor { words, group, out, .. } => {
+        Operation::Actor { era, words, group, out, .. } => {
+            see(era, false);
             for word in words {
                 see(word, false);
             }
@@ -252,11 +253,17 @@ fn visit_plain(operation: &mut Operation, see: &mut dyn FnMut(&mut Register, boo
             visit_operand(from, see);
             visit_target(out, see);
         }
-        Operation::Offset { zone, out, .. } => {
+        Operation::Offset { era, zone, out, .. } => {
+            see(era, false);
             see(zone, false);
             see(out, true);
         }
-        Operation::Identity { out, .. } => out.iter_mut().for_each(|out| see(out, true)),
+        Operation::Identity { child, out, .. } => {
+            see(child, false);
+            for out in out {
+                see(out, true);
+            }
+        }
         Operation::Permute { number, out, .. } => {
             visit_wide(number, false, see);
             visit_wide(out, true, see);

@@ -40,8 +40,8 @@ pub(super) enum Value {
     Member { entity: usize, number: Register },
     /// Four words.
     Uuid([Register; 4]),
-    /// The event's time.
-    Time,
+    /// The time of an event: the row's own, or of one that it follows.
+    Time { level: u16 },
 }
 
 /// A number with the bounds that it cannot leave.
@@ -82,7 +82,7 @@ impl Value {
             Self::Row { .. } => "a row of a table",
             Self::Member { .. } => "a member of an entity",
             Self::Uuid(_) => "an identity",
-            Self::Time => "a time",
+            Self::Time { .. } => "a time",
         }
     }
 }
@@ -174,10 +174,11 @@ impl Compiler<'_> {
                 Ok((values, scale)) => Some(Number::constant(values[0], scale)),
                 Err(text) => self.refuse(span, format!("`{text}` is not a number"), ""),
             },
-            Value::Time => {
+            Value::Time { level } => {
                 let base = Number::constant(self.source.start_us, 0);
                 let max = i64::MAX >> 8;
-                let time = Number { operand: Operand::Wide(input::TIME), min: 0, max, scale: 0 };
+                let time =
+                    Number { operand: Operand::Wide(input::time(*level)), min: 0, max, scale: 0 };
                 self.arithmetic(Arithmetic::Add, [time, base], 0, span)
             }
             other => {
