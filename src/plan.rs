@@ -345,6 +345,18 @@ fn entities_of<'a>(generator: &'a Generator, named: &mut Vec<&'a str>) {
             named.extend(paths.filter_map(|path| path.split(['.', ':', '}']).next()));
         }
         Generator::Expression(expression) => paths_of(expression, named),
+        Generator::Record(fields) => {
+            fields.iter().for_each(|field| entities_of(&field.generator.value, named));
+        }
+        Generator::Array { item, length } => {
+            [length, item].into_iter().for_each(|part| entities_of(&part.value, named));
+        }
+        Generator::Map { key, value, length } => {
+            [length, key, value].into_iter().for_each(|part| entities_of(&part.value, named));
+        }
+        Generator::Any(alternatives) => {
+            alternatives.iter().for_each(|one| entities_of(&one.generator.value, named));
+        }
         _ => {}
     }
 }

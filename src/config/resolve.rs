@@ -3,6 +3,7 @@
 mod distribution;
 mod entities;
 mod generator;
+mod list;
 mod settings;
 mod streams;
 mod tables;

@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod list;
 mod member;
 
 use super::column::{CHUNK_ROWS, Frame};
@@ -36,6 +37,9 @@ pub struct Context<'a> {
 /// If the frame has fewer columns than the program, or more rows than a chunk.
 pub fn run(program: &Program, frame: &mut Frame, context: Context<'_>) {
     run_with_widest_vectors(program, frame, context);
+    if !program.lists.is_empty() {
+        list::run(program, frame, None, context);
+    }
 }
 
 // Everything below is inlined here, so that each kernel is compiled for each width of vectors.
@@ -192,6 +196,7 @@ fn arithmetic(function: Arithmetic, a: &mut [i64], b: &[i64]) {
                 *a = a.checked_div_euclid(b).map_or(*a, |steps| steps.wrapping_mul(b));
             });
         }
+        Arithmetic::Modulo => pairs.for_each(|(a, &b)| *a = modulo(*a, b)),
         Arithmetic::Minimum => pairs.for_each(|(a, &b)| *a = (*a).min(b)),
         Arithmetic::Maximum => pairs.for_each(|(a, &b)| *a = (*a).max(b)),
     }
@@ -209,6 +214,15 @@ fn divide(a: i64, b: i64) -> i64 {
     let (rest, half) = (rest.unsigned_abs(), b.unsigned_abs());
     let away = if (a < 0) == (b < 0) { 1 } else { -1 };
     if rest >= half - rest { quotient + away } else { quotient }
+}
+
+/// a − b · (a ÷ b towards minus infinity), for b above 0; 0 where b is 0 or below.
+#[inline(always)]
+fn modulo(a: i64, b: i64) -> i64 {
+    if let (Ok(a), Ok(b)) = (u32::try_from(a), u32::try_from(b)) {
+        return i64::from(a.checked_rem(b).unwrap_or(0));
+    }
+    if b > 0 { a.rem_euclid(b) } else { 0 }
 }
 
 #[inline(always)]

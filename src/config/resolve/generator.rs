@@ -5,13 +5,13 @@ use super::super::model::{Expression, Generator, Scalar};
 use super::super::raw::{Kind, Node};
 use super::super::reader::{At, Reader, Section};
 use super::super::{Span, Spanned, suggest};
-use super::{Names, distribution, value};
+use super::{Names, distribution, list, value};
 
 /// Generators that take nothing and are written as bare text.
 const BARE: [&str; 3] = ["identity", "event_time", "null"];
 
 /// The keys that say which generator a table is.
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 22] = [
     "local_time",
     "constant",
     "choice",
@@ -29,12 +29,17 @@ const KEYS: [&str; 17] = [
     "regex",
     "token",
     "expression",
+    "record",
+    "array",
+    "map",
+    "any",
+    "bytes",
 ];
 
 /// Keys that some generators take besides.
-const MODIFIERS: [&str; 15] = [
+const MODIFIERS: [&str; 16] = [
     "when", "else", "format", "column", "by", "min", "max", "digits", "weight", "with", "of",
-    "length", "default", "dealt", "cases",
+    "length", "default", "dealt", "cases", "keys",
 ];
 
 /// Whether a table is meant as a generator, and not as fields inside a field.
@@ -177,6 +182,11 @@ fn by_key(
         "template" => value::template(reader, &main),
         "regex" => value::regex(reader, &main),
         "token" => value::token(reader, section, &main),
+        "record" => list::record(reader, names, &main),
+        "array" => list::array(reader, names, section, &main),
+        "map" => list::map(reader, names, section, &main),
+        "any" => list::any(reader, names, &main),
+        "bytes" => list::bytes(reader, &main),
         _ => expression(reader, &main).map(|read| Generator::Expression(read.value)),
     }
 }
