@@ -8,10 +8,10 @@ use super::super::{Span, Spanned, suggest};
 use super::{Names, distribution, value};
 
 /// Generators that take nothing and are written as bare text.
-const BARE: [&str; 3] = ["identity", "event_time", "null"];
+pub const BARE: &[&str] = &["identity", "event_time", "null"];
 
 /// The keys that say which generator a table is.
-const KEYS: [&str; 17] = [
+pub const KEYS: &[&str] = &[
     "local_time",
     "constant",
     "choice",
@@ -32,7 +32,7 @@ const KEYS: [&str; 17] = [
 ];
 
 /// Keys that some generators take besides.
-const MODIFIERS: [&str; 15] = [
+const MODIFIERS: &[&str] = &[
     "when", "else", "format", "column", "by", "min", "max", "digits", "weight", "with", "of",
     "length", "default", "dealt", "cases",
 ];
@@ -111,12 +111,13 @@ fn bare(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Generator> {
             let constant = format!("{{ constant = \"{other}\" }}");
             let help = if KEYS.contains(&other) {
                 format!("`{other}` takes a value: {{ {other} = … }}")
-            } else if let Some(near) = suggest::nearest(other, BARE) {
+            } else if let Some(near) = suggest::nearest(other, BARE.iter().copied()) {
                 format!("did you mean \"{near}\"? (constant text is {constant})")
-            } else if let Some(near) = suggest::nearest(other, KEYS) {
+            } else if let Some(near) = suggest::nearest(other, KEYS.iter().copied()) {
                 format!("did you mean {{ {near} = … }}? (constant text is {constant})")
             } else {
-                let bare = BARE.map(|name| format!("\"{name}\"")).join(", ");
+                let bare: Vec<String> = BARE.iter().map(|name| format!("\"{name}\"")).collect();
+                let bare = bare.join(", ");
                 format!("constant text is {constant}; generators without values are {bare}")
             };
             reader.refuse(&name.span, format!("no generator `{other}`"), &help);
@@ -135,7 +136,7 @@ fn only_key(reader: &mut Reader<'_>, section: &Section<'_>, at: &At<'_>) -> Opti
                 .all()
                 .find_map(|(entry, _)| (!MODIFIERS.contains(&entry.key.as_str())).then_some(entry));
             if let Some(entry) = slip {
-                let help = suggest::way_out(&entry.key, KEYS).unwrap_or_default();
+                let help = suggest::way_out(&entry.key, KEYS.iter().copied()).unwrap_or_default();
                 reader.refuse(&entry.key_span, format!("no generator `{}`", entry.key), &help);
             } else {
                 let what = format!("`{}` has no generator", at.path);
