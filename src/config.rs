@@ -25,7 +25,8 @@ use std::ops::Range;
 
 pub use self::input::ModelSource;
 pub use self::overrides::{Override, Overrides};
-pub use self::refused::{Refused, render};
+pub use self::refused::{Refused, render, render_warnings};
+pub use self::resolve::{BARE_GENERATORS, GENERATORS};
 pub use self::source::Source;
 
 /// Where something stands in the texts of a [`Source`], in bytes.

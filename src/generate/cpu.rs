@@ -216,13 +216,14 @@ fn divide(a: i64, b: i64) -> i64 {
     if rest >= half - rest { quotient + away } else { quotient }
 }
 
-/// a − b · (a ÷ b towards minus infinity), for b above 0; 0 where b is 0 or below.
+/// What is left of a ÷ b, never negative; 0 where b is 0.
 #[inline(always)]
 fn modulo(a: i64, b: i64) -> i64 {
+    // As above: 32 bits where they do.
     if let (Ok(a), Ok(b)) = (u32::try_from(a), u32::try_from(b)) {
         return i64::from(a.checked_rem(b).unwrap_or(0));
     }
-    if b > 0 { a.rem_euclid(b) } else { 0 }
+    if b == 0 { 0 } else { a.wrapping_rem_euclid(b) }
 }
 
 #[inline(always)]
@@ -292,6 +293,23 @@ mod tests {
             (9, i64::MIN, 0),
         ] {
             assert_eq!(divide(a, b), quotient, "{a} / {b}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_of_a_division_is_never_negative() {
+        for (a, b, rest) in [
+            (7, 2, 1),
+            (-7, 2, 1),
+            (7, -2, 1),
+            (-1, 97, 96),
+            ((1 << 40) + 5, 1 << 40, 5),
+            (-5, 1 << 40, (1 << 40) - 5),
+            (i64::MIN, -1, 0),
+            (i64::MIN, i64::MIN, 0),
+            (9, 0, 0),
+        ] {
+            assert_eq!(modulo(a, b), rest, "{a} mod {b}");
         }
     }
 

@@ -8,6 +8,7 @@ mod frame;
 mod generator;
 mod list;
 mod member;
+mod moment;
 mod path;
 mod select;
 mod text;
@@ -50,6 +51,8 @@ pub struct Compiled {
     pub actor: Option<usize>,
     /// How many ticks the positions of its events can number.
     pub ticks_max: u64,
+    /// What can be run, but is worth a word.
+    pub warnings: Vec<Mistake>,
 }
 
 /// What a stream is compiled from.
@@ -86,6 +89,7 @@ pub fn compile(source: &Source<'_>) -> Result<Compiled, Vec<Mistake>> {
                 identity_header,
                 actor: compiler.actor,
                 ticks_max: compiler.ticks_max,
+                warnings: compiler.warnings,
             };
             trim::trim(&mut compiled);
             Ok(compiled)
@@ -143,20 +147,27 @@ struct Compiler<'a> {
     frames: Vec<frame::Draft>,
     /// How many columns there are in all frames, the inputs once.
     columns: u16,
+    /// The frame of each column that is no input.
+    homes: Vec<usize>,
     /// Who sees which names; the first one is the stream's.
     scopes: Vec<frame::Scope<'a>>,
     /// The scope that is compiled in.
     scope: usize,
     blocks: BTreeMap<(Site, u32), [Register; 4]>,
-    attributes: BTreeMap<(usize, Register, usize), State>,
+    /// By entity, number, attribute and the time that it is read at.
+    attributes: BTreeMap<(usize, Register, usize, Wide), State>,
     picks: BTreeMap<usize, Cell>,
     groups: BTreeMap<(usize, Register), Register>,
+    generations: BTreeMap<(usize, Register), Register>,
+    /// The time at which members are read: microseconds since the model's start.
+    now: Wide,
     cipher: Cipher,
     identity: Option<[Register; 4]>,
     identity_used: bool,
     actor: Option<usize>,
     ticks_max: u64,
     mistakes: Vec<Mistake>,
+    warnings: Vec<Mistake>,
 }
 
 impl<'a> Compiler<'a> {
@@ -178,18 +189,22 @@ impl<'a> Compiler<'a> {
             types: bind::types(source.schema),
             frames: vec![frame::Draft::rows()],
             columns: input::COUNT,
+            homes: Vec::new(),
             scopes: vec![frame::Scope { above: None, frame: 0, site, names }],
             scope: 0,
             blocks: BTreeMap::new(),
             attributes: BTreeMap::new(),
             picks: BTreeMap::new(),
             groups: BTreeMap::new(),
+            generations: BTreeMap::new(),
+            now: input::TIME,
             cipher: Cipher::new(u64::from(high) << 32 | u64::from(low)),
             identity: None,
             identity_used: false,
             actor: None,
             ticks_max: 1 << TICK_BITS,
             mistakes: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 
@@ -200,9 +215,14 @@ impl<'a> Compiler<'a> {
     }
 
     fn register(&mut self) -> Register {
+        self.register_of(self.frame())
+    }
+
+    fn register_of(&mut self, frame: usize) -> Register {
         let register = Register(self.columns);
         assert!(self.columns < u16::MAX, "a stream's program has fewer than 65,535 columns");
         self.columns += 1;
+        self.homes.push(frame);
         register
     }
 
@@ -229,10 +249,10 @@ impl<'a> Compiler<'a> {
     }
 
     /// The randomness of a member.
-    fn member_site(&self, entity: usize, number: Register) -> Site {
+    fn member_site(&mut self, entity: usize, number: Register) -> Site {
         let key = self.source.world.kinds[entity].key;
-        let owner = Owner::Member { entity, number };
-        Site { key, low: number, high: None, salt: 0, index: None, owner }
+        let (high, owner) = (self.generation(entity, number), Owner::Member { entity, number });
+        Site { key, low: number, high, salt: 0, index: None, owner }
     }
 
     /// The random word of that number.
@@ -256,7 +276,7 @@ impl<'a> Compiler<'a> {
     fn named(&mut self, name: &str, span: &Span) -> Option<Cell> {
         let scope = self.scope_of(name)?;
         let cell = self.within(scope, |this| this.named_here(name, span))?;
-        self.lift(&cell, self.scopes[scope].frame, span)
+        self.lift(&cell, span)
     }
 
     /// A name of the scope that is compiled in.

@@ -180,11 +180,8 @@ fn decimals_of_each_length_are_the_shortest() {
 #[test]
 fn empty_lists_and_texts_are_read_back() {
     let mut frame = frame_of(&[&[0, 1, 2]]);
-    let items = || Child {
-        starts: vec![0, 0, 2, 2],
-        frame: frame_of(&[&[7, 8]]),
-        ..Child::default()
-    };
+    let items =
+        || Child { starts: vec![0, 0, 2, 2], frame: frame_of(&[&[7, 8]]), ..Child::default() };
     frame.children_mut().extend([items(), items()]);
     let number = Integer::Unsigned(Register(0));
     let array = Fill::Array { child: 0, item: Box::new(Fill::Integer(number)) };

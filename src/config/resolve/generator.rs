@@ -5,13 +5,13 @@ use super::super::model::{Expression, Generator, Scalar};
 use super::super::raw::{Kind, Node};
 use super::super::reader::{At, Reader, Section};
 use super::super::{Span, Spanned, suggest};
-use super::{Names, distribution, list, value};
+use super::{Names, distribution, list, periods, value};
 
 /// Generators that take nothing and are written as bare text.
-const BARE: [&str; 3] = ["identity", "event_time", "null"];
+pub const BARE: &[&str] = &["identity", "event_time", "null"];
 
 /// The keys that say which generator a table is.
-const KEYS: [&str; 22] = [
+pub const KEYS: &[&str] = &[
     "local_time",
     "constant",
     "choice",
@@ -37,9 +37,9 @@ const KEYS: [&str; 22] = [
 ];
 
 /// Keys that some generators take besides.
-const MODIFIERS: [&str; 16] = [
+const MODIFIERS: &[&str] = &[
     "when", "else", "format", "column", "by", "min", "max", "digits", "weight", "with", "of",
-    "length", "default", "dealt", "cases", "keys",
+    "length", "default", "dealt", "cases", "changes", "keys",
 ];
 
 /// Whether a table is meant as a generator, and not as fields inside a field.
@@ -60,12 +60,21 @@ pub(super) fn field(
     read(reader, names, at, false).map(|(generator, _)| generator)
 }
 
-/// The generator of an attribute, and whether it is dealt out.
+/// What holds for attributes alone.
+#[derive(Debug, Default)]
+pub(super) struct OfAttribute {
+    /// Whether members are dealt out by it.
+    pub(super) dealt: bool,
+    /// How often it changes.
+    pub(super) changes_us: Option<Spanned<u64>>,
+}
+
+/// The generator of an attribute, and what holds for attributes alone.
 pub(super) fn attribute(
     reader: &mut Reader<'_>,
     names: &Names<'_>,
     at: &At<'_>,
-) -> Option<(Spanned<Generator>, bool)> {
+) -> Option<(Spanned<Generator>, OfAttribute)> {
     read(reader, names, at, true)
 }
 
@@ -74,10 +83,10 @@ fn read(
     names: &Names<'_>,
     at: &At<'_>,
     of_attribute: bool,
-) -> Option<(Spanned<Generator>, bool)> {
+) -> Option<(Spanned<Generator>, OfAttribute)> {
     let span = at.node.span.clone();
     if at.is_text() {
-        return Some((Spanned { value: bare(reader, at)?, span }, false));
+        return Some((Spanned { value: bare(reader, at)?, span }, OfAttribute::default()));
     }
     if at.node.entries().is_none() {
         let noun = at.node.noun();
@@ -92,18 +101,35 @@ fn read(
     let mut section = reader.section(at)?;
     let key = only_key(reader, &section, at)?;
     let generator = by_key(reader, names, &mut section, key);
-    let dealt_at = if of_attribute { section.get("dealt") } else { None };
-    let dealt = dealt_at.as_ref().and_then(|at| reader.boolean(at)).unwrap_or(false);
-    let conditional = section.has("when");
     let generator = with_condition(reader, names, &mut section, generator);
-    if let Some(dealt_at) = dealt_at.filter(|_| dealt) {
-        check_dealt(reader, &dealt_at, key, conditional);
-    }
-    if !of_attribute && section.has("dealt") {
-        refuse_dealt_field(reader, &mut section);
-    }
+    let own = if of_attribute {
+        of_attribute_alone(reader, &mut section, key)
+    } else {
+        refuse_of_attribute(reader, &mut section);
+        OfAttribute::default()
+    };
     reader.finish(section);
-    Some((Spanned { value: generator?, span }, dealt))
+    Some((Spanned { value: generator?, span }, own))
+}
+
+fn of_attribute_alone(
+    reader: &mut Reader<'_>,
+    section: &mut Section<'_>,
+    key: &str,
+) -> OfAttribute {
+    let dealt_at = section.get("dealt");
+    let dealt = dealt_at.as_ref().and_then(|at| reader.boolean(at)).unwrap_or(false);
+    let changes = section.get("changes");
+    let changes_us = changes.as_ref().and_then(|at| periods::period(reader, at, 1));
+    if let Some(dealt_at) = dealt_at.filter(|_| dealt) {
+        check_dealt(reader, &dealt_at, key, section.has("when"));
+        if let Some(changes) = changes {
+            let what = "an attribute that is dealt out cannot change";
+            let help = "members are found by it: draw it for each member, without `dealt`";
+            reader.refuse(&changes.key_span, what, help);
+        }
+    }
+    OfAttribute { dealt, changes_us }
 }
 
 fn bare(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Generator> {
@@ -116,12 +142,13 @@ fn bare(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Generator> {
             let constant = format!("{{ constant = \"{other}\" }}");
             let help = if KEYS.contains(&other) {
                 format!("`{other}` takes a value: {{ {other} = … }}")
-            } else if let Some(near) = suggest::nearest(other, BARE) {
+            } else if let Some(near) = suggest::nearest(other, BARE.iter().copied()) {
                 format!("did you mean \"{near}\"? (constant text is {constant})")
-            } else if let Some(near) = suggest::nearest(other, KEYS) {
+            } else if let Some(near) = suggest::nearest(other, KEYS.iter().copied()) {
                 format!("did you mean {{ {near} = … }}? (constant text is {constant})")
             } else {
-                let bare = BARE.map(|name| format!("\"{name}\"")).join(", ");
+                let bare: Vec<String> = BARE.iter().map(|name| format!("\"{name}\"")).collect();
+                let bare = bare.join(", ");
                 format!("constant text is {constant}; generators without values are {bare}")
             };
             reader.refuse(&name.span, format!("no generator `{other}`"), &help);
@@ -140,7 +167,7 @@ fn only_key(reader: &mut Reader<'_>, section: &Section<'_>, at: &At<'_>) -> Opti
                 .all()
                 .find_map(|(entry, _)| (!MODIFIERS.contains(&entry.key.as_str())).then_some(entry));
             if let Some(entry) = slip {
-                let help = suggest::way_out(&entry.key, KEYS).unwrap_or_default();
+                let help = suggest::way_out(&entry.key, KEYS.iter().copied()).unwrap_or_default();
                 reader.refuse(&entry.key_span, format!("no generator `{}`", entry.key), &help);
             } else {
                 let what = format!("`{}` has no generator", at.path);
@@ -277,9 +304,12 @@ fn check_dealt(reader: &mut Reader<'_>, at: &At<'_>, key: &str, conditional: boo
     }
 }
 
-fn refuse_dealt_field(reader: &mut Reader<'_>, section: &mut Section<'_>) {
-    if let Some(at) = section.get("dealt") {
-        let what = format!("`{}`: only attributes of entities are dealt out", at.path);
-        reader.refuse(&at.key_span, what, "leave it out: a field is drawn for each event");
+fn refuse_of_attribute(reader: &mut Reader<'_>, section: &mut Section<'_>) {
+    let keys = [("dealt", "are dealt out"), ("changes", "change with time")];
+    for (key, verb) in keys.into_iter().filter(|(key, _)| section.has(key)).collect::<Vec<_>>() {
+        if let Some(at) = section.get(key) {
+            let what = format!("`{}`: only attributes of entities {verb}", at.path);
+            reader.refuse(&at.key_span, what, "leave it out: a field is drawn for each event");
+        }
     }
 }

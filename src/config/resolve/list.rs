@@ -1,9 +1,9 @@
 //! Values made of others: records, arrays, maps, one of several kinds, and bytes.
 
+use super::super::Spanned;
 use super::super::model::{Alternative, Field, Generator, Scalar};
 use super::super::raw::Kind;
 use super::super::reader::{At, Reader, Section};
-use super::super::Spanned;
 use super::{Names, check_weights, generator};
 
 /// Items that all lists of one row may have together: their number takes 14 bits of a counter.
@@ -54,11 +54,7 @@ pub(super) fn map(
     let key = reader.require(section, "keys", help);
     let key = key.and_then(|at| generator::field(reader, names, &at));
     let value = generator::field(reader, names, main)?;
-    Some(Generator::Map {
-        key: Box::new(key?),
-        value: Box::new(value),
-        length: Box::new(length?),
-    })
+    Some(Generator::Map { key: Box::new(key?), value: Box::new(value), length: Box::new(length?) })
 }
 
 /// `length = 3`, `length = [0, 5]` or `length = <generator>`.

@@ -71,7 +71,10 @@ impl Operation {
             // The length of a text is counted where it is opened.
             Self::Check { .. } | Self::Mark(_) | Self::Union { .. } | Self::Close => 0,
             Self::Boolean(_) | Self::Optional { .. } => 1,
-            Self::Float { .. } | Self::LittleEndian(_) | Self::Word { .. } | Self::WordUpTo { .. } => 4,
+            Self::Float { .. }
+            | Self::LittleEndian(_)
+            | Self::Word { .. }
+            | Self::WordUpTo { .. } => 4,
             Self::Double { .. } => 8,
             Self::DecimalBytes(_) => 9,
             // An empty list is a zero, another one a count before and a zero after.

@@ -53,7 +53,8 @@ impl<'a> Compiler<'a> {
                 let null = i64::try_from(null).ok()?;
                 let there: Vec<_> = places.iter().map(|place| i64::from(*place != null)).collect();
                 let there = self.word_of(index, &there)?;
-                let (_, cell) = parts.into_iter().find(|part| !matches!(part.1.value, Value::Null))?;
+                let (_, cell) =
+                    parts.into_iter().find(|part| !matches!(part.1.value, Value::Null))?;
                 let present = self.both(Some(there), cell.present);
                 Some(Cell { value: cell.value, present })
             }
@@ -96,7 +97,5 @@ impl<'a> Compiler<'a> {
 fn is_same(part: &Part, one: &Alternative, cell: &Cell) -> bool {
     let branch = |branch: &Option<Spanned<String>>| branch.as_ref().map(|it| it.value.clone());
     let mergeable = !matches!(cell.value, Value::List(_) | Value::Record(_) | Value::Bytes { .. });
-    branch(&part.0) == branch(&one.branch)
-        && mergeable
-        && part.1.value.kind() == cell.value.kind()
+    branch(&part.0) == branch(&one.branch) && mergeable && part.1.value.kind() == cell.value.kind()
 }

@@ -12,7 +12,7 @@ use super::union::suits;
 use super::value::{Cell, List, Number, Value};
 use crate::config::Span;
 use crate::plan::fill::{Fill, Integer};
-use crate::plan::program::{Arithmetic, Operand, Wide, input};
+use crate::plan::program::{Arithmetic, Operand, Operation, Target, Wide, input};
 
 /// The named types of a schema.
 pub(super) fn types(schema: &Schema) -> BTreeMap<String, &Schema> {
@@ -193,6 +193,9 @@ impl<'a> Compiler<'a> {
                 };
                 self.dictionary(&cell.value, find, place)
             }
+            (Schema::Enum(symbols), Value::Number(number)) => {
+                self.symbol(&symbols.symbols, *number, place)
+            }
             (Schema::Boolean, Value::Boolean(word)) => Some(Fill::Boolean(*word)),
             (Schema::Boolean, Value::Dictionary { .. } | Value::Literal(_)) => {
                 let find = |text: &String| text.parse().ok().map(Avro::Boolean);
@@ -255,6 +258,30 @@ impl<'a> Compiler<'a> {
             }
             _ => Fill::Constant(values.into_iter().next()?),
         })
+    }
+
+    /// The symbol at a place, counted from 0.
+    fn symbol(&mut self, symbols: &[String], number: Number, place: Place<'_>) -> Option<Fill> {
+        let count = i64::try_from(symbols.len()).unwrap_or(i64::MAX);
+        if number.scale > 0 || number.min < 0 || number.max >= count {
+            let what = format!("`{}` has {count} symbols, which no such number counts", place.path);
+            return self.refuse(place.span, what, "use whole numbers from 0, or the symbols");
+        }
+        let symbol =
+            |(at, text): (usize, &String)| Some(Avro::Enum(u32::try_from(at).ok()?, text.clone()));
+        let values: Vec<_> = symbols.iter().enumerate().filter_map(symbol).collect();
+        match number.operand {
+            Operand::Unsigned(index) => Some(Fill::Dictionary { index, values: values.into() }),
+            Operand::Constant(index) => {
+                let value = values.into_iter().nth(usize::try_from(index).ok()?)?;
+                Some(Fill::Constant(value))
+            }
+            from => {
+                let index = self.register();
+                self.emit(Operation::Move { from, out: Target::Word(index) });
+                Some(Fill::Dictionary { index, values: values.into() })
+            }
+        }
     }
 
     fn whole_number(&mut self, schema: &Schema, number: Number, place: Place<'_>) -> Option<Fill> {

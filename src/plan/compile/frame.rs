@@ -96,11 +96,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// A scope inside this one, in the same frame.
-    pub(super) fn inner_scope(
-        &mut self,
-        site: Site,
-        names: BTreeMap<&'a str, Named<'a>>,
-    ) -> usize {
+    pub(super) fn inner_scope(&mut self, site: Site, names: BTreeMap<&'a str, Named<'a>>) -> usize {
         let frame = self.frame();
         self.scopes.push(Scope { above: Some(self.scope), frame, site, names });
         self.scopes.len() - 1
@@ -126,10 +122,10 @@ impl<'a> Compiler<'a> {
         self.scopes.push(scope);
         let scope = self.scopes.len() - 1;
         let site = self.within(scope, |this| {
-            site.low = this.lift_register(site.low, 0);
-            site.high = site.high.map(|high| this.lift_register(high, 0));
+            site.low = this.lift_register(site.low);
+            site.high = site.high.map(|high| this.lift_register(high));
             if let Some(outer) = outer {
-                let outer = Operand::Unsigned(this.lift_register(outer, 0));
+                let outer = Operand::Unsigned(this.lift_register(outer));
                 let (right, out) = (Operand::Unsigned(number), this.register());
                 let (function, target) = (Arithmetic::Add, Target::Word(out));
                 this.emit(Operation::Arithmetic { function, left: outer, right, out: target });
@@ -147,11 +143,12 @@ impl<'a> Compiler<'a> {
         lists.and_then(|lists| lists.iter().position(|list| *list == frame)).unwrap_or(0)
     }
 
-    /// A column of the frame `from`, which is this one or above it, as a column of this one.
-    pub(super) fn lift_register(&mut self, register: Register, from: usize) -> Register {
+    /// A column of this frame or of one above it, as a column of this one.
+    pub(super) fn lift_register(&mut self, register: Register) -> Register {
         if register.0 < input::COUNT {
             return register;
         }
+        let from = self.homes[usize::from(register.0 - input::COUNT)];
         let mut way = Vec::new();
         let mut frame = self.frame();
         while frame != from {
@@ -163,45 +160,62 @@ impl<'a> Compiler<'a> {
             if let Some(out) = self.frames[frame].gathered.get(&register) {
                 return *out;
             }
-            let out = self.register();
+            let out = self.register_of(frame);
             self.frames[frame].gathered.insert(register, out);
             out
         })
     }
 
-    /// A cell of the frame `from`, which is this one or above it, as a cell of this one.
-    pub(super) fn lift(&mut self, cell: &Cell, from: usize, span: &Span) -> Option<Cell> {
-        if self.frame() == from {
+    /// A pair of columns, likewise.
+    pub(super) fn lift_wide(&mut self, wide: Wide) -> Wide {
+        Wide { high: self.lift_register(wide.high), low: self.lift_register(wide.low) }
+    }
+
+    /// A cell of this frame or of one above it, as a cell of this one.
+    pub(super) fn lift(&mut self, cell: &Cell, span: &Span) -> Option<Cell> {
+        if self.frame() == 0 {
             return Some(cell.clone());
         }
         let value = match &cell.value {
+            Value::List(list)
+                if self.frames[self.scopes[list.scope].frame].above == Some(self.frame()) =>
+            {
+                cell.value.clone()
+            }
             Value::List(_) => {
                 let what = "a list cannot be repeated in the items of another";
-                return self.refuse(span, what, "name something else, or make the list in the item");
+                return self.refuse(
+                    span,
+                    what,
+                    "name something else, or make the list in the item",
+                );
             }
             Value::Record(fields) => {
                 let mut lifted = Vec::with_capacity(fields.len());
                 for (name, cell) in fields {
-                    lifted.push((name.clone(), self.lift(cell, from, span)?));
+                    lifted.push((name.clone(), self.lift(cell, span)?));
                 }
                 Value::Record(lifted)
             }
             Value::Any { index, cells } => {
                 let mut lifted = Vec::with_capacity(cells.len());
                 for (branch, cell) in cells {
-                    lifted.push((branch.clone(), self.lift(cell, from, span)?));
+                    lifted.push((branch.clone(), self.lift(cell, span)?));
                 }
-                Value::Any { index: self.lift_register(*index, from), cells: lifted }
+                Value::Any { index: self.lift_register(*index), cells: lifted }
             }
-            plain => self.lift_plain(plain, from),
+            plain => self.lift_plain(plain),
         };
-        let present = cell.present.map(|present| self.lift_register(present, from));
+        let present = cell.present.map(|present| self.lift_register(present));
         Some(Cell { value, present })
     }
 
-    fn lift_plain(&mut self, value: &Value, from: usize) -> Value {
+    fn lift_plain(&mut self, value: &Value) -> Value {
+        if let Value::Member { entity, number } = value {
+            return Value::Member { entity: *entity, number: self.lift_member(*entity, *number) };
+        }
         let mut value = value.clone();
-        let mut lift = |register: &mut Register| *register = self.lift_register(*register, from);
+        let mut lift = |register: &mut Register| *register = self.lift_register(*register);
         match &mut value {
             Value::Number(number) => match &mut number.operand {
                 Operand::Constant(_) => {}
@@ -213,19 +227,33 @@ impl<'a> Compiler<'a> {
             },
             Value::Dictionary { index: register, .. }
             | Value::Boolean(register)
-            | Value::Row { index: register, .. }
-            | Value::Member { number: register, .. } => lift(register),
+            | Value::Row { index: register, .. } => lift(register),
             Value::Text(text) => trim::visit_text(text, &mut lift),
             Value::Uuid(words) => words.iter_mut().for_each(lift),
             Value::Bytes { words, length, .. } => words.iter_mut().chain(length).for_each(lift),
             Value::Null
             | Value::Literal(_)
+            | Value::Member { .. }
             | Value::Time
             | Value::Record(_)
             | Value::Any { .. }
             | Value::List(_) => {}
         }
         value
+    }
+
+    /// A member of a row is the same one, of the same generation and group, for each item.
+    fn lift_member(&mut self, entity: usize, number: Register) -> Register {
+        let out = self.lift_register(number);
+        if let Some(generation) = self.generations.get(&(entity, number)).copied() {
+            let generation = self.lift_register(generation);
+            self.generations.insert((entity, out), generation);
+        }
+        if let Some(group) = self.groups.get(&(entity, number)).copied() {
+            let group = self.lift_register(group);
+            self.groups.insert((entity, out), group);
+        }
+        out
     }
 
     /// The program of a frame, with those of the lists in it.

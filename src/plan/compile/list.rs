@@ -108,7 +108,8 @@ impl<'a> Compiler<'a> {
         let frame = self.frame();
         let most = number.max.saturating_mul(self.frames[frame].items_max);
         if most > ITEMS_MAX {
-            let what = format!("an event could have {most} items here, but the limit is {ITEMS_MAX}");
+            let what =
+                format!("an event could have {most} items here, but the limit is {ITEMS_MAX}");
             return self.refuse(span, what, "bound the length with `max`");
         }
         Some(number)
@@ -175,7 +176,7 @@ impl<'a> Compiler<'a> {
         let way = range(second, strides.len());
         let Operand::Unsigned(way) = way.operand else { return Some(None) };
         let stride = self.lookup(way, &strides, 0);
-        Some(Some(Dealt { start, stride, count, frame: self.frame() }))
+        Some(Some(Dealt { start, stride, count }))
     }
 
     /// The key of an item: `(start + place · stride) mod count`.
@@ -185,7 +186,7 @@ impl<'a> Compiler<'a> {
         let place = Operand::Unsigned(self.frames[frame].place);
         let place = Number { operand: place, min: 0, max: ITEMS_MAX, scale: 0 };
         let lifted = |this: &mut Self, number: Number| {
-            let cell = this.lift(&Value::Number(number).into(), dealt.frame, span)?;
+            let cell = this.lift(&Value::Number(number).into(), span)?;
             this.number(&cell, span)
         };
         let (start, stride) = (lifted(self, dealt.start)?, lifted(self, dealt.stride)?);
@@ -215,7 +216,6 @@ struct Dealt {
     start: Number,
     stride: Number,
     count: u32,
-    frame: usize,
 }
 
 /// Numbers without a divisor in common with `count`, spread over what is below it: steps of such a

@@ -17,7 +17,7 @@ impl Compiler<'_> {
                 // What the items of a list name is worked out once, in the frame that it is in.
                 let scope = self.scope_of(first).unwrap_or(0);
                 let cell = self.within(scope, |this| this.steps(path, site))?;
-                self.lift(&cell, self.scopes[scope].frame, &path.span)
+                self.lift(&cell, &path.span)
             }
             Owner::Member { .. } => self.steps(path, site),
         }
@@ -125,6 +125,7 @@ impl Compiler<'_> {
             let kinship = Arc::clone(kinship);
             self.emit(Operation::Parent { number: above, kinship, out });
             (at, above) = (*parent, out);
+            self.generation(at, above);
             if world.kinds[at].entity.name == step {
                 return Some(Value::Member { entity: at, number: above }.into());
             }
@@ -159,7 +160,7 @@ impl Compiler<'_> {
         place: usize,
         span: &Span,
     ) -> Option<Cell> {
-        let key = (entity, number, place);
+        let key = (entity, number, place, self.now);
         match self.attributes.get(&key) {
             Some(State::Done(cell)) => return cell.clone(),
             Some(_) => {
@@ -172,7 +173,8 @@ impl Compiler<'_> {
         let attributes = &self.source.world.kinds[entity].entity.attributes;
         let before = attributes[..place].iter();
         let word = before.map(|it| generator::words(&it.generator.value)).sum();
-        let site = self.member_site(entity, number);
+        let changes = self.changes(entity, number, place);
+        let site = Site { index: changes, ..self.member_site(entity, number) };
         let cell = self.generate(&attributes[place].generator, site, word);
         self.attributes.insert(key, State::Done(cell.clone()));
         cell
@@ -202,6 +204,7 @@ impl Compiler<'_> {
             let population = Arc::clone(&kind.actors);
             self.emit(Operation::Actor { words: [words[0], words[1]], population, group, out });
             self.groups.insert((entity, out), group);
+            self.generation(entity, out);
             out
         } else {
             self.member(entity, [words[0], words[1], words[2]], None)
@@ -222,6 +225,7 @@ impl Compiler<'_> {
         let population = Arc::clone(&self.source.world.kinds[entity].picked);
         self.emit(Operation::Member { words, population, given, group, out });
         self.groups.insert((entity, out), group);
+        self.generation(entity, out);
         out
     }
 }

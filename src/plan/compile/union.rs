@@ -81,14 +81,20 @@ impl<'a> Compiler<'a> {
                 None => match branches.iter().position(|schema| suits(schema, &cell.value)) {
                     Some(branch) => branch,
                     None => {
-                        let what = format!("`{}` has no branch for {}", place.path, cell.value.kind());
-                        return self.refuse(place.span, what, "use generators of the union's types");
+                        let what =
+                            format!("`{}` has no branch for {}", place.path, cell.value.kind());
+                        return self.refuse(
+                            place.span,
+                            what,
+                            "use generators of the union's types",
+                        );
                     }
                 },
             };
             if fills[branch].is_some() {
                 let schema = schema_name(branches[branch]);
-                let what = format!("two of these go to the same branch of `{}`: {schema}", place.path);
+                let what =
+                    format!("two of these go to the same branch of `{}`: {schema}", place.path);
                 return self.refuse(place.span, what, "name their branches: branch = \"long\"");
             }
             let inner = Cell { value: cell.value.clone(), present: None };
@@ -167,7 +173,8 @@ impl<'a> Compiler<'a> {
             (None, None) => Some(Fill::Words { words, length: max }),
             (Some(size), None) if size == max => Some(Fill::Words { words, length: max }),
             (Some(size), _) => {
-                let what = format!("`{}` takes {size} bytes, but this is another length", place.path);
+                let what =
+                    format!("`{}` takes {size} bytes, but this is another length", place.path);
                 self.refuse(place.span, what, &format!("write {{ bytes = {size} }}"))
             }
         }
