@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use super::value::{Cell, Value};
+use super::value::{Cell, Part, Value};
 use super::{Compiler, Site};
 use crate::config::model::Alternative;
 use crate::config::{Span, Spanned};
 use crate::plan::alias::Alias;
 use crate::plan::program::{Operand, Operation, Register, Target};
-
-/// A branch of a union by name, and what goes there.
-type Part = (Option<Spanned<String>>, Cell);
 
 impl<'a> Compiler<'a> {
     /// One of several values; those of one kind become one value.

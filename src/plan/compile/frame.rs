@@ -117,7 +117,7 @@ impl<'a> Compiler<'a> {
         });
         self.frames[above].lists.push(frame);
         let mut site = self.event_site();
-        let outer = std::mem::replace(&mut site.index, Some(number));
+        let outer = site.index.replace(number);
         let scope = Scope { above: Some(self.scope), frame, site, names: BTreeMap::new() };
         self.scopes.push(scope);
         let scope = self.scopes.len() - 1;

@@ -125,12 +125,7 @@ impl<'a> Compiler<'a> {
                 self.token((*base, *length), of.as_ref(), site, span)
             }
             Generator::Expression(expression) => self.expression(expression, site),
-            Generator::Record(fields) => self.record_value(fields, site, word, span),
-            Generator::Array { .. } | Generator::Map { .. } => {
-                self.list(Written::of(&generator.value)?, site, word, span)
-            }
-            Generator::Any(alternatives) => self.any(alternatives, site, word, span),
-            Generator::Bytes { min, max } => Some(self.bytes((*min, *max), site, word)),
+            composite => self.composite(composite, site, word, span),
         }
     }
 

@@ -43,24 +43,31 @@ impl<'a> Written<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    /// An array or a map.
-    pub(super) fn list(
+    /// A value that is made of others.
+    pub(super) fn composite(
         &mut self,
-        written: Written<'a>,
+        generator: &'a Generator,
         site: Site,
         word: u32,
         span: &Span,
     ) -> Option<Cell> {
+        match generator {
+            Generator::Record(fields) => self.record_value(fields, site, word, span),
+            Generator::Any(alternatives) => self.any(alternatives, site, word, span),
+            Generator::Bytes { min, max } => Some(self.bytes((*min, *max), site, word)),
+            other => self.list(Written::of(other)?, site, word, span),
+        }
+    }
+
+    /// An array or a map.
+    fn list(&mut self, written: Written<'a>, site: Site, word: u32, span: &Span) -> Option<Cell> {
         if site.owner != Owner::Event {
             let what = "a member has no lists: they are made for each event";
             return self.refuse(span, what, "use it in a stream");
         }
         let length = self.length(written.length, site, word)?;
         let first = (word + generator::words(&written.length.value)).next_multiple_of(4);
-        let dealt = match written.key {
-            Some(key) => self.dealt_keys(key, &length, (site, first))?,
-            None => None,
-        };
+        let dealt = written.key.and_then(|key| self.dealt_keys(key, &length, (site, first)));
         let scope = self.open_list(&length);
         let (key, item) = self.within(scope, |this| {
             let site = this.scopes[scope].site;
@@ -153,17 +160,17 @@ impl<'a> Compiler<'a> {
         key: &Spanned<Generator>,
         length: &Number,
         (site, word): (Site, u32),
-    ) -> Option<Option<Dealt>> {
+    ) -> Option<Dealt> {
         let count = match &key.value {
             Generator::Choice(values) => values.len() as u64,
             Generator::Uniform { min, max } => max.abs_diff(*min).saturating_add(1),
-            _ => return Some(None),
+            _ => return None,
         };
         if length.max.unsigned_abs() > count {
             let what = format!("{} different keys are needed, but there are {count}", length.max);
             return self.refuse(&key.span, what, "give more keys, or bound the length");
         }
-        let Some(count) = u32::try_from(count).ok() else { return Some(None) };
+        let count = u32::try_from(count).ok()?;
         let strides = strides(count);
         let (first, second) = (self.word(site, word), self.word(site, word + 1));
         let mut range = |word, size: usize| {
@@ -174,9 +181,9 @@ impl<'a> Compiler<'a> {
         };
         let start = range(first, count as usize);
         let way = range(second, strides.len());
-        let Operand::Unsigned(way) = way.operand else { return Some(None) };
+        let Operand::Unsigned(way) = way.operand else { return None };
         let stride = self.lookup(way, &strides, 0);
-        Some(Some(Dealt { start, stride, count }))
+        Some(Dealt { start, stride, count })
     }
 
     /// The key of an item: `(start + place · stride) mod count`.

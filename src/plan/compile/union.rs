@@ -7,7 +7,7 @@ use apache_avro::types::Value as Avro;
 use super::Compiler;
 use super::bind::{Place, schema_name, whole};
 use super::path::nearest;
-use super::value::{Cell, List, Number, Value, numbers};
+use super::value::{Cell, List, Number, Part, Value, numbers};
 use crate::config::Spanned;
 use crate::plan::fill::{Fill, Integer};
 use crate::plan::program::{Logic, Operand, Operation, Register, Target};
@@ -66,7 +66,7 @@ impl<'a> Compiler<'a> {
     pub(super) fn union_fill(
         &mut self,
         union: &'a UnionSchema,
-        (index, cells): (Register, &[(Option<Spanned<String>>, Cell)]),
+        (index, cells): (Register, &[Part]),
         place: Place<'_>,
     ) -> Option<Fill> {
         let branches: Vec<&'a Schema> =
@@ -76,21 +76,7 @@ impl<'a> Compiler<'a> {
         let mut numbers = Vec::with_capacity(cells.len());
         let mut nulls: Option<Register> = None;
         for (number, (name, cell)) in cells.iter().enumerate() {
-            let branch = match name {
-                Some(name) => self.branch_of(union, name)?,
-                None => match branches.iter().position(|schema| suits(schema, &cell.value)) {
-                    Some(branch) => branch,
-                    None => {
-                        let what =
-                            format!("`{}` has no branch for {}", place.path, cell.value.kind());
-                        return self.refuse(
-                            place.span,
-                            what,
-                            "use generators of the union's types",
-                        );
-                    }
-                },
-            };
+            let branch = self.branch(union, &branches, (name.as_ref(), cell), place)?;
             if fills[branch].is_some() {
                 let schema = schema_name(branches[branch]);
                 let what =
@@ -120,6 +106,25 @@ impl<'a> Compiler<'a> {
             fills[null] = Some(Fill::Constant(Avro::Null));
         }
         Some(Fill::Union { branch, branches: fills })
+    }
+
+    /// The branch that a value goes to.
+    fn branch(
+        &mut self,
+        union: &UnionSchema,
+        branches: &[&Schema],
+        (name, cell): (Option<&Spanned<String>>, &Cell),
+        place: Place<'_>,
+    ) -> Option<usize> {
+        if let Some(name) = name {
+            return self.branch_of(union, name);
+        }
+        let found = branches.iter().position(|schema| suits(schema, &cell.value));
+        if found.is_none() {
+            let what = format!("`{}` has no branch for {}", place.path, cell.value.kind());
+            return self.refuse(place.span, what, "use generators of the union's types");
+        }
+        found
     }
 
     /// The branch, or that of null where there is nothing.
@@ -267,7 +272,9 @@ fn branch_name(schema: &Schema) -> String {
         Schema::Ref { name } => name.fullname(None),
         Schema::Record(record) => record.name.fullname(None),
         Schema::Enum(symbols) => symbols.name.fullname(None),
-        Schema::Fixed(fixed) | Schema::Duration(fixed) => fixed.name.fullname(None),
+        Schema::Fixed(fixed) | Schema::Duration(fixed) | Schema::Uuid(UuidSchema::Fixed(fixed)) => {
+            fixed.name.fullname(None)
+        }
         Schema::Null => "null".to_owned(),
         Schema::Boolean => "boolean".to_owned(),
         Schema::Float => "float".to_owned(),
@@ -281,7 +288,6 @@ fn branch_name(schema: &Schema) -> String {
             apache_avro::schema::InnerDecimalSchema::Bytes => "bytes".to_owned(),
             apache_avro::schema::InnerDecimalSchema::Fixed(fixed) => fixed.name.fullname(None),
         },
-        Schema::Uuid(UuidSchema::Fixed(fixed)) => fixed.name.fullname(None),
         _ => "long".to_owned(),
     }
 }

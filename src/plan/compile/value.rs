@@ -54,8 +54,11 @@ pub(super) enum Value {
     /// The items of a list.
     List(List),
     /// One of several values of different kinds, by the number in a column.
-    Any { index: Register, cells: Vec<(Option<Spanned<String>>, Cell)> },
+    Any { index: Register, cells: Vec<Part> },
 }
+
+/// The branch of a union, if it is named, and what goes there.
+pub(super) type Part = (Option<Spanned<String>>, Cell);
 
 /// The items of an array or a map.
 #[derive(Clone, Debug)]
