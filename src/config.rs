@@ -6,6 +6,7 @@
 //! reported at once ([`Refused`]).
 
 mod expression;
+mod generators;
 mod input;
 pub mod library;
 pub mod model;
@@ -14,6 +15,7 @@ pub mod raw;
 mod reader;
 mod refused;
 mod resolve;
+pub mod schema;
 pub mod secret;
 pub mod settings;
 pub mod source;
