@@ -15,7 +15,7 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::config::{self, Configuration};
+use crate::config::{self, Mistake, Source};
 use arguments::{Command, Invocation};
 use failure::{Exit, Failure};
 use print::People;
@@ -73,9 +73,8 @@ fn start_log(invocation: &Invocation, people: &People) -> Result<(), Failure> {
 }
 
 /// Says what can be run, but is worth a word.
-fn warn(configuration: &Configuration, people: &People) {
-    if !configuration.warnings.is_empty() {
-        let colour = People::colour();
-        people.say(&config::render(&configuration.source, &configuration.warnings, colour));
+fn warn(source: &Source, warnings: &[Mistake], people: &People) {
+    if !warnings.is_empty() {
+        people.say(&config::render_warnings(source, warnings, People::colour()));
     }
 }

@@ -25,9 +25,10 @@ pub mod units;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Range;
 
+pub use self::generators::names as generator_names;
 pub use self::input::ModelSource;
 pub use self::overrides::{Override, Overrides};
-pub use self::refused::{Refused, render};
+pub use self::refused::{Refused, render, render_warnings};
 pub use self::source::Source;
 
 /// Where something stands in the texts of a [`Source`], in bytes.

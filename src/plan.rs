@@ -15,6 +15,7 @@ pub mod fill;
 pub mod world;
 pub mod compile;
 pub mod batch;
+mod busy;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -49,6 +50,8 @@ pub struct Plan {
     pub lanes: u32,
     /// The streams, by number.
     pub streams: Vec<StreamPlan>,
+    /// What can be run, but is worth a word; in the order of the file.
+    pub warnings: Vec<Mistake>,
 }
 
 /// A stream, compiled.
@@ -111,8 +114,11 @@ impl Plan {
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
-        let lanes = u32::from(model.lanes);
-        Ok(Self { name: model.name.clone(), seed: model.seed, start_us, tick, lanes, streams })
+        let mut warnings = busy::warnings(&world, &streams);
+        warnings.extend(streams.iter_mut().flat_map(|it| it.compiled.warnings.drain(..)));
+        warnings.sort_by_key(|warning| (warning.span.start, warning.span.end));
+        let (name, lanes) = (model.name.clone(), u32::from(model.lanes));
+        Ok(Self { name, seed: model.seed, start_us, tick, lanes, streams, warnings })
     }
 
     /// The stream of that name, and its number.

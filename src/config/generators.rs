@@ -135,6 +135,11 @@ pub(super) const BESIDE: &[(&str, &str)] = &[
 /// Keys beside the generators of attributes only.
 pub(super) const BESIDE_OF_ATTRIBUTES: &[&str] = &["dealt"];
 
+/// The names of all generators: bare ones, and keys of tables.
+pub fn names() -> impl Iterator<Item = &'static str> + Clone {
+    bare().chain(keys())
+}
+
 /// The keys that say which generator a table is.
 pub(super) fn keys() -> impl Iterator<Item = &'static str> + Clone {
     FORMS.iter().map(|form| form.key)

@@ -44,6 +44,8 @@ pub struct Compiled {
     pub actor: Option<usize>,
     /// How many ticks the positions of its events can number.
     pub ticks_max: u64,
+    /// What can be run, but is worth a word.
+    pub warnings: Vec<Mistake>,
 }
 
 /// What a stream is compiled from.
@@ -80,6 +82,7 @@ pub fn compile(source: &Source<'_>) -> Result<Compiled, Vec<Mistake>> {
                 identity_header,
                 actor: compiler.actor,
                 ticks_max: compiler.ticks_max,
+                warnings: compiler.warnings,
             };
             trim::trim(&mut compiled);
             Ok(compiled)
@@ -144,6 +147,7 @@ struct Compiler<'a> {
     actor: Option<usize>,
     ticks_max: u64,
     mistakes: Vec<Mistake>,
+    warnings: Vec<Mistake>,
 }
 
 impl<'a> Compiler<'a> {
@@ -173,6 +177,7 @@ impl<'a> Compiler<'a> {
             actor: None,
             ticks_max: 1 << TICK_BITS,
             mistakes: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 

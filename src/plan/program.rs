@@ -68,6 +68,9 @@ pub enum Arithmetic {
     Divide,
     /// b · (a ÷ b towards minus infinity); a where b is 0.
     FloorTo,
+    /// What is left of a ÷ b: the r from 0 to |b| − 1 for which a − r is a multiple of b; 0 where b
+    /// is 0.
+    Modulo,
     /// The lesser.
     Minimum,
     /// The greater.

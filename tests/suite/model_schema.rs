@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use tidegate::config::schema::json_schema;
 use tidegate::config::{Override, Overrides};
 
-use crate::docs::{cells, compile_with, marked, page, pages, reference, with_value};
+use crate::docs::{
+    EXAMPLES_IN, cells, compile_with, marked, page, pages, reference, sections, with_value,
+};
 
 /// A key that is like no other: the program's refusal tells all that there are.
 const STRANGER: &str = "qqqqqqqqqqqqqqqqqqqqqqqq";
@@ -90,6 +92,10 @@ fn every_model_and_example_of_the_documentation_fits_the_schema() {
             assert_valid(&validator, &with_value(&model, &example));
         }
     }
+    for (more, example) in examples() {
+        let model = model.replace(EXAMPLES_IN, &format!("{EXAMPLES_IN}{example}"));
+        assert_valid(&validator, &format!("{more}\n{model}"));
+    }
 }
 
 #[test]
@@ -143,28 +149,43 @@ fn the_schema_has_the_keys_that_the_program_knows() {
     }
 }
 
+/// The examples of each generator's section: what its section adds to the model, and the values.
+fn examples() -> Vec<(String, String)> {
+    let page = page("generators.md");
+    let sections = sections(&page).into_iter();
+    let examples = sections.flat_map(|(_, text)| {
+        let more = marked(text, "toml more").concat();
+        marked(text, "toml example").into_iter().map(move |example| (more.clone(), example))
+    });
+    examples.collect()
+}
+
 #[test]
 fn what_stands_beside_a_generator_is_what_the_program_knows() {
     let schema = json_schema();
     let forms = schema.pointer("/$defs/generator/anyOf").unwrap().as_array().unwrap();
+    let key_of =
+        |form: &'_ Value| form.pointer("/required/0").map(|key| key.as_str().unwrap().to_owned());
     let (_, model, folder) = reference();
-    let examples = cells(&page("model-file.md"), "example").concat();
     let mut seen = BTreeSet::new();
-    for example in examples.iter().filter(|example| example.starts_with('{')) {
-        let written = json_of(&format!("x = {example}"));
-        let written = keys(&written["x"]);
-        let form = forms.iter().find(|form| {
-            let key = form.pointer("/required/0").and_then(Value::as_str);
-            key.is_some_and(|key| written.contains(key))
-        });
-        let Some(form) = form else { panic!("{example} is not in the schema") };
-        seen.insert(form["required"][0].as_str().unwrap());
-        let stranger = example.replacen('{', &format!("{{ {STRANGER} = 1,"), 1);
-        let text = with_value(&model, &stranger);
-        let told = compile_with(&Overrides::default(), &text, folder.path()).unwrap_err();
-        assert_eq!(keys(&form["properties"]), known(&told), "{example}");
+    for (more, example) in examples() {
+        for (name, value) in json_of(&example).as_object().unwrap() {
+            let Value::Object(written) = value else { continue };
+            let form = forms
+                .iter()
+                .find(|form| key_of(form).is_some_and(|key| written.contains_key(&key)));
+            let Some(form) = form else { panic!("{example} is not in the schema") };
+            seen.extend(key_of(form));
+            let at = format!("\n{example}").find(&format!("\n{name} ")).unwrap();
+            let (before, after) = example.split_at(at);
+            let stranger =
+                format!("{before}{}", after.replacen('{', &format!("{{ {STRANGER} = 1,"), 1));
+            let model = model.replace(EXAMPLES_IN, &format!("{EXAMPLES_IN}{stranger}"));
+            let text = format!("{more}\n{model}");
+            let told = compile_with(&Overrides::default(), &text, folder.path()).unwrap_err();
+            assert_eq!(keys(&form["properties"]), known(&told), "{example}");
+        }
     }
-    let all: BTreeSet<&str> =
-        forms.iter().filter_map(|form| form.pointer("/required/0")?.as_str()).collect();
-    assert_eq!(seen, all, "each generator has an example in the reference");
+    let all: BTreeSet<String> = forms.iter().filter_map(key_of).collect();
+    assert_eq!(seen, all, "each generator has an example in docs/generators.md");
 }

@@ -263,6 +263,8 @@ fn bounds(function: Arithmetic, left: &Number, right: &Number) -> (i128, i128) {
         Arithmetic::Divide => (-greatest, greatest),
         Arithmetic::FloorTo if a[0] >= 0 => (0, a[1]),
         Arithmetic::FloorTo => (a[0] - b[0].abs().max(b[1].abs()), a[1]),
+        Arithmetic::Modulo if a[0] >= 0 && b[0] > 0 => (0, a[1].min(b[1] - 1)),
+        Arithmetic::Modulo => (0, (b[0].abs().max(b[1].abs()) - 1).max(0)),
         Arithmetic::Minimum => (a[0].min(b[0]), a[1].min(b[1])),
         Arithmetic::Maximum => (a[0].max(b[0]), a[1].max(b[1])),
     }
