@@ -5,6 +5,8 @@ pub mod normal;
 pub mod quantile;
 pub mod zone;
 pub mod family;
+pub mod rota;
+pub mod changing;
 pub mod population;
 pub mod poisson;
 pub mod arrival;

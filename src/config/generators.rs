@@ -130,10 +130,11 @@ pub(super) const BESIDE: &[(&str, &str)] = &[
     ("length", r##"{ "$ref": "#/$defs/count" }"##),
     ("default", GENERATOR),
     ("dealt", r#"{ "type": "boolean" }"#),
+    ("changes", r##"{ "$ref": "#/$defs/duration" }"##),
 ];
 
 /// Keys beside the generators of attributes only.
-pub(super) const BESIDE_OF_ATTRIBUTES: &[&str] = &["dealt"];
+pub(super) const BESIDE_OF_ATTRIBUTES: &[&str] = &["dealt", "changes"];
 
 /// The names of all generators: bare ones, and keys of tables.
 pub fn names() -> impl Iterator<Item = &'static str> + Clone {
