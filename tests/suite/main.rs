@@ -15,6 +15,7 @@ mod golden;
 mod kafka_sink;
 mod lists;
 mod live;
+mod model_schema;
 mod members;
 mod payments;
 mod plan;
