@@ -3,6 +3,7 @@
 pub mod arguments;
 pub mod changes;
 pub mod failure;
+pub mod models;
 pub mod print;
 pub mod repeat;
 pub mod run;
@@ -14,7 +15,7 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::config::{self, Configuration};
+use crate::config::{self, Mistake, Source};
 use arguments::{Command, Invocation};
 use failure::{Exit, Failure};
 use print::People;
@@ -41,6 +42,9 @@ fn dispatch(invocation: &Invocation, people: &People) -> Result<Exit, Failure> {
         Some(Command::Validate(arguments)) => validate::validate(arguments, people),
         Some(Command::Sample(arguments)) => sample::sample(arguments, people),
         Some(Command::Topics(arguments)) => topics::topics(arguments, people),
+        Some(Command::Models(arguments)) => models::models(arguments),
+        Some(Command::Init(arguments)) => models::init(arguments, people),
+        Some(Command::Schema) => models::schema(),
         Some(Command::Completions(arguments)) => {
             let mut script = Vec::new();
             let mut command = Invocation::command();
@@ -69,9 +73,8 @@ fn start_log(invocation: &Invocation, people: &People) -> Result<(), Failure> {
 }
 
 /// Says what can be run, but is worth a word.
-fn warn(configuration: &Configuration, people: &People) {
-    if !configuration.warnings.is_empty() {
-        let colour = People::colour();
-        people.say(&config::render(&configuration.source, &configuration.warnings, colour));
+fn warn(source: &Source, warnings: &[Mistake], people: &People) {
+    if !warnings.is_empty() {
+        people.say(&config::render_warnings(source, warnings, People::colour()));
     }
 }

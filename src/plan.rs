@@ -5,6 +5,8 @@ pub mod normal;
 pub mod quantile;
 pub mod zone;
 pub mod family;
+pub mod rota;
+pub mod changing;
 pub mod population;
 pub mod poisson;
 pub mod arrival;
@@ -18,6 +20,7 @@ pub mod follow_up;
 mod chain;
 mod draft;
 pub mod batch;
+mod busy;
 
 use std::collections::BTreeMap;
 
@@ -50,6 +53,8 @@ pub struct Plan {
     pub lanes: u32,
     /// The streams, by number.
     pub streams: Vec<StreamPlan>,
+    /// What can be run, but is worth a word; in the order of the file.
+    pub warnings: Vec<Mistake>,
 }
 
 /// A stream, compiled.
@@ -120,9 +125,12 @@ impl Plan {
             given_us.clamp(0, START_MAX_US).div_euclid(tick.length_us()) * tick.length_us();
         let draft =
             draft::Draft { model, world: &world, chains: chain::chains(model)?, start_us, tick };
-        let streams = draft.streams(inputs)?;
-        let lanes = u32::from(model.lanes);
-        Ok(Self { name: model.name.clone(), seed: model.seed, start_us, tick, lanes, streams })
+        let mut streams = draft.streams(inputs)?;
+        let mut warnings = busy::warnings(&world, &streams);
+        warnings.extend(streams.iter_mut().flat_map(|it| it.compiled.warnings.drain(..)));
+        warnings.sort_by_key(|warning| (warning.span.start, warning.span.end));
+        let (name, lanes) = (model.name.clone(), u32::from(model.lanes));
+        Ok(Self { name, seed: model.seed, start_us, tick, lanes, streams, warnings })
     }
 
     /// The stream of that name, and its number.
@@ -221,6 +229,25 @@ fn entities_of<'a>(generator: &'a Generator, named: &mut Vec<&'a str>) {
             named.extend(paths.filter_map(|path| path.split(['.', ':', '}']).next()));
         }
         Generator::Expression(expression) => paths_of(expression, named),
+        composite => parts_of(composite, named),
+    }
+}
+
+/// The entities that the parts of a value name.
+fn parts_of<'a>(generator: &'a Generator, named: &mut Vec<&'a str>) {
+    let mut part = |part: &'a Spanned<Generator>| entities_of(&part.value, named);
+    match generator {
+        Generator::Record(fields) => fields.iter().for_each(|field| part(&field.generator)),
+        Generator::Any(all) => all.iter().for_each(|one| part(&one.generator)),
+        Generator::Array { item, length } => {
+            part(length);
+            part(item);
+        }
+        Generator::Map { key, value, length } => {
+            part(length);
+            part(key);
+            part(value);
+        }
         _ => {}
     }
 }

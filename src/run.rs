@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::config::Configuration;
+use crate::config::{Configuration, Mistake};
 use crate::embedded::{self, Embedded};
 use crate::observe::exporter::Exporter;
 use crate::observe::metric::Meters;
@@ -77,6 +77,8 @@ pub struct Ready {
     pub topics: Vec<String>,
     /// Where metrics are offered.
     pub metrics: Option<SocketAddr>,
+    /// What the plan says of the model, with places in its texts.
+    pub warnings: Vec<Mistake>,
 }
 
 /// A run that began and is over.

@@ -4,7 +4,7 @@ use super::arguments::{Run, To};
 use super::failure::{Exit, Failure, chain};
 use super::print::{LiveLine, People};
 use super::{changes, print, repeat};
-use crate::config::{Configuration, Overrides};
+use crate::config::{Configuration, Overrides, Source};
 use crate::observe::figure;
 use crate::observe::progress::View;
 use crate::observe::report::{Report, Stopped};
@@ -21,10 +21,11 @@ pub fn run(arguments: &Run, people: &People) -> Result<Exit, Failure> {
     let destination = destination(arguments)?;
     let model = arguments.model.as_deref().unwrap_or(QUICKSTART);
     let configuration = changes::read(model, &overrides)?;
-    super::warn(&configuration, people);
+    super::warn(&configuration.source, &configuration.warnings, people);
     let request = request(arguments, &overrides, &configuration, destination);
     let live = people.live_line(destination == Destination::Stdout);
-    let mut listener = Told { people, live, destination };
+    let source = configuration.source.clone();
+    let mut listener = Told { people, live, destination, source };
     let finished = run::run(configuration, request, &mut listener)?;
     listener.live.finish();
     conclude(arguments, finished, people)
@@ -106,10 +107,12 @@ struct Told<'a> {
     people: &'a People,
     live: LiveLine,
     destination: Destination,
+    source: Source,
 }
 
 impl Listener for Told<'_> {
     fn ready(&mut self, ready: &Ready) {
+        super::warn(&self.source, &ready.warnings, self.people);
         let until = ready.until_us.map(|until_us| format!(" to {}", rfc3339(until_us)));
         let mut lines = vec![format!(
             "tidegate {}: {}, {} on average, seed {}, from {}{}, to {}",

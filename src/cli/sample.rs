@@ -20,8 +20,9 @@ pub fn sample(arguments: &Sample, people: &print::People) -> Result<Exit, Failur
         .map_err(|error| Failure::Bad(format!("`-n`: {error}; {}", error.way_out())))?;
     let overrides = changes::of_sample(arguments)?;
     let configuration = changes::read(&arguments.model, &overrides)?;
-    super::warn(&configuration, people);
+    super::warn(&configuration.source, &configuration.warnings, people);
     let plan = run::plan::of_model(&configuration)?;
+    super::warn(&configuration.source, &plan.warnings, people);
     let wanted = wanted(&plan, arguments.stream.as_deref())?;
     let window = Window::resolve(&configuration.settings.run, plan.start_us);
     let from_us = window.map_err(run::Error::from)?.from_us - plan.start_us;

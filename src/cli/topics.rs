@@ -13,7 +13,7 @@ use crate::run::{self, broker};
 pub fn topics(arguments: &Topics, people: &print::People) -> Result<Exit, Failure> {
     let overrides = changes::of_model(&arguments.changes)?;
     let configuration = changes::read(&arguments.model, &overrides)?;
-    super::warn(&configuration, people);
+    super::warn(&configuration.source, &configuration.warnings, people);
     let options = broker::checked_options(&configuration)?;
     let needs = broker::needs(&configuration.model, &|_| false);
     let connection =

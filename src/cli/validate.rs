@@ -17,7 +17,8 @@ pub fn validate(arguments: &Validate, people: &print::People) -> Result<Exit, Fa
     if configuration.settings.kafka.is_some() {
         run::broker::checked_options(&configuration)?;
     }
-    super::warn(&configuration, people);
+    super::warn(&configuration.source, &configuration.warnings, people);
+    super::warn(&configuration.source, &plan.warnings, people);
     print::result(&summary(&plan))?;
     Ok(Exit::Good)
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use miette::{
     Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError,
-    MietteSpanContents, SourceCode, SourceSpan, SpanContents,
+    MietteSpanContents, Severity, SourceCode, SourceSpan, SpanContents,
 };
 
 use super::source::{Place, Source};
@@ -51,8 +51,23 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// What is shown to people of mistakes or warnings; secrets are masked.
+/// What is shown to people of mistakes; secrets are masked.
 pub fn render(source: &Source, mistakes: &[Mistake], colour: bool) -> String {
+    let pointed = mistakes.iter().map(|mistake| Pointed::new(source, mistake));
+    drawn(pointed, colour)
+}
+
+/// What is shown to people of what can be run, but is worth a word; secrets are masked.
+pub fn render_warnings(source: &Source, warnings: &[Mistake], colour: bool) -> String {
+    let warnings = warnings.iter().map(|warning| {
+        let mut pointed = Pointed::new(source, warning);
+        pointed.what = format!("warning: {}", pointed.what);
+        Pointed { severity: Severity::Warning, ..pointed }
+    });
+    drawn(warnings, colour)
+}
+
+fn drawn(all: impl Iterator<Item = Pointed>, colour: bool) -> String {
     let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     // One line of context is what a snippet takes as "the whole line", see `read_span`.
     let handler = GraphicalReportHandler::new_themed(theme)
@@ -60,8 +75,7 @@ pub fn render(source: &Source, mistakes: &[Mistake], colour: bool) -> String {
         .with_context_lines(1)
         .with_links(false);
     let mut shown = String::new();
-    for mistake in mistakes {
-        let pointed = Pointed::new(source, mistake);
+    for pointed in all {
         if !shown.is_empty() {
             shown.push('\n');
         }
@@ -79,6 +93,7 @@ pub fn render(source: &Source, mistakes: &[Mistake], colour: bool) -> String {
 /// A mistake with its line, masked, as miette draws it.
 #[derive(Debug)]
 struct Pointed {
+    severity: Severity,
     what: String,
     help: Option<String>,
     snippet: Option<Snippet>,
@@ -88,15 +103,17 @@ impl Pointed {
     fn new(source: &Source, mistake: &Mistake) -> Self {
         let what = source.masked_message(&mistake.what);
         let help = mistake.help.as_deref().map(|help| source.masked_message(help));
+        let severity = Severity::Error;
         match source.place(&mistake.span) {
             Some(place) if place.piece.text.trim().is_empty() => {
-                Self { what: format!("{}: {what}", place.piece.name), help, snippet: None }
+                let what = format!("{}: {what}", place.piece.name);
+                Self { severity, what, help, snippet: None }
             }
             Some(place) => {
                 let snippet = Some(Snippet::new(source, &place));
-                Self { what, help, snippet }
+                Self { severity, what, help, snippet }
             }
-            None => Self { what, help, snippet: None },
+            None => Self { severity, what, help, snippet: None },
         }
     }
 }
@@ -110,6 +127,10 @@ impl fmt::Display for Pointed {
 impl std::error::Error for Pointed {}
 
 impl Diagnostic for Pointed {
+    fn severity(&self) -> Option<Severity> {
+        Some(self.severity)
+    }
+
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
     }

@@ -3,7 +3,9 @@
 mod distribution;
 mod entities;
 mod follows;
+mod periods;
 mod generator;
+mod list;
 mod settings;
 mod streams;
 mod tables;
@@ -11,7 +13,6 @@ mod traffic;
 mod value;
 
 use self::entities::{Entities, Rates};
-pub use self::generator::{BARE as BARE_GENERATORS, KEYS as GENERATORS};
 use self::traffic::Curves;
 use super::model::{Model, Start, Table, Tick};
 use super::raw::{Kind, Node};

@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod list;
 mod member;
 
 use std::sync::Arc;
@@ -53,6 +54,9 @@ impl Context<'_> {
 /// If the frame has fewer columns than the program, or more rows than a chunk.
 pub fn run(program: &Program, frame: &mut Frame, context: Context<'_>) {
     run_with_widest_vectors(program, frame, context);
+    if !program.lists.is_empty() {
+        list::run(program, frame, None, context);
+    }
 }
 
 // Everything below is inlined here, so that each kernel is compiled for each width of vectors.
@@ -209,6 +213,7 @@ fn arithmetic(function: Arithmetic, a: &mut [i64], b: &[i64]) {
                 *a = a.checked_div_euclid(b).map_or(*a, |steps| steps.wrapping_mul(b));
             });
         }
+        Arithmetic::Modulo => pairs.for_each(|(a, &b)| *a = modulo(*a, b)),
         Arithmetic::Minimum => pairs.for_each(|(a, &b)| *a = (*a).min(b)),
         Arithmetic::Maximum => pairs.for_each(|(a, &b)| *a = (*a).max(b)),
     }
@@ -226,6 +231,16 @@ fn divide(a: i64, b: i64) -> i64 {
     let (rest, half) = (rest.unsigned_abs(), b.unsigned_abs());
     let away = if (a < 0) == (b < 0) { 1 } else { -1 };
     if rest >= half - rest { quotient + away } else { quotient }
+}
+
+/// What is left of a ÷ b, never negative; 0 where b is 0.
+#[inline(always)]
+fn modulo(a: i64, b: i64) -> i64 {
+    // As above: 32 bits where they do.
+    if let (Ok(a), Ok(b)) = (u32::try_from(a), u32::try_from(b)) {
+        return i64::from(a.checked_rem(b).unwrap_or(0));
+    }
+    if b == 0 { 0 } else { a.wrapping_rem_euclid(b) }
 }
 
 #[inline(always)]
@@ -295,6 +310,23 @@ mod tests {
             (9, i64::MIN, 0),
         ] {
             assert_eq!(divide(a, b), quotient, "{a} / {b}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_of_a_division_is_never_negative() {
+        for (a, b, rest) in [
+            (7, 2, 1),
+            (-7, 2, 1),
+            (7, -2, 1),
+            (-1, 97, 96),
+            ((1 << 40) + 5, 1 << 40, 5),
+            (-5, 1 << 40, (1 << 40) - 5),
+            (i64::MIN, -1, 0),
+            (i64::MIN, i64::MIN, 0),
+            (9, 0, 0),
+        ] {
+            assert_eq!(modulo(a, b), rest, "{a} mod {b}");
         }
     }
 

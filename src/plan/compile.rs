@@ -1,18 +1,25 @@
 //! From the fields of a stream to its program: each value once, in columns.
 
+mod any;
 mod bind;
 mod case;
 mod expression;
+mod frame;
 mod gate;
 mod generator;
+mod list;
 mod member;
+mod moment;
 mod path;
 mod select;
 mod text;
 mod trim;
+mod union;
 mod value;
 
 use std::collections::BTreeMap;
+
+use apache_avro::Schema;
 
 use super::fill::{Fill, Text};
 use super::identity::Cipher;
@@ -46,17 +53,19 @@ pub struct Compiled {
     pub actor: Option<usize>,
     /// How many ticks the positions of its events can number.
     pub ticks_max: u64,
+    /// What can be run, but is worth a word.
+    pub warnings: Vec<Mistake>,
 }
 
 /// What a stream is compiled from.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Source<'a> {
     /// Tables and populations.
     pub world: &'a World<'a>,
     /// The stream.
     pub stream: &'a model::Stream,
     /// The schema that values are written by.
-    pub schema: &'a apache_avro::Schema,
+    pub schema: &'a Schema,
     /// The start of model time, in microseconds since the Unix epoch.
     pub start_us: i64,
     /// The stream itself, and those that it follows, up to the root.
@@ -81,19 +90,20 @@ pub fn compile(source: &Source<'_>) -> Result<Compiled, Vec<Mistake>> {
     let key = compiler.key();
     for field in &source.stream.lets {
         // What no field uses is checked all the same.
-        compiler.named(0, &field.name.value, &field.name.span);
+        compiler.named(&field.name.value, &field.name.span);
     }
     let identity_used = compiler.identities.contains_key(&0);
-    let identity_header = (!identity_used).then(|| compiler.identity(0));
+    let identity_header = (!identity_used).then(|| compiler.identity());
     match fill {
         Some(fill) if compiler.mistakes.is_empty() => {
             let mut compiled = Compiled {
-                program: compiler.program,
+                program: compiler.program(0),
                 fill,
                 key,
                 identity_header,
                 actor: compiler.actor,
                 ticks_max: compiler.ticks_max,
+                warnings: compiler.warnings,
             };
             trim::trim(&mut compiled);
             Ok(compiled)
@@ -137,8 +147,8 @@ struct Site {
 /// Whose value it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Owner {
-    /// The event's: the row's own, or of one that it follows.
-    Event { level: u16 },
+    /// The event's.
+    Event,
     /// That of a member, by the column of its number.
     Member { entity: usize, number: Register },
 }
@@ -146,49 +156,73 @@ enum Owner {
 #[derive(Debug)]
 struct Compiler<'a> {
     source: &'a Source<'a>,
-    program: Program,
-    levels: Vec<Level<'a>>,
-    names: BTreeMap<(u16, &'a str), Named<'a>>,
+    types: BTreeMap<String, &'a Schema>,
+    /// The frames; the first one has the stream's rows.
+    frames: Vec<frame::Draft>,
+    /// How many columns there are in all frames, the inputs once.
+    columns: u16,
+    /// How many columns are inputs.
+    inputs: u16,
+    /// The frame of each column that is no input.
+    homes: Vec<usize>,
+    /// Who sees which names; the first one is the stream's, then come those of the streams above.
+    scopes: Vec<frame::Scope<'a>>,
+    /// The scope that is compiled in.
+    scope: usize,
     blocks: BTreeMap<(Site, u32), [Register; 4]>,
-    attributes: BTreeMap<(usize, Register, usize), State>,
+    /// By entity, number, attribute and the time that it is read at.
+    attributes: BTreeMap<(usize, Register, usize, Wide), State>,
     picks: BTreeMap<usize, Cell>,
     groups: BTreeMap<(usize, Register), Register>,
+    generations: BTreeMap<(usize, Register), Register>,
+    /// The time at which members are read: microseconds since the model's start.
+    now: Wide,
     cipher: Cipher,
+    /// By level.
     identities: BTreeMap<u16, [Register; 4]>,
     actor: Option<usize>,
     ticks_max: u64,
     mistakes: Vec<Mistake>,
+    warnings: Vec<Mistake>,
 }
 
 impl<'a> Compiler<'a> {
     fn new(source: &'a Source<'a>) -> Self {
-        let levels = source.levels.clone();
-        let mut names = BTreeMap::new();
-        for (level, of) in (0..).zip(&levels) {
+        let scopes = (0..).zip(&source.levels).map(|(level, of)| {
+            let mut names = BTreeMap::new();
             let mut word = 0;
             for field in of.stream.lets.iter().chain(&of.stream.fields) {
                 let generator = &field.generator;
                 let named = Named { generator, word, state: State::Waiting };
-                names.insert((level, field.name.value.as_str()), named);
+                names.insert(field.name.value.as_str(), named);
                 word += generator::words(&generator.value);
             }
-        }
-        let inputs = input::count((0..).zip(&levels).count().try_into().unwrap_or(u16::MAX));
+            frame::Scope { above: None, frame: 0, level, site: event_site(source, level), names }
+        });
+        let scopes: Vec<_> = scopes.collect();
         let [low, high] = philox::key(source.world.model.seed, "identity", "");
+        let levels = u16::try_from(scopes.len()).unwrap_or(u16::MAX);
         Self {
             source,
-            program: Program { operations: Vec::new(), columns: inputs, inputs },
-            levels,
-            names,
+            types: bind::types(source.schema),
+            frames: vec![frame::Draft::rows()],
+            columns: input::count(levels),
+            inputs: input::count(levels),
+            homes: Vec::new(),
+            scopes,
+            scope: 0,
             blocks: BTreeMap::new(),
             attributes: BTreeMap::new(),
             picks: BTreeMap::new(),
             groups: BTreeMap::new(),
+            generations: BTreeMap::new(),
+            now: input::time(0),
             cipher: Cipher::new(u64::from(high) << 32 | u64::from(low)),
             identities: BTreeMap::new(),
             actor: None,
             ticks_max: 1 << TICK_BITS,
             mistakes: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 
@@ -199,12 +233,14 @@ impl<'a> Compiler<'a> {
     }
 
     fn register(&mut self) -> Register {
-        let register = Register(self.program.columns);
-        assert!(
-            self.program.columns < u16::MAX,
-            "a stream's program has fewer than 65,535 columns"
-        );
-        self.program.columns += 1;
+        self.register_of(self.frame())
+    }
+
+    fn register_of(&mut self, frame: usize) -> Register {
+        let register = Register(self.columns);
+        assert!(self.columns < u16::MAX, "a stream's program has fewer than 65,535 columns");
+        self.columns += 1;
+        self.homes.push(frame);
         register
     }
 
@@ -213,7 +249,8 @@ impl<'a> Compiler<'a> {
     }
 
     fn emit(&mut self, operation: Operation) {
-        self.program.operations.push(operation);
+        let frame = self.frame();
+        self.frames[frame].operations.push(operation);
     }
 
     /// A column that holds the same word in every row.
@@ -224,30 +261,31 @@ impl<'a> Compiler<'a> {
         out
     }
 
-    /// The stream of a level.
-    fn level(&self, level: u16) -> Level<'a> {
-        self.levels[usize::from(level)]
+    /// Which stream's values are compiled: 0 is the stream itself, 1 the one that it follows.
+    fn level(&self) -> u16 {
+        self.scopes[self.scope].level
     }
 
     /// The level of the root.
     fn root_level(&self) -> u16 {
-        u16::try_from(self.levels.len() - 1).unwrap_or(u16::MAX)
+        u16::try_from(self.source.levels.len() - 1).unwrap_or(u16::MAX)
     }
 
-    /// The randomness of an event: the row's own, or of one that it follows.
-    fn event_site(&self, level: u16) -> Site {
-        let Wide { high, low } = input::NUMBER;
-        let key = stream_key(self.source.world, self.level(level).stream);
-        let index = (level < self.root_level()).then_some(input::child(level));
-        let owner = Owner::Event { level };
-        Site { key, low, high: Some(high), salt: MODEL_EVENT, index, owner }
+    /// The stream of a level.
+    fn stream_of(&self, level: u16) -> Level<'a> {
+        self.source.levels[usize::from(level)]
+    }
+
+    /// The randomness of the event itself, or of one that it follows.
+    fn event_site(&self) -> Site {
+        event_site(self.source, self.level())
     }
 
     /// The randomness of a member.
-    fn member_site(&self, entity: usize, number: Register) -> Site {
+    fn member_site(&mut self, entity: usize, number: Register) -> Site {
         let key = self.source.world.kinds[entity].key;
-        let owner = Owner::Member { entity, number };
-        Site { key, low: number, high: None, salt: 0, index: None, owner }
+        let (high, owner) = (self.generation(entity, number), Owner::Member { entity, number });
+        Site { key, low: number, high, salt: 0, index: None, owner }
     }
 
     /// The random word of that number.
@@ -267,10 +305,18 @@ impl<'a> Compiler<'a> {
         out
     }
 
-    /// A let or field of a stream.
-    fn named(&mut self, level: u16, name: &str, span: &Span) -> Option<Cell> {
-        let key = *self.names.keys().find(|key| **key == (level, name))?;
-        let named = self.names.get_mut(&key)?;
+    /// A let or field of the stream, or a field of a record that is being made.
+    fn named(&mut self, name: &str, span: &Span) -> Option<Cell> {
+        let scope = self.scope_of(name)?;
+        let cell = self.within(scope, |this| this.named_here(name, span))?;
+        self.lift(&cell, span)
+    }
+
+    /// A name of the scope that is compiled in.
+    fn named_here(&mut self, name: &str, span: &Span) -> Option<Cell> {
+        let scope = &mut self.scopes[self.scope];
+        let site = scope.site;
+        let named = scope.names.get_mut(name)?;
         match &named.state {
             State::Done(cell) => return cell.clone(),
             State::Compiling => {
@@ -280,21 +326,22 @@ impl<'a> Compiler<'a> {
             State::Waiting => named.state = State::Compiling,
         }
         let (generator, word) = (named.generator, named.word);
-        let cell = self.generate(generator, self.event_site(level), word);
-        if let Some(named) = self.names.get_mut(&key) {
+        let cell = self.generate(generator, site, word);
+        if let Some(named) = self.scopes[self.scope].names.get_mut(name) {
             named.state = State::Done(cell.clone());
         }
         cell
     }
 
-    /// The identity of an event, as four words.
-    fn identity(&mut self, level: u16) -> [Register; 4] {
+    /// The event's identity, as four words.
+    fn identity(&mut self) -> [Register; 4] {
+        let level = self.level();
         if let Some(words) = self.identities.get(&level) {
             return *words;
         }
         let out = [(); 4].map(|()| self.register());
         let (cipher, child) = (self.cipher.clone(), input::child(level));
-        let stream = self.level(level).number;
+        let stream = self.stream_of(level).number;
         self.emit(Operation::Identity { child, cipher, stream, out });
         self.identities.insert(level, out);
         out
@@ -303,11 +350,11 @@ impl<'a> Compiler<'a> {
     /// The record's key, if the stream has one; mistakes are noted.
     fn key(&mut self) -> Option<Text> {
         let key = self.source.stream.key.as_ref()?;
-        if !self.names.contains_key(&(0, key.value.as_str())) {
+        if self.scope_of(&key.value).is_none() {
             let what = format!("the key `{}` is neither a field nor a let", key.value);
             return self.refuse(&key.span, what, "name a field of the stream");
         }
-        let cell = self.named(0, &key.value, &key.span)?;
+        let cell = self.named(&key.value, &key.span)?;
         if cell.present.is_some() {
             let what =
                 format!("the key `{}` can be null, so that its order would be lost", key.value);
@@ -315,6 +362,15 @@ impl<'a> Compiler<'a> {
         }
         self.text_of(&cell, None, &key.span)
     }
+}
+
+/// The randomness of the events of a level's stream.
+fn event_site(source: &Source<'_>, level: u16) -> Site {
+    let Wide { high, low } = input::NUMBER;
+    let key = stream_key(source.world, source.levels[usize::from(level)].stream);
+    let follows = usize::from(level) + 1 < source.levels.len();
+    let index = follows.then_some(input::child(level));
+    Site { key, low, high: Some(high), salt: MODEL_EVENT, index, owner: Owner::Event }
 }
 
 /// The key of a stream's own randomness.

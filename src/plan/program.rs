@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub struct Register(pub u16);
 
 /// A 64-bit value in two columns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Wide {
     /// The upper 32 bits.
     pub high: Register,
@@ -88,6 +88,9 @@ pub enum Arithmetic {
     Divide,
     /// b · (a ÷ b towards minus infinity); a where b is 0.
     FloorTo,
+    /// What is left of a ÷ b: the r from 0 to |b| − 1 for which a − r is a multiple of b; 0 where b
+    /// is 0.
+    Modulo,
     /// The lesser.
     Minimum,
     /// The greater.
@@ -239,6 +242,17 @@ pub enum Operation {
         /// Its group.
         out: Register,
     },
+    /// How many times a member was due by a time, see [`super::rota::Rota`].
+    Version {
+        /// The member's number.
+        number: Register,
+        /// The time, in microseconds since the model's start.
+        time: Wide,
+        /// When members are due.
+        rota: Arc<super::rota::Rota>,
+        /// How many times.
+        out: Register,
+    },
     /// The member above, in a family.
     Parent {
         /// The number below.
@@ -378,7 +392,7 @@ impl Table {
     }
 }
 
-/// The operations of a stream and the columns that they need.
+/// The operations of a frame and the columns that they need.
 #[derive(Clone, Debug, Default)]
 pub struct Program {
     /// In the order in which they run.
@@ -387,4 +401,34 @@ pub struct Program {
     pub columns: u16,
     /// How many of them are inputs.
     pub inputs: u16,
+    /// What the lists in a row hold, in the order of the frame's children; made after the
+    /// operations have run.
+    pub lists: Vec<List>,
+}
+
+/// The items of one list of each row, in a frame of their own.
+#[derive(Clone, Debug)]
+pub struct List {
+    /// How many items the list of a row of the frame above has.
+    pub length: Operand,
+    /// What an item has of the row that its list is in.
+    pub gathered: Vec<Gathered>,
+    /// The column of an item's number among all items that this list has in an event, from 0: where
+    /// lists lie in lists, items of the first inner list come before those of the second.
+    pub number: Option<Register>,
+    /// The column of an item's place in its own list, from 0.
+    pub place: Option<Register>,
+    /// What makes the items. Only columns that the operations read, or that are a result, are there.
+    pub program: Program,
+    /// Columns that are read once all items are there: by the encoder, and by lists inside.
+    pub results: Vec<Register>,
+}
+
+/// A word of a row that each item of its list has too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gathered {
+    /// The column of the frame above.
+    pub from: Register,
+    /// The column of the items.
+    pub out: Register,
 }

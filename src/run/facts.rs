@@ -115,6 +115,7 @@ impl Prepared {
             registry: registry.unwrap_or_default(),
             topics: topics.collect(),
             metrics: self.settings().run.metrics,
+            warnings: self.plan.warnings.clone(),
         }
     }
 

@@ -45,12 +45,13 @@ pub fn gate<'a>(
     let mut fills = vec![Fill::Integer(count.integer())];
     fills.extend(keep.map(Fill::Boolean));
     let mut compiled = Compiled {
-        program: compiler.program,
+        program: compiler.program(0),
         fill: Fill::Record(fills),
         key: None,
         identity_header: None,
         actor: compiler.actor,
         ticks_max: compiler.ticks_max,
+        warnings: Vec::new(),
     };
     trim::trim(&mut compiled);
     let Compiled { program, fill: Fill::Record(fills), actor, .. } = compiled else {
@@ -69,7 +70,7 @@ impl<'a> Compiler<'a> {
     #[expect(clippy::option_option, reason = "the outer one is a mistake, the inner one no gate")]
     fn keep(&mut self, follows: &Follows) -> Option<Option<Register>> {
         let Some(when) = &follows.when else { return Some(None) };
-        let cell = self.expression(&when.value, self.event_site(0))?;
+        let cell = self.expression(&when.value, self.event_site())?;
         self.condition(&cell, &when.span).map(Some)
     }
 
@@ -82,7 +83,7 @@ impl<'a> Compiler<'a> {
             high: Some(high),
             salt: 0,
             index: Some(input::child(0)),
-            owner: Owner::Event { level: 0 },
+            owner: Owner::Event,
         };
         let cell = self.generate(generator, site, COUNT_WORD)?;
         let span = &generator.span;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::list::Written;
 use super::path::nearest;
 use super::value::{Cell, Number, Value, numbers, power_of_ten};
 use super::{Compiler, Owner, Site, text};
@@ -25,6 +26,14 @@ pub(super) fn words(generator: &Generator) -> u32 {
         | Generator::Chance { .. } => 1,
         Generator::Entity { .. } => 3,
         Generator::Regex(pattern) => text::regex_words(pattern),
+        Generator::Record(fields) => fields.iter().map(|it| words(&it.generator.value)).sum(),
+        Generator::Array { .. } | Generator::Map { .. } => {
+            Written::of(generator).map_or(0, |written| written.words())
+        }
+        Generator::Any(alternatives) => {
+            1 + alternatives.iter().map(|one| words(&one.generator.value)).max().unwrap_or(0)
+        }
+        Generator::Bytes { min, max } => u32::from(max.div_ceil(4)) + u32::from(min < max),
         Generator::By { cases, default, .. } => {
             let cases = cases.iter().map(|(_, case)| words(&case.value)).max();
             cases.unwrap_or(0).max(default.as_ref().map_or(0, |default| words(&default.value)))
@@ -54,16 +63,19 @@ impl<'a> Compiler<'a> {
     ) -> Option<Cell> {
         let span = &generator.span;
         match &generator.value {
+            Generator::Identity if site.owner == Owner::Event && self.frame() > 0 => {
+                let what = "the items of a list have no identity of their own";
+                self.refuse(span, what, "name a field or `let` that is the event's identity")
+            }
+            Generator::Identity if site.owner == Owner::Event => {
+                Some(Value::Uuid(self.identity()).into())
+            }
+            Generator::EventTime if site.owner == Owner::Event => {
+                Some(Value::Time { level: self.level() }.into())
+            }
+            Generator::LocalTime { zone } if site.owner == Owner::Event => self.local_time(zone),
             Generator::Identity | Generator::EventTime | Generator::LocalTime { .. } => {
-                let Owner::Event { level } = site.owner else {
-                    let what = "members have no event and no time";
-                    return self.refuse(span, what, "use it in a stream");
-                };
-                match &generator.value {
-                    Generator::LocalTime { zone } => self.local_time(level, zone),
-                    Generator::EventTime => Some(Value::Time { level }.into()),
-                    _ => Some(Value::Uuid(self.identity(level)).into()),
-                }
+                self.refuse(span, "members have no event and no time", "use it in a stream")
             }
             Generator::Constant(scalar) => Some(self.scalar(scalar)),
             Generator::Choice(values) => {
@@ -114,6 +126,7 @@ impl<'a> Compiler<'a> {
                 self.token((*base, *length), of.as_ref(), site, span)
             }
             Generator::Expression(expression) => self.expression(expression, site),
+            composite => self.composite(composite, site, word, span),
         }
     }
 
@@ -359,8 +372,8 @@ impl<'a> Compiler<'a> {
         Some(threshold)
     }
 
-    fn local_time(&mut self, level: u16, zone: &Spanned<String>) -> Option<Cell> {
-        let cell = self.path(zone, self.event_site(level))?;
+    fn local_time(&mut self, zone: &Spanned<String>) -> Option<Cell> {
+        let cell = self.path(zone, self.event_site())?;
         let (index, cells) = match &cell.value {
             Value::Dictionary { index, cells } => (*index, Arc::clone(cells)),
             Value::Literal(text) => (self.constant(0), Arc::from([text.clone()])),
@@ -378,8 +391,8 @@ impl<'a> Compiler<'a> {
             }
         };
         let out = self.register();
-        let era = input::era(level);
+        let era = input::era(self.level());
         self.emit(Operation::Offset { era, zone: index, zones: Arc::new(zones), out });
-        Some(Cell { value: self.local_time_text(level, out), present: cell.present })
+        Some(Cell { value: self.local_time_text(out), present: cell.present })
     }
 }

@@ -30,8 +30,9 @@ impl Compiler<'_> {
             }
             return self.child(entity, of, (site, word));
         }
-        if with.is_empty() && matches!(site.owner, Owner::Event { .. }) {
-            return self.pick(entity, &name.span);
+        if with.is_empty() && site.owner == Owner::Event {
+            let cell = self.within(0, |this| this.pick(entity, &name.span))?;
+            return self.lift(&cell, &name.span);
         }
         let words = [0, 1, 2].map(|place| self.word(site, word + place));
         let given = if with.is_empty() { None } else { Some(self.given(entity, with, site)?) };
@@ -55,6 +56,7 @@ impl Compiler<'_> {
                 let out = self.register();
                 let kinship = Arc::clone(kinship);
                 self.emit(Operation::Child { word, number: *number, kinship, out });
+                self.generation(entity, out);
                 let value = Value::Member { entity, number: out };
                 Some(Cell { value, present: cell.present })
             }

@@ -11,17 +11,25 @@ use crate::plan::world::World;
 impl Compiler<'_> {
     /// What a path leads to, from a site: a stream's row, or a member whose attribute it is in.
     pub(super) fn path(&mut self, path: &Spanned<String>, site: Site) -> Option<Cell> {
+        let first = path.value.split('.').next().unwrap_or_default();
+        match site.owner {
+            Owner::Event => {
+                if let Some(level) = self.level_named(first) {
+                    let cell = self.within(level, |this| this.of_level(path))?;
+                    return self.lift(&cell, &path.span);
+                }
+                // What the items of a list name is worked out once, in the frame that it is in.
+                let scope = self.scope_of(first).unwrap_or(usize::from(self.level()));
+                let cell = self.within(scope, |this| this.steps(path, site))?;
+                self.lift(&cell, &path.span)
+            }
+            Owner::Member { .. } => self.steps(path, site),
+        }
+    }
+
+    fn steps(&mut self, path: &Spanned<String>, site: Site) -> Option<Cell> {
         let mut steps = path.value.split('.');
         let first = steps.next().unwrap_or_default();
-        if let Some(level) = self.level_named(first, site)
-            && let Some(name) = steps.next()
-        {
-            let mut cell = self.of_level(level, name, &path.span)?;
-            for step in steps {
-                cell = self.step(&cell, step, &path.span)?;
-            }
-            return Some(cell);
-        }
         let mut cell = self.first_step(first, site, &path.span)?;
         for step in steps {
             cell = self.step(&cell, step, &path.span)?;
@@ -29,18 +37,44 @@ impl Compiler<'_> {
         Some(cell)
     }
 
+    /// The scope of the stream of that name, of those that the event follows, unless it is a value.
+    fn level_named(&self, name: &str) -> Option<usize> {
+        if self.scope_of(name).is_some() {
+            return None;
+        }
+        let levels = &self.source.levels;
+        (usize::from(self.level())..levels.len()).find(|&level| levels[level].stream.name == name)
+    }
+
+    /// A value of a stream above, and what it leads to: `orders.customer.name`.
+    fn of_level(&mut self, path: &Spanned<String>) -> Option<Cell> {
+        let span = &path.span;
+        let mut steps = path.value.split('.').skip(1);
+        let name = steps.next().unwrap_or_default();
+        if self.scope_of(name).is_none() {
+            let stream = &self.stream_of(self.level()).stream.name;
+            let what = format!("`{stream}` has no value `{name}`");
+            let known = self.names_seen();
+            return self.refuse(span, what, &nearest(name, &known));
+        }
+        let mut cell = self.named(name, span)?;
+        for step in steps {
+            cell = self.step(&cell, step, span)?;
+        }
+        Some(cell)
+    }
+
     fn first_step(&mut self, name: &str, site: Site, span: &Span) -> Option<Cell> {
         match site.owner {
-            Owner::Event { level } => {
-                if self.names.contains_key(&(level, name)) {
-                    return self.named(level, name, span);
+            Owner::Event => {
+                if self.scope_of(name).is_some() {
+                    return self.named(name, span);
                 }
                 if let Some(entity) = self.source.world.entity(name) {
                     return self.pick(entity, span);
                 }
-                let own = self.names.keys().filter(|(of, _)| *of == level);
-                let known = own.map(|(_, name)| (*name).to_owned());
-                let known = known.chain(self.stream_names());
+                let above = self.source.levels.iter().skip(1).map(|of| of.stream.name.clone());
+                let known = self.names_seen().into_iter().chain(above);
                 let known: Vec<_> = known.chain(entity_names(self.source.world)).collect();
                 let what = format!("`{name}` is neither a let, a field nor an entity");
                 self.refuse(span, what, &nearest(name, &known))
@@ -54,40 +88,22 @@ impl Compiler<'_> {
         }
     }
 
-    /// The level of the stream of that name, if the path stands in one and does not mean a value.
-    fn level_named(&self, name: &str, site: Site) -> Option<u16> {
-        let Owner::Event { level } = site.owner else { return None };
-        if self.names.contains_key(&(level, name)) {
-            return None;
-        }
-        (level..)
-            .zip(&self.levels[usize::from(level)..])
-            .find_map(|(level, of)| (of.stream.name == name).then_some(level))
-    }
-
-    fn stream_names(&self) -> impl Iterator<Item = String> + use<'_> {
-        self.levels.iter().skip(1).map(|level| level.stream.name.clone())
-    }
-
-    /// A let or field of a stream above.
-    fn of_level(&mut self, level: u16, name: &str, span: &Span) -> Option<Cell> {
-        if self.names.contains_key(&(level, name)) {
-            return self.named(level, name, span);
-        }
-        let known = self.names.keys().filter(|(of, _)| *of == level);
-        let known: Vec<_> = known.map(|(_, name)| (*name).to_owned()).collect();
-        let what = format!("`{}` has no value `{name}`", self.level(level).stream.name);
-        self.refuse(span, what, &nearest(name, &known))
-    }
-
     fn step(&mut self, cell: &Cell, step: &str, span: &Span) -> Option<Cell> {
         let next = match &cell.value {
             Value::Member { entity, number } => self.member_step(*entity, *number, step, span)?,
             Value::Row { table, index } => self.column(*table, *index, step, span)?.into(),
+            Value::Record(fields) => {
+                let Some((_, cell)) = fields.iter().find(|(name, _)| name == step) else {
+                    let known: Vec<_> = fields.iter().map(|(name, _)| name.clone()).collect();
+                    let what = format!("the record has no field `{step}`");
+                    return self.refuse(span, what, &nearest(step, &known));
+                };
+                cell.clone()
+            }
             other => {
                 let what =
                     format!("`.{step}` does not lead anywhere: before it is {}", other.kind());
-                return self.refuse(span, what, "only members and rows have parts");
+                return self.refuse(span, what, "only members, rows and records have parts");
             }
         };
         let present = self.both(cell.present, next.present);
@@ -141,6 +157,7 @@ impl Compiler<'_> {
             let kinship = Arc::clone(kinship);
             self.emit(Operation::Parent { number: above, kinship, out });
             (at, above) = (*parent, out);
+            self.generation(at, above);
             if world.kinds[at].entity.name == step {
                 return Some(Value::Member { entity: at, number: above }.into());
             }
@@ -175,7 +192,7 @@ impl Compiler<'_> {
         place: usize,
         span: &Span,
     ) -> Option<Cell> {
-        let key = (entity, number, place);
+        let key = (entity, number, place, self.now);
         match self.attributes.get(&key) {
             Some(State::Done(cell)) => return cell.clone(),
             Some(_) => {
@@ -188,7 +205,8 @@ impl Compiler<'_> {
         let attributes = &self.source.world.kinds[entity].entity.attributes;
         let before = attributes[..place].iter();
         let word = before.map(|it| generator::words(&it.generator.value)).sum();
-        let site = self.member_site(entity, number);
+        let changes = self.changes(entity, number, place);
+        let site = Site { index: changes, ..self.member_site(entity, number) };
         let cell = self.generate(&attributes[place].generator, site, word);
         self.attributes.insert(key, State::Done(cell.clone()));
         cell
@@ -196,13 +214,18 @@ impl Compiler<'_> {
 
     /// The stream's own pick of an entity: who acts, or, of an entity that does not act, anybody.
     pub(super) fn pick(&mut self, entity: usize, span: &Span) -> Option<Cell> {
+        // One pick holds for a root event and all that follows it.
+        let root = usize::from(self.root_level());
+        self.within(root, |this| this.pick_of_root(entity, span))
+    }
+
+    fn pick_of_root(&mut self, entity: usize, span: &Span) -> Option<Cell> {
         if let Some(cell) = self.picks.get(&entity) {
             return Some(cell.clone());
         }
         let kind = &self.source.world.kinds[entity];
-        let root = self.root_level();
         #[expect(clippy::cast_possible_truncation, reason = "a model has few entities")]
-        let words = self.block(self.event_site(root), PICK_BLOCKS + entity as u32);
+        let words = self.block(self.event_site(), PICK_BLOCKS + entity as u32);
         let acts = kind.entity.activity.is_some();
         if acts && self.actor.is_some_and(|actor| actor != entity) {
             let actor = self.actor.map(|actor| &self.source.world.kinds[actor].entity.name);
@@ -217,15 +240,10 @@ impl Compiler<'_> {
             self.actor = Some(entity);
             let (group, out) = (self.register(), self.register());
             let population = Arc::clone(&kind.actors);
-            let era = input::era(root);
-            self.emit(Operation::Actor {
-                era,
-                words: [words[0], words[1]],
-                population,
-                group,
-                out,
-            });
+            let (era, words) = (input::era(self.level()), [words[0], words[1]]);
+            self.emit(Operation::Actor { era, words, population, group, out });
             self.groups.insert((entity, out), group);
+            self.generation(entity, out);
             out
         } else {
             self.member(entity, [words[0], words[1], words[2]], None)
@@ -246,6 +264,7 @@ impl Compiler<'_> {
         let population = Arc::clone(&self.source.world.kinds[entity].picked);
         self.emit(Operation::Member { words, population, given, group, out });
         self.groups.insert((entity, out), group);
+        self.generation(entity, out);
         out
     }
 }

@@ -60,8 +60,8 @@ impl Compiler<'_> {
             },
             Value::Text(text) if width.is_none() => return Some(text.clone()),
             Value::Uuid(words) => Piece::Uuid(*words),
-            Value::Member { number, .. } => {
-                number_piece(Integer::Unsigned(*number), spec.unwrap_or_default())
+            Value::Member { entity, number } => {
+                number_piece(self.member_id(*entity, *number), spec.unwrap_or_default())
             }
             Value::Number(_) | Value::Dictionary { .. } | Value::Time { .. } => {
                 let number = self.number(cell, span)?;
@@ -170,6 +170,10 @@ impl Compiler<'_> {
         span: &Span,
     ) -> Option<Cell> {
         let bits = token_bits(base, length);
+        if of.is_none() && site.owner == Owner::Event && self.frame() > 0 {
+            let what = "a token is unique for each event, so that all items would have the same";
+            return self.refuse(span, what, "put it in a `let`, and name that");
+        }
         let member = match (of, site.owner) {
             (Some(path), _) => match self.path(path, site)? {
                 Cell { value: Value::Member { entity, number }, present } => {
@@ -181,16 +185,14 @@ impl Compiler<'_> {
                 }
             },
             (None, Owner::Member { entity, number }) => Some((entity, number, None)),
-            (None, Owner::Event { .. }) => None,
+            (None, Owner::Event) => None,
         };
-        let (needed, number, present, name) = if let Some((entity, low, present)) = member {
-            let kind = &self.source.world.kinds[entity];
-            let needed = u64::BITS - (kind.count - 1).leading_zeros();
-            let wide = Wide { high: self.constant(0), low };
-            (needed.max(2), wide, present, kind.entity.name.clone())
+        let (needed, number, present, name) = if let Some((entity, number, present)) = member {
+            let (wide, needed) = self.wide_member_id(entity, number);
+            let name = self.source.world.kinds[entity].entity.name.clone();
+            (needed.max(2), wide, present, name)
         } else {
-            let Owner::Event { level } = site.owner else { return None };
-            let (number, children) = self.number_and_child(level);
+            let (number, children) = self.number_and_child();
             // A position of 2^31 ticks and a leading 0 that keeps other origins apart.
             let ticks = u32::from(bits).saturating_sub(LANE_BITS + INDEX_BITS + 1 + children);
             self.ticks_max = self.ticks_max.min(1 << ticks.min(TICK_BITS));
@@ -203,8 +205,8 @@ impl Compiler<'_> {
             return self.refuse(span, what, "make it longer, or use a greater base");
         }
         let seed = self.source.world.model.seed;
-        let level = if let Owner::Event { level } = site.owner { level } else { 0 };
-        let name = format!("{}/{name}/{base}/{length}", self.level(level).stream.name);
+        let stream = &self.stream_of(self.level()).stream.name;
+        let name = format!("{stream}/{name}/{base}/{length}");
         let name =
             if member.is_some() { name[name.find('/').unwrap_or(0)..].to_owned() } else { name };
         let [low, high] = crate::generate::philox::key(seed, "token", &name);
@@ -217,8 +219,9 @@ impl Compiler<'_> {
     }
 
     /// Who an event is among those of its stream, and how many bits its child takes of that.
-    fn number_and_child(&mut self, level: u16) -> (Wide, u32) {
-        let children = self.level(level).children.next_power_of_two();
+    fn number_and_child(&mut self) -> (Wide, u32) {
+        let level = self.level();
+        let children = self.stream_of(level).children.next_power_of_two();
         if children == 1 {
             return (input::NUMBER, 0);
         }
@@ -245,10 +248,10 @@ impl Compiler<'_> {
     }
 
     /// The event's time in local time, `offset` minutes east of UTC.
-    pub(super) fn local_time_text(&self, level: u16, offset: Register) -> Value {
+    pub(super) fn local_time_text(&self, offset: Register) -> Value {
         let base = self.source.start_us;
         Value::Text(Text(vec![Piece::LocalTime {
-            instant_us: Integer::Offset { base, value: input::time(level) },
+            instant_us: Integer::Offset { base, value: input::time(self.level()) },
             offset_minutes: Integer::Signed(offset),
             digits: 0,
         }]))

@@ -177,6 +177,25 @@ fn a_good_model_is_called_good_with_a_short_summary() {
     }
 }
 
+// 1,000 accounts at 1,000 events a second: each pays every second of the day.
+#[test]
+fn a_population_too_small_for_its_rate_gets_a_warning_with_its_place() {
+    let folder = folder();
+    let small = "count = 1_000\nactivity = { spread = \"equal\" }";
+    let busy = MODEL.replace("activity = { mean = \"2/day\" }", small);
+    std::fs::write(folder.path().join("busy.toml"), busy).unwrap();
+    let quick = &["run", "busy.toml", "--to", "null", "--count", "10", "--speed", "max"];
+    for words in [&["validate", "busy.toml"][..], &["sample", "busy.toml"], quick] {
+        let output = run(folder.path(), words);
+        assert_exit(&output, 0);
+        let told = stderr(&output);
+        assert!(told.contains("warning: each of the 1000 members"), "{told}");
+        assert!(told.contains("busy.toml:9") && told.contains("2160000 or more"), "{told}");
+    }
+    let output = run(folder.path(), &["validate", "model.toml"]);
+    assert!(!stderr(&output).contains("warning"), "{}", stderr(&output));
+}
+
 #[test]
 fn completions_are_printed_for_a_shell() {
     let folder = folder();
