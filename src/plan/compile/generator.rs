@@ -55,7 +55,6 @@ impl<'a> Compiler<'a> {
         let span = &generator.span;
         match &generator.value {
             Generator::Identity if site.owner == Owner::Event => {
-                self.identity_used = true;
                 Some(Value::Uuid(self.identity()).into())
             }
             Generator::EventTime if site.owner == Owner::Event => Some(Value::Time.into()),

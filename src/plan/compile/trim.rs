@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Compiled;
-use crate::plan::fill::{Fill, Integer, Piece, Text};
+use crate::plan::fill::{Fill, HeaderFill, Integer, Piece, Text};
 use crate::plan::program::{Operand, Operation, Register, Target, Wide, input};
 
 /// Merges operations that do the same, drops those without a reader, and gives the columns of values
@@ -277,7 +277,16 @@ fn visit_plain(operation: &mut Operation, see: &mut dyn FnMut(&mut Register, boo
 fn visit_results(compiled: &mut Compiled, see: &mut dyn FnMut(&mut Register)) {
     visit_fill(&mut compiled.fill, see);
     compiled.key.iter_mut().for_each(|key| visit_text(key, see));
-    compiled.identity_header.iter_mut().flatten().for_each(see);
+    for header in &mut compiled.headers {
+        match &mut header.value {
+            HeaderFill::Identity(words) => words.iter_mut().for_each(&mut *see),
+            HeaderFill::Text { text, present } => {
+                visit_text(text, see);
+                present.iter_mut().for_each(&mut *see);
+            }
+            HeaderFill::IntendedTime => {}
+        }
+    }
 }
 
 fn visit_integer(integer: &mut Integer, see: &mut dyn FnMut(&mut Register)) {
