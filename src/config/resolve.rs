@@ -4,6 +4,7 @@ mod distribution;
 mod entities;
 mod periods;
 mod generator;
+mod list;
 mod settings;
 mod streams;
 mod tables;

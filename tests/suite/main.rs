@@ -13,6 +13,7 @@ mod embedded;
 mod encoder;
 mod golden;
 mod kafka_sink;
+mod lists;
 mod live;
 mod model_schema;
 mod members;
