@@ -3,7 +3,9 @@
 mod distribution;
 mod entities;
 mod generator;
+mod popularity;
 mod settings;
+mod shape;
 mod streams;
 mod tables;
 mod traffic;

@@ -2,6 +2,7 @@
 
 mod bind;
 mod case;
+mod distribution;
 mod expression;
 mod generator;
 mod member;

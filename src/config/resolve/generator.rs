@@ -20,6 +20,9 @@ pub const KEYS: &[&str] = &[
     "lognormal",
     "normal",
     "exponential",
+    "pareto",
+    "zipf",
+    "histogram",
     "mixture",
     "chance",
     "cases",
@@ -33,8 +36,8 @@ pub const KEYS: &[&str] = &[
 
 /// Keys that some generators take besides.
 const MODIFIERS: &[&str] = &[
-    "when", "else", "format", "column", "by", "min", "max", "digits", "weight", "with", "of",
-    "length", "default", "dealt", "cases",
+    "when", "else", "once", "format", "column", "by", "min", "max", "digits", "round", "weight",
+    "with", "of", "length", "default", "dealt", "cases",
 ];
 
 /// Whether a table is meant as a generator, and not as fields inside a field.
@@ -167,8 +170,8 @@ fn by_key(
         "constant" => value::constant(reader, &main),
         "choice" => value::choice(reader, &main),
         "table" => value::table(reader, names, section, &main),
-        "uniform" => distribution::uniform(reader, &main),
-        "lognormal" | "normal" | "exponential" | "mixture" => {
+        "uniform" => distribution::uniform(reader, section, &main),
+        "lognormal" | "normal" | "exponential" | "pareto" | "zipf" | "histogram" | "mixture" => {
             distribution::distribution(reader, section, &main, key)
         }
         "chance" => distribution::chance(reader, section, &main),
