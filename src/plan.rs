@@ -6,6 +6,8 @@ pub mod quantile;
 pub mod zone;
 pub mod family;
 pub mod ranks;
+pub mod rota;
+pub mod changing;
 pub mod population;
 pub mod steps;
 pub mod poisson;

@@ -2,6 +2,7 @@
 
 mod distribution;
 mod entities;
+mod periods;
 mod generator;
 mod popularity;
 mod settings;
@@ -12,7 +13,6 @@ mod traffic;
 mod value;
 
 use self::entities::{Entities, Rates};
-pub use self::generator::{BARE as BARE_GENERATORS, KEYS as GENERATORS};
 use self::traffic::Curves;
 use super::model::{Model, Start, Table, Tick};
 use super::raw::{Kind, Node};

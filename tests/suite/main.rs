@@ -15,6 +15,8 @@ mod encoder;
 mod golden;
 mod kafka_sink;
 mod live;
+mod model_schema;
+mod members;
 mod payments;
 mod plan;
 mod registry;

@@ -16,7 +16,9 @@ pub(super) fn uniform(
     section: &mut Section<'_>,
     main: &At<'_>,
 ) -> Option<Generator> {
-    if ["by", "min", "max", "round"].iter().any(|key| section.has(key)) {
+    // All are asked for, so that a key that is not known is told which there are.
+    let besides = ["by", "min", "max", "round"].map(|key| section.get(key).is_some());
+    if besides.contains(&true) {
         return distribution(reader, section, main, "uniform");
     }
     let digits = digits(reader, section)?;

@@ -4,47 +4,15 @@ use super::super::expression::{self, Standing};
 use super::super::model::{Expression, Generator, Scalar};
 use super::super::raw::{Kind, Node};
 use super::super::reader::{At, Reader, Section};
-use super::super::{Span, Spanned, suggest};
-use super::{Names, distribution, value};
-
-/// Generators that take nothing and are written as bare text.
-pub const BARE: &[&str] = &["identity", "event_time", "null"];
-
-/// The keys that say which generator a table is.
-pub const KEYS: &[&str] = &[
-    "local_time",
-    "constant",
-    "choice",
-    "table",
-    "uniform",
-    "lognormal",
-    "normal",
-    "exponential",
-    "pareto",
-    "zipf",
-    "histogram",
-    "mixture",
-    "chance",
-    "cases",
-    "entity",
-    "attribute",
-    "template",
-    "regex",
-    "token",
-    "expression",
-];
-
-/// Keys that some generators take besides.
-const MODIFIERS: &[&str] = &[
-    "when", "else", "once", "format", "column", "by", "min", "max", "digits", "round", "weight",
-    "with", "of", "length", "default", "dealt", "cases",
-];
+use super::super::{Span, Spanned, generators, suggest};
+use super::{Names, distribution, periods, value};
 
 /// Whether a table is meant as a generator, and not as fields inside a field.
 pub(super) fn is_meant(node: &Node) -> bool {
     node.entries().is_some_and(|entries| {
         entries.iter().any(|entry| {
-            KEYS.contains(&entry.key.as_str()) || MODIFIERS.contains(&entry.key.as_str())
+            let key = entry.key.as_str();
+            generators::keys().any(|known| known == key) || generators::is_beside(key)
         })
     })
 }
@@ -58,12 +26,21 @@ pub(super) fn field(
     read(reader, names, at, false).map(|(generator, _)| generator)
 }
 
-/// The generator of an attribute, and whether it is dealt out.
+/// What holds for attributes alone.
+#[derive(Debug, Default)]
+pub(super) struct OfAttribute {
+    /// Whether members are dealt out by it.
+    pub(super) dealt: bool,
+    /// How often it changes.
+    pub(super) changes_us: Option<Spanned<u64>>,
+}
+
+/// The generator of an attribute, and what holds for attributes alone.
 pub(super) fn attribute(
     reader: &mut Reader<'_>,
     names: &Names<'_>,
     at: &At<'_>,
-) -> Option<(Spanned<Generator>, bool)> {
+) -> Option<(Spanned<Generator>, OfAttribute)> {
     read(reader, names, at, true)
 }
 
@@ -72,10 +49,10 @@ fn read(
     names: &Names<'_>,
     at: &At<'_>,
     of_attribute: bool,
-) -> Option<(Spanned<Generator>, bool)> {
+) -> Option<(Spanned<Generator>, OfAttribute)> {
     let span = at.node.span.clone();
     if at.is_text() {
-        return Some((Spanned { value: bare(reader, at)?, span }, false));
+        return Some((Spanned { value: bare(reader, at)?, span }, OfAttribute::default()));
     }
     if at.node.entries().is_none() {
         let noun = at.node.noun();
@@ -90,18 +67,35 @@ fn read(
     let mut section = reader.section(at)?;
     let key = only_key(reader, &section, at)?;
     let generator = by_key(reader, names, &mut section, key);
-    let dealt_at = if of_attribute { section.get("dealt") } else { None };
-    let dealt = dealt_at.as_ref().and_then(|at| reader.boolean(at)).unwrap_or(false);
-    let conditional = section.has("when");
     let generator = with_condition(reader, names, &mut section, generator);
-    if let Some(dealt_at) = dealt_at.filter(|_| dealt) {
-        check_dealt(reader, &dealt_at, key, conditional);
-    }
-    if !of_attribute && section.has("dealt") {
-        refuse_dealt_field(reader, &mut section);
-    }
+    let own = if of_attribute {
+        of_attribute_alone(reader, &mut section, key)
+    } else {
+        refuse_of_attribute(reader, &mut section);
+        OfAttribute::default()
+    };
     reader.finish(section);
-    Some((Spanned { value: generator?, span }, dealt))
+    Some((Spanned { value: generator?, span }, own))
+}
+
+fn of_attribute_alone(
+    reader: &mut Reader<'_>,
+    section: &mut Section<'_>,
+    key: &str,
+) -> OfAttribute {
+    let dealt_at = section.get("dealt");
+    let dealt = dealt_at.as_ref().and_then(|at| reader.boolean(at)).unwrap_or(false);
+    let changes = section.get("changes");
+    let changes_us = changes.as_ref().and_then(|at| periods::period(reader, at, 1));
+    if let Some(dealt_at) = dealt_at.filter(|_| dealt) {
+        check_dealt(reader, &dealt_at, key, section.has("when"));
+        if let Some(changes) = changes {
+            let what = "an attribute that is dealt out cannot change";
+            let help = "members are found by it: draw it for each member, without `dealt`";
+            reader.refuse(&changes.key_span, what, help);
+        }
+    }
+    OfAttribute { dealt, changes_us }
 }
 
 fn bare(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Generator> {
@@ -112,14 +106,15 @@ fn bare(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Generator> {
         "null" => Some(Generator::Constant(Scalar::Null)),
         other => {
             let constant = format!("{{ constant = \"{other}\" }}");
-            let help = if KEYS.contains(&other) {
+            let help = if generators::keys().any(|known| known == other) {
                 format!("`{other}` takes a value: {{ {other} = … }}")
-            } else if let Some(near) = suggest::nearest(other, BARE.iter().copied()) {
+            } else if let Some(near) = suggest::nearest(other, generators::bare()) {
                 format!("did you mean \"{near}\"? (constant text is {constant})")
-            } else if let Some(near) = suggest::nearest(other, KEYS.iter().copied()) {
+            } else if let Some(near) = suggest::nearest(other, generators::keys()) {
                 format!("did you mean {{ {near} = … }}? (constant text is {constant})")
             } else {
-                let bare: Vec<String> = BARE.iter().map(|name| format!("\"{name}\"")).collect();
+                let bare: Vec<String> =
+                    generators::bare().map(|name| format!("\"{name}\"")).collect();
                 let bare = bare.join(", ");
                 format!("constant text is {constant}; generators without values are {bare}")
             };
@@ -131,19 +126,19 @@ fn bare(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Generator> {
 
 /// The one key that says which generator it is; none and several are mistakes.
 fn only_key(reader: &mut Reader<'_>, section: &Section<'_>, at: &At<'_>) -> Option<&'static str> {
-    let present: Vec<&'static str> = KEYS.iter().copied().filter(|key| section.has(key)).collect();
+    let present: Vec<&'static str> = generators::keys().filter(|key| section.has(key)).collect();
     match present[..] {
         [key] => Some(key),
         [] => {
             let slip = section
                 .all()
-                .find_map(|(entry, _)| (!MODIFIERS.contains(&entry.key.as_str())).then_some(entry));
+                .find_map(|(entry, _)| (!generators::is_beside(&entry.key)).then_some(entry));
             if let Some(entry) = slip {
-                let help = suggest::way_out(&entry.key, KEYS.iter().copied()).unwrap_or_default();
+                let help = suggest::way_out(&entry.key, generators::keys()).unwrap_or_default();
                 reader.refuse(&entry.key_span, format!("no generator `{}`", entry.key), &help);
             } else {
                 let what = format!("`{}` has no generator", at.path);
-                let help = format!("one of: {}", KEYS.join(", "));
+                let help = format!("one of: {}", generators::keys().collect::<Vec<_>>().join(", "));
                 reader.refuse(&at.node.span, what, &help);
             }
             None
@@ -271,9 +266,12 @@ fn check_dealt(reader: &mut Reader<'_>, at: &At<'_>, key: &str, conditional: boo
     }
 }
 
-fn refuse_dealt_field(reader: &mut Reader<'_>, section: &mut Section<'_>) {
-    if let Some(at) = section.get("dealt") {
-        let what = format!("`{}`: only attributes of entities are dealt out", at.path);
-        reader.refuse(&at.key_span, what, "leave it out: a field is drawn for each event");
+fn refuse_of_attribute(reader: &mut Reader<'_>, section: &mut Section<'_>) {
+    let keys = [("dealt", "are dealt out"), ("changes", "change with time")];
+    for (key, verb) in keys.into_iter().filter(|(key, _)| section.has(key)).collect::<Vec<_>>() {
+        if let Some(at) = section.get(key) {
+            let what = format!("`{}`: only attributes of entities {verb}", at.path);
+            reader.refuse(&at.key_span, what, "leave it out: a field is drawn for each event");
+        }
     }
 }

@@ -8,7 +8,7 @@ use super::{Draft, chi_squared};
 fn picks(more: &str, count: usize) -> BTreeMap<String, f64> {
     let draft = Draft {
         more: format!("[entities.shop]\n{more}\n"),
-        ..Draft::of(&[("shop", "string", "{ attribute = \"shop\" }")])
+        ..Draft::of(&[("who", "string", "{ attribute = \"shop\" }")])
     };
     let mut picks = BTreeMap::new();
     for row in draft.rows(count) {

@@ -174,7 +174,8 @@ fn parameters_come_from_the_row() {
         for (column, first, last) in [(1, low, low + 2.0), (2, 1.0, count)] {
             let values = numbers(&own, column);
             assert!(values.iter().all(|value| (first..=last).contains(value)), "{name} {column}");
-            let share = values.iter().filter(|value| **value == last).count() as f64 / all;
+            let share =
+                values.iter().filter(|value| (**value - last).abs() < 0.5).count() as f64 / all;
             assert!((share * (last - first + 1.0) - 1.0).abs() < 0.05, "{name} {column}: {share}");
         }
         let found = numbers(&own, 3).iter().sum::<f64>() / all;
