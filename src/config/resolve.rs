@@ -5,6 +5,7 @@ mod entities;
 mod periods;
 mod generator;
 mod popularity;
+mod list;
 mod settings;
 mod shape;
 mod streams;

@@ -14,6 +14,7 @@ mod embedded;
 mod encoder;
 mod golden;
 mod kafka_sink;
+mod lists;
 mod live;
 mod model_schema;
 mod members;

@@ -5,7 +5,7 @@ use super::super::model::{Expression, Generator, Scalar};
 use super::super::raw::{Kind, Node};
 use super::super::reader::{At, Reader, Section};
 use super::super::{Span, Spanned, generators, suggest};
-use super::{Names, distribution, periods, value};
+use super::{Names, distribution, list, periods, value};
 
 /// Whether a table is meant as a generator, and not as fields inside a field.
 pub(super) fn is_meant(node: &Node) -> bool {
@@ -176,6 +176,11 @@ fn by_key(
         "template" => value::template(reader, &main),
         "regex" => value::regex(reader, &main),
         "token" => value::token(reader, section, &main),
+        "record" => list::record(reader, names, &main),
+        "array" => list::array(reader, names, section, &main),
+        "map" => list::map(reader, names, section, &main),
+        "any" => list::any(reader, names, &main),
+        "bytes" => list::bytes(reader, &main),
         _ => expression(reader, &main).map(|read| Generator::Expression(read.value)),
     }
 }

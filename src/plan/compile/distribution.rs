@@ -249,7 +249,7 @@ impl Compiler<'_> {
         let mut all: Option<Number> = None;
         for part in parts {
             for row in 0..asked.rows() {
-                let steps = self.steps(asked, part, row)?;
+                let steps = self.pieces(asked, part, row)?;
                 let number = self.bounded(asked, steps.bounds())?;
                 all = Some(all.map_or(number, |all| widest(all, number)));
                 tables.push(steps);
@@ -280,7 +280,7 @@ impl Compiler<'_> {
         Some(number)
     }
 
-    fn steps(&mut self, asked: &Asked<'_>, part: &MixturePart, row: usize) -> Option<Steps> {
+    fn pieces(&mut self, asked: &Asked<'_>, part: &MixturePart, row: usize) -> Option<Steps> {
         let table = asked.row.map(|row| row.table);
         match &part.shape {
             Shape::Uniform { min, max } => {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::list::Written;
 use super::path::nearest;
 use super::value::{Cell, Number, Value, numbers};
 use super::{Compiler, Owner, Site, distribution, text};
@@ -24,6 +25,14 @@ pub(super) fn words(generator: &Generator) -> u32 {
         Generator::Distribution { parts, .. } => distribution::words(parts),
         Generator::Entity { .. } => 3,
         Generator::Regex(pattern) => text::regex_words(pattern),
+        Generator::Record(fields) => fields.iter().map(|it| words(&it.generator.value)).sum(),
+        Generator::Array { .. } | Generator::Map { .. } => {
+            Written::of(generator).map_or(0, |written| written.words())
+        }
+        Generator::Any(alternatives) => {
+            1 + alternatives.iter().map(|one| words(&one.generator.value)).max().unwrap_or(0)
+        }
+        Generator::Bytes { min, max } => u32::from(max.div_ceil(4)) + u32::from(min < max),
         Generator::By { cases, default, .. } => {
             let cases = cases.iter().map(|(_, case)| words(&case.value)).max();
             cases.unwrap_or(0).max(default.as_ref().map_or(0, |default| words(&default.value)))
@@ -53,6 +62,10 @@ impl<'a> Compiler<'a> {
     ) -> Option<Cell> {
         let span = &generator.span;
         match &generator.value {
+            Generator::Identity if site.owner == Owner::Event && self.frame() > 0 => {
+                let what = "the items of a list have no identity of their own";
+                self.refuse(span, what, "name a field or `let` that is the event's identity")
+            }
             Generator::Identity if site.owner == Owner::Event => {
                 self.identity_used = true;
                 Some(Value::Uuid(self.identity()).into())
@@ -115,6 +128,7 @@ impl<'a> Compiler<'a> {
                 self.token((*base, *length), of.as_ref(), site, span)
             }
             Generator::Expression(expression) => self.expression(expression, site),
+            composite => self.composite(composite, site, word, span),
         }
     }
 
