@@ -22,3 +22,4 @@ mod payments;
 mod plan;
 mod registry;
 mod sources;
+mod wire;
