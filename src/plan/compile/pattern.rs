@@ -15,6 +15,12 @@ pub(super) fn words(pattern: &str, length: Option<(u16, u16)>) -> u32 {
     regex::read(pattern, length).map_or(0, |form| regex::words(&form.parts))
 }
 
+/// Random words in their order.
+struct Words {
+    site: Site,
+    next: u32,
+}
+
 /// The characters that classes have had so far, of texts whose length is bounded as a whole.
 struct Budget {
     min: usize,
@@ -48,12 +54,17 @@ impl Compiler<'_> {
                 self.warnings.push(warning);
             }
         }
-        let mut word = first;
+        let mut words = Words { site, next: first };
         let text = match form.length {
-            Some(length) => self.bounded_parts(&form, length, (site, &mut word), span)?,
-            None => self.parts_of(&form.parts, (site, &mut word), span)?,
+            Some(length) => self.bounded_parts(&form, length, &mut words, span)?,
+            None => self.parts_of(&form.parts, &mut words, span)?,
         };
         Some(Value::Text(Text(text)).into())
+    }
+
+    fn next(&mut self, words: &mut Words) -> Register {
+        words.next += 1;
+        self.word(words.site, words.next - 1)
     }
 
     /// Parts whose classes share a length.
@@ -61,7 +72,7 @@ impl Compiler<'_> {
         &mut self,
         form: &Form,
         (min, max): (usize, usize),
-        (site, word): (Site, &mut u32),
+        words: &mut Words,
         span: &Span,
     ) -> Option<Vec<Piece>> {
         let rest = regex::bounds(&form.parts);
@@ -70,14 +81,13 @@ impl Compiler<'_> {
         for part in &form.parts {
             match part {
                 Part::Class { alphabet, min, max } if min < max => {
-                    let random = self.word(site, *word);
-                    *word += 1;
+                    let random = self.next(words);
                     let count = self.shared_count(&mut budget, (*min, *max), random, span)?;
-                    self.class(alphabet, (0, *max), Some(count), (site, word), &mut text);
+                    text.extend(self.class(alphabet, (0, *max), Some(count), words));
                 }
                 other => {
                     let one = std::slice::from_ref(other);
-                    text.extend(self.parts_of(one, (site, &mut *word), span)?);
+                    text.extend(self.parts_of(one, words, span)?);
                 }
             }
         }
@@ -127,25 +137,20 @@ impl Compiler<'_> {
         }
     }
 
-    fn parts_of(
-        &mut self,
-        parts: &[Part],
-        (site, word): (Site, &mut u32),
-        span: &Span,
-    ) -> Option<Vec<Piece>> {
+    fn parts_of(&mut self, parts: &[Part], words: &mut Words, span: &Span) -> Option<Vec<Piece>> {
         let mut text = Vec::new();
         for part in parts {
             match part {
                 Part::Literal(literal) => text.push(Piece::Literal(literal.clone())),
                 Part::Class { alphabet, min, max } => {
-                    let count = self.count((*min, *max), (site, &mut *word));
-                    self.class(alphabet, (*min, *max), count, (site, &mut *word), &mut text);
+                    let count = self.count((*min, *max), words);
+                    text.extend(self.class(alphabet, (*min, *max), count, words));
                 }
                 Part::Repeat { parts, min, max } => {
-                    self.repeat(parts, (*min, *max), (site, &mut *word), &mut text)?;
+                    self.repeat(parts, (*min, *max), words, &mut text)?;
                 }
                 Part::Choice(choices) => {
-                    let piece = self.choice_of(choices, (site, &mut *word), span)?;
+                    let piece = self.choice_of(choices, words, span)?;
                     text.push(piece);
                 }
             }
@@ -154,16 +159,11 @@ impl Compiler<'_> {
     }
 
     /// A count drawn evenly, if it is not always the same.
-    fn count(
-        &mut self,
-        (min, max): (usize, usize),
-        (site, word): (Site, &mut u32),
-    ) -> Option<Register> {
+    fn count(&mut self, (min, max): (usize, usize), words: &mut Words) -> Option<Register> {
         if min == max {
             return None;
         }
-        let random = self.word(site, *word);
-        *word += 1;
+        let random = self.next(words);
         let out = self.register();
         self.emit(Operation::Range {
             word: random,
@@ -180,14 +180,13 @@ impl Compiler<'_> {
         alphabet: &Arc<[char]>,
         (min, max): (usize, usize),
         length: Option<Register>,
-        (site, word): (Site, &mut u32),
-        text: &mut Vec<Piece>,
-    ) {
+        words: &mut Words,
+    ) -> Vec<Piece> {
+        let mut text = Vec::new();
         let mut before = 0;
         while before < max {
             let taken = (max - before).min(characters_a_word(alphabet.len()));
-            let random = self.word(site, *word);
-            *word += 1;
+            let random = self.next(words);
             let alphabet = Arc::clone(alphabet);
             let count = u8::try_from(taken).unwrap_or(u8::MAX);
             text.push(match length {
@@ -199,6 +198,7 @@ impl Compiler<'_> {
             });
             before += taken;
         }
+        text
     }
 
     /// Parts that come so many times, each time drawn anew.
@@ -206,11 +206,11 @@ impl Compiler<'_> {
         &mut self,
         parts: &[Part],
         (min, max): (usize, usize),
-        (site, word): (Site, &mut u32),
+        words: &mut Words,
         text: &mut Vec<Piece>,
     ) -> Option<()> {
         let span = 0..0;
-        let count = self.count((min, max), (site, &mut *word))?;
+        let count = self.count((min, max), words)?;
         if let [Part::Literal(literal)] = parts {
             text.push(Piece::Literal(literal.repeat(min)));
             let values = (0..=max - min).map(|more| literal.repeat(more)).collect();
@@ -227,7 +227,7 @@ impl Compiler<'_> {
             return Some(());
         }
         for time in 0..max {
-            let pieces = self.parts_of(parts, (site, &mut *word), &span)?;
+            let pieces = self.parts_of(parts, words, &span)?;
             if time < min {
                 text.extend(pieces);
                 continue;
@@ -246,15 +246,15 @@ impl Compiler<'_> {
     fn choice_of(
         &mut self,
         choices: &[Vec<Part>],
-        (site, word): (Site, &mut u32),
+        words: &mut Words,
         span: &Span,
     ) -> Option<Piece> {
-        let random = self.word(site, *word);
+        let random = self.next(words);
         let index = self.register();
         let table = Arc::new(Alias::new(&vec![1.0; choices.len()]));
         self.emit(Operation::Choose { word: random, table, out: index });
-        let first = *word + 1;
-        *word = first + choices.iter().map(|parts| regex::words(parts)).max().unwrap_or(0);
+        let first = words.next;
+        words.next = first + choices.iter().map(|parts| regex::words(parts)).max().unwrap_or(0);
         let literal = |parts: &Vec<Part>| match parts.as_slice() {
             [] => Some(String::new()),
             [Part::Literal(text)] => Some(text.clone()),
@@ -265,8 +265,8 @@ impl Compiler<'_> {
         }
         let mut texts = Vec::with_capacity(choices.len());
         for parts in choices {
-            let mut word = first;
-            texts.push(Text(self.parts_of(parts, (site, &mut word), span)?));
+            let mut own = Words { site: words.site, next: first };
+            texts.push(Text(self.parts_of(parts, &mut own, span)?));
         }
         Some(Piece::Choice { index, texts })
     }

@@ -161,23 +161,17 @@ impl Reader {
     /// The whole: what holds it to the begin and the end of a text says nothing here.
     fn whole(&mut self, hir: &Hir) -> Result<Vec<Part>, String> {
         let edge = |hir: &Hir, edge| matches!(hir.kind(), HirKind::Look(look) if *look == edge);
-        match hir.kind() {
-            HirKind::Concat(items) => {
-                let from = usize::from(items.first().is_some_and(|it| edge(it, Look::Start)));
-                let to =
-                    items.len() - usize::from(items.last().is_some_and(|it| edge(it, Look::End)));
-                let mut parts = Vec::new();
-                for item in &items[from..to.max(from)] {
-                    self.read(item, &mut parts)?;
-                }
-                Ok(parts)
+        let mut parts = Vec::new();
+        if let HirKind::Concat(items) = hir.kind() {
+            let from = usize::from(items.first().is_some_and(|it| edge(it, Look::Start)));
+            let last = usize::from(items.last().is_some_and(|it| edge(it, Look::End)));
+            for item in &items[from..(items.len() - last).max(from)] {
+                self.read(item, &mut parts)?;
             }
-            _ => {
-                let mut parts = Vec::new();
-                self.read(hir, &mut parts)?;
-                Ok(parts)
-            }
+        } else {
+            self.read(hir, &mut parts)?;
         }
+        Ok(parts)
     }
 
     fn read(&mut self, hir: &Hir, parts: &mut Vec<Part>) -> Result<(), String> {
@@ -219,17 +213,11 @@ impl Reader {
 
     fn repetition(&mut self, repetition: &Repetition, parts: &mut Vec<Part>) -> Result<(), String> {
         let min = repetition.min as usize;
-        let max = match repetition.max {
-            Some(max) => max as usize,
-            None => {
-                let max = min + self.open;
-                self.bounded.push(format!(
-                    "{} has no bound, and is taken as {{{min},{max}}}",
-                    repeat_sign(min)
-                ));
-                max
-            }
-        };
+        let max = repetition.max.map_or(min + self.open, |max| max as usize);
+        if repetition.max.is_none() {
+            let sign = repeat_sign(min);
+            self.bounded.push(format!("{sign} has no bound, and is taken as {{{min},{max}}}"));
+        }
         if max > LENGTH_MAX {
             return Err(format!("a repeat of {max}, but the limit is {LENGTH_MAX}"));
         }

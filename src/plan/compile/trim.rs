@@ -438,7 +438,9 @@ pub(super) fn visit_text(text: &mut Text, see: &mut dyn FnMut(&mut Register)) {
             }
             Piece::Choice { index, texts } => {
                 see(index);
-                texts.iter_mut().for_each(|text| visit_text(text, see));
+                for text in texts {
+                    visit_text(text, see);
+                }
             }
             Piece::Either { condition, then, otherwise } => {
                 see(condition);
