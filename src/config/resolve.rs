@@ -10,6 +10,7 @@ mod streams;
 mod tables;
 mod traffic;
 mod value;
+mod wire;
 
 use self::entities::{Entities, Rates};
 use self::traffic::Curves;

@@ -204,3 +204,28 @@ pub enum Fill {
         value: Box<Fill>,
     },
 }
+
+/// A header of a record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Header {
+    /// Its name.
+    pub name: String,
+    /// What it says.
+    pub value: HeaderFill,
+}
+
+/// What a header says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum HeaderFill {
+    /// The event's identity, 16 bytes: four words, first the highest.
+    Identity([Register; 4]),
+    /// Text; where the word is 0, the record has not got the header.
+    Text {
+        /// The text.
+        text: Text,
+        /// The column that is 0 where there is none.
+        present: Option<Register>,
+    },
+    /// When the record was to be sent: known at the hand-over only.
+    IntendedTime,
+}

@@ -21,3 +21,4 @@ mod payments;
 mod plan;
 mod registry;
 mod sources;
+mod wire;

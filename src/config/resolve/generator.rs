@@ -106,7 +106,9 @@ fn bare(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Generator> {
         "null" => Some(Generator::Constant(Scalar::Null)),
         other => {
             let constant = format!("{{ constant = \"{other}\" }}");
-            let help = if generators::keys().any(|known| known == other) {
+            let help = if matches!(other, "intended_time" | "traceparent") {
+                format!("`{other}` is for headers: [streams.NAME.headers]")
+            } else if generators::keys().any(|known| known == other) {
                 format!("`{other}` takes a value: {{ {other} = … }}")
             } else if let Some(near) = suggest::nearest(other, generators::bare()) {
                 format!("did you mean \"{near}\"? (constant text is {constant})")

@@ -66,7 +66,7 @@ pub(super) enum Operation {
     Union { branch: Register, branches: Arc<[Option<Range<usize>>]>, end: u32 },
     /// The items of a list, by the instructions up to `end`, in one block.
     List { list: u32, end: u32 },
-    /// Notes how much was written: after the identity, after the key.
+    /// Notes how much was written: after the headers, after the key.
     Mark(u8),
 }
 

@@ -68,7 +68,6 @@ impl<'a> Compiler<'a> {
                 self.refuse(span, what, "name a field or `let` that is the event's identity")
             }
             Generator::Identity if site.owner == Owner::Event => {
-                self.identity_used = true;
                 Some(Value::Uuid(self.identity()).into())
             }
             Generator::EventTime if site.owner == Owner::Event => Some(Value::Time.into()),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Compiled;
-use crate::plan::fill::{Fill, Integer, Piece, Text};
+use crate::plan::fill::{Fill, HeaderFill, Integer, Piece, Text};
 use crate::plan::program::{
     Gathered, List, Operand, Operation, Program, Register, Target, Wide, input,
 };
@@ -13,12 +13,19 @@ use crate::plan::program::{
 /// Merges operations that do the same, drops those without a reader, and gives the columns of values
 /// that are no longer needed to later ones, so that all columns in use stay in the cache.
 pub(super) fn trim(compiled: &mut Compiled) {
-    let Compiled { program, fill, key, identity_header, .. } = compiled;
-    let mut results = Results {
-        fills: vec![fill],
-        texts: key.iter_mut().collect(),
-        words: identity_header.iter_mut().flatten().collect(),
-    };
+    let Compiled { program, fill, key, headers, .. } = compiled;
+    let mut results =
+        Results { fills: vec![fill], texts: key.iter_mut().collect(), words: Vec::new() };
+    for header in headers {
+        match &mut header.value {
+            HeaderFill::Identity(words) => results.words.extend(words),
+            HeaderFill::Text { text, present } => {
+                results.texts.push(text);
+                results.words.extend(present);
+            }
+            HeaderFill::IntendedTime => {}
+        }
+    }
     trim_frame(program, None, &mut results);
 }
 
