@@ -125,7 +125,7 @@ pub(super) const FORMS: &[Form] = &[
         gives: "what a path leads to",
     },
     Form { key: "template", shape: TEXT, beside: &[], gives: "text with paths in braces" },
-    Form { key: "regex", shape: TEXT, beside: &[], gives: "random text of that form" },
+    Form { key: "regex", shape: TEXT, beside: &["length"], gives: "random text of that form" },
     Form {
         key: "token",
         shape: r#"{ "enum": ["decimal", "hex", "base36"] }"#,

@@ -12,6 +12,8 @@ mod list;
 mod member;
 mod moment;
 mod path;
+mod pattern;
+mod regex;
 mod select;
 mod text;
 mod trim;

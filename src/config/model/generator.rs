@@ -118,8 +118,13 @@ pub enum Generator {
     },
     /// `{ template = "{merchant.name:25}{merchant.site.city:13}" }`: text with paths in braces.
     Template(String),
-    /// `{ regex = "[0-9a-f]{16}" }`: random text of that form.
-    Regex(String),
+    /// `{ regex = "[0-9a-f]+", length = [8, 16] }`: random text of that form.
+    Regex {
+        /// The form.
+        pattern: String,
+        /// The fewest and the most characters of the whole.
+        length: Option<(u16, u16)>,
+    },
     /// `{ token = "base36", length = 12 }`: text that is unique for each event, or, with
     /// `of = "card"`, for each member; looks random, by a keyed permutation.
     Token {

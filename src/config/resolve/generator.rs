@@ -176,7 +176,7 @@ fn by_key(
         "entity" => value::entity(reader, names, section, &main),
         "attribute" => value::attribute(reader, section, &main),
         "template" => value::template(reader, &main),
-        "regex" => value::regex(reader, &main),
+        "regex" => value::regex(reader, section, &main),
         "token" => value::token(reader, section, &main),
         "record" => list::record(reader, names, &main),
         "array" => list::array(reader, names, section, &main),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::list::Written;
 use super::path::nearest;
 use super::value::{Cell, Number, Value, numbers};
-use super::{Compiler, Owner, Site, distribution, text};
+use super::{Compiler, Owner, Site, distribution, pattern};
 use crate::config::Spanned;
 use crate::config::model::{Generator, Scalar};
 use crate::plan::alias::Alias;
@@ -24,7 +24,7 @@ pub(super) fn words(generator: &Generator) -> u32 {
         | Generator::Chance { .. } => 1,
         Generator::Distribution { parts, .. } => distribution::words(parts),
         Generator::Entity { .. } => 3,
-        Generator::Regex(pattern) => text::regex_words(pattern),
+        Generator::Regex { pattern, length } => pattern::words(pattern, *length),
         Generator::Record(fields) => fields.iter().map(|it| words(&it.generator.value)).sum(),
         Generator::Array { .. } | Generator::Map { .. } => {
             Written::of(generator).map_or(0, |written| written.words())
@@ -122,7 +122,9 @@ impl<'a> Compiler<'a> {
                 format.as_ref().map_or(Some(cell.clone()), |format| self.format(&cell, format))
             }
             Generator::Template(template) => self.template(template, site, span),
-            Generator::Regex(pattern) => self.regex(pattern, site, word, span),
+            Generator::Regex { pattern, length } => {
+                self.regex((pattern, *length), site, word, span)
+            }
             Generator::Token { base, length, of } => {
                 self.token((*base, *length), of.as_ref(), site, span)
             }

@@ -441,6 +441,16 @@ pub(super) fn visit_text(text: &mut Text, see: &mut dyn FnMut(&mut Register)) {
             Piece::Lookup { index, .. } => see(index),
             Piece::Number { value, .. } | Piece::Decimal { value, .. } => visit_integer(value, see),
             Piece::Characters { word, .. } => see(word),
+            Piece::SomeCharacters { word, length, .. } => {
+                see(word);
+                see(length);
+            }
+            Piece::Choice { index, texts } => {
+                see(index);
+                for text in texts {
+                    visit_text(text, see);
+                }
+            }
             Piece::Either { condition, then, otherwise } => {
                 see(condition);
                 visit_text(then, see);
