@@ -58,7 +58,25 @@ impl Asked<'_> {
 }
 
 impl Compiler<'_> {
-    pub(super) fn uniform(
+    /// A number or a yes, at random.
+    pub(super) fn drawn(
+        &mut self,
+        generator: &Generator,
+        (site, word): (Site, u32),
+        span: &Span,
+    ) -> Option<Cell> {
+        match generator {
+            Generator::Uniform { min, max, digits } => {
+                self.uniform((*min, *max, *digits), (site, word), span)
+            }
+            Generator::Chance { probability, by } => {
+                self.chance(probability, by.as_ref(), site, word)
+            }
+            distribution => self.distribution(distribution, (site, word), span),
+        }
+    }
+
+    fn uniform(
         &mut self,
         (min, max, digits): (i64, i64, u8),
         (site, word): (Site, u32),
@@ -76,7 +94,7 @@ impl Compiler<'_> {
         Some(Value::Number(Number { operand, min, max, scale: digits }).into())
     }
 
-    pub(super) fn distribution(
+    fn distribution(
         &mut self,
         generator: &Generator,
         (site, word): (Site, u32),
@@ -405,7 +423,7 @@ impl Compiler<'_> {
         }
     }
 
-    pub(super) fn chance(
+    fn chance(
         &mut self,
         probability: &Spanned<Parameter>,
         by: Option<&Spanned<String>>,

@@ -84,15 +84,9 @@ impl<'a> Compiler<'a> {
             Generator::Table { table, weight, column } => {
                 self.row(table, weight.as_ref(), column.as_ref(), (site, word))
             }
-            Generator::Uniform { min, max, digits } => {
-                self.uniform((*min, *max, *digits), (site, word), span)
-            }
-            Generator::Distribution { .. } => {
-                self.distribution(&generator.value, (site, word), span)
-            }
-            Generator::Chance { probability, by } => {
-                self.chance(probability, by.as_ref(), site, word)
-            }
+            Generator::Uniform { .. }
+            | Generator::Distribution { .. }
+            | Generator::Chance { .. } => self.drawn(&generator.value, (site, word), span),
             Generator::By { on, cases, default } => {
                 self.by(on, (cases, default.as_deref()), site, word)
             }
