@@ -3,6 +3,7 @@
 mod any;
 mod bind;
 mod case;
+mod distribution;
 mod expression;
 mod frame;
 mod generator;
@@ -11,6 +12,8 @@ mod list;
 mod member;
 mod moment;
 mod path;
+mod pattern;
+mod regex;
 mod select;
 mod text;
 mod trim;

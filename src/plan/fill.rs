@@ -72,6 +72,27 @@ pub enum Piece {
         /// How many.
         count: u8,
     },
+    /// The same, but only so many of these characters that the text has `length` with the `before`
+    /// that stood there already: none to `count`.
+    SomeCharacters {
+        /// The random word.
+        word: Register,
+        /// What may stand there; at most 256, one-byte or longer UTF-8.
+        alphabet: Arc<[char]>,
+        /// How many at most.
+        count: u8,
+        /// The column of how many there are, with those before.
+        length: Register,
+        /// How many there could be before.
+        before: u32,
+    },
+    /// One of several texts, by the number in a column.
+    Choice {
+        /// The column that says which.
+        index: Register,
+        /// What it says.
+        texts: Vec<Text>,
+    },
     /// One of two texts, by a word that is 1 or 0.
     Either {
         /// The column.

@@ -49,6 +49,14 @@ pub(super) enum Operation {
     Decimal { value: Integer, scale: u8 },
     /// Random characters.
     Characters { word: Register, count: u8, alphabet: Arc<[Letter]> },
+    /// Random characters, so many that there are `length` with those before.
+    SomeCharacters {
+        word: Register,
+        count: u8,
+        alphabet: Arc<[Letter]>,
+        length: Register,
+        before: u32,
+    },
     /// A UUID as 36 characters.
     Uuid([Register; 4]),
     /// An instant as text.
@@ -105,7 +113,8 @@ impl Operation {
             Self::Number { style, .. } => 1 + usize::from(style.width).max(64),
             // A sign, a point, and 20 digits or the scale's after a zero.
             Self::Decimal { scale, .. } => 22 + usize::from(*scale),
-            Self::Characters { count, alphabet, .. } => {
+            Self::Characters { count, alphabet, .. }
+            | Self::SomeCharacters { count, alphabet, .. } => {
                 let longest = alphabet.iter().map(|letter| letter[7]).max().unwrap_or(0);
                 usize::from(longest) * usize::from(*count)
             }

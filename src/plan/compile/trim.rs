@@ -186,6 +186,7 @@ fn signature(operation: &Operation) -> String {
             format!("member {words:?} {out:?}")
         }
         Operation::Quantile { word, out, .. } => format!("quantile {word:?} {out:?}"),
+        Operation::Steps { word, out, .. } => format!("steps {word:?} {out:?}"),
         Operation::ChooseBy { word, out, .. } => format!("choose {word:?} {out:?}"),
         Operation::Offset { out, .. } => format!("offset {out:?}"),
         other => {
@@ -316,7 +317,8 @@ fn visit(operation: &mut Operation, see: &mut dyn FnMut(&mut Register, bool)) {
             see(select, false);
             see(out, true);
         }
-        Operation::Quantile { word, select, out, .. } => {
+        Operation::Quantile { word, select, out, .. }
+        | Operation::Steps { word, select, out, .. } => {
             see(word, false);
             if let Some(select) = select {
                 see(select, false);
@@ -439,6 +441,16 @@ pub(super) fn visit_text(text: &mut Text, see: &mut dyn FnMut(&mut Register)) {
             Piece::Lookup { index, .. } => see(index),
             Piece::Number { value, .. } | Piece::Decimal { value, .. } => visit_integer(value, see),
             Piece::Characters { word, .. } => see(word),
+            Piece::SomeCharacters { word, length, .. } => {
+                see(word);
+                see(length);
+            }
+            Piece::Choice { index, texts } => {
+                see(index);
+                for text in texts {
+                    visit_text(text, see);
+                }
+            }
             Piece::Either { condition, then, otherwise } => {
                 see(condition);
                 visit_text(then, see);
