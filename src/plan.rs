@@ -5,9 +5,11 @@ pub mod normal;
 pub mod quantile;
 pub mod zone;
 pub mod family;
+pub mod ranks;
 pub mod rota;
 pub mod changing;
 pub mod population;
+pub mod steps;
 pub mod poisson;
 pub mod arrival;
 pub mod traffic;
@@ -25,7 +27,8 @@ mod busy;
 use std::collections::BTreeMap;
 
 use crate::config::model::{
-    self, Expression, ExpressionKind, Field, Generator, KeyFormat, Model, Tick, Topic,
+    self, Expression, ExpressionKind, Field, Generator, HeaderValue, KeyFormat, Model, Tick, Topic,
+    ValueFormat,
 };
 use crate::config::{Mistake, Spanned};
 use compile::Compiled;
@@ -70,6 +73,8 @@ pub struct StreamPlan {
     pub schema_json: String,
     /// How the key is written.
     pub key_format: KeyFormat,
+    /// How values are written.
+    pub value_format: ValueFormat,
     /// Its program and what fills the schema.
     pub compiled: Compiled,
     /// Where its events come from.
@@ -194,6 +199,11 @@ fn actor_of<'a>(model: &'a Model, stream: &'a model::Stream) -> Option<&'a str> 
     let mut named = Vec::new();
     for Field { generator, .. } in stream.lets.iter().chain(&stream.fields) {
         entities_of(&generator.value, &mut named);
+    }
+    for header in &stream.headers {
+        if let HeaderValue::Generator(generator) = &header.value {
+            entities_of(&generator.value, &mut named);
+        }
     }
     let acts = |name: &&str| {
         model.entities.iter().any(|entity| entity.name == **name && entity.activity.is_some())

@@ -95,6 +95,7 @@ impl Draft<'_> {
             schema,
             schema_json,
             key_format: stream.key_format,
+            value_format: stream.value_format,
             compiled,
             origin,
         })
@@ -277,13 +278,25 @@ fn delays(follows: &model::Follows) -> Delays {
         // The configuration takes durations only.
         model::Parameter::Column(_) => 0.0,
     };
-    let curve = |part: &model::MixturePart| match &part.shape {
-        model::Shape::Lognormal { median, sigma } => {
-            Curve::Lognormal { median: number(median), sigma: number(sigma) }
-        }
-        model::Shape::Normal { mean, sd } => Curve::Normal { mean: number(mean), sd: number(sd) },
-        model::Shape::Exponential { mean } => Curve::Exponential { mean: number(mean) },
+    let curve = |part: &model::MixturePart| {
+        let curve = match &part.shape {
+            model::Shape::Lognormal { median, sigma } => {
+                Curve::Lognormal { median: number(median), sigma: number(sigma) }
+            }
+            model::Shape::Normal { mean, sd } => {
+                Curve::Normal { mean: number(mean), sd: number(sd) }
+            }
+            model::Shape::Exponential { mean } => Curve::Exponential { mean: number(mean) },
+            model::Shape::Pareto { scale, shape } => {
+                Curve::Pareto { scale: number(scale), shape: number(shape) }
+            }
+            // The configuration takes no others.
+            model::Shape::Uniform { .. }
+            | model::Shape::Zipf { .. }
+            | model::Shape::Histogram { .. } => return None,
+        };
+        Some((part.weight, curve))
     };
-    let parts = delay.parts.iter().map(|part| (part.weight, curve(part))).collect();
+    let parts = delay.parts.iter().filter_map(curve).collect();
     Delays { parts, min_s: delay.min_s, max_s: delay.max_s }
 }

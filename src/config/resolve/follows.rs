@@ -133,11 +133,8 @@ fn shape(reader: &mut Reader<'_>, section: &mut Section<'_>, at: &At<'_>) -> Opt
     if let Some(main) = section.get("lognormal") {
         let mut own = reader.section(&main)?;
         let median = time(reader, &mut own, "median");
-        let sigma = reader.require(&mut own, "sigma", "the deviation of the logarithm: 0.5");
-        let sigma = sigma.and_then(|at| {
-            let value = Parameter::Number(reader.positive(&at)?);
-            Some(Spanned { value, span: at.node.span.clone() })
-        });
+        let help = "the deviation of the logarithm: 0.5";
+        let sigma = positive(reader, &mut own, "sigma", help);
         reader.finish(own);
         return Some(Shape::Lognormal { median: median?, sigma: sigma? });
     }
@@ -153,10 +150,28 @@ fn shape(reader: &mut Reader<'_>, section: &mut Section<'_>, at: &At<'_>) -> Opt
         reader.finish(own);
         return Some(Shape::Exponential { mean: mean? });
     }
+    if let Some(main) = section.get("pareto") {
+        let mut own = reader.section(&main)?;
+        let scale = time(reader, &mut own, "scale");
+        let shape = positive(reader, &mut own, "shape", "how fast the tail falls: 1.5");
+        reader.finish(own);
+        return Some(Shape::Pareto { scale: scale?, shape: shape? });
+    }
     let what = format!("`{}` has no distribution of delays", at.path);
-    let help = "a duration, or one of: uniform, lognormal, normal, exponential, mixture";
+    let help = "a duration, or one of: uniform, lognormal, normal, exponential, pareto, mixture";
     reader.refuse(&at.node.span, what, help);
     None
+}
+
+fn positive(
+    reader: &mut Reader<'_>,
+    section: &mut Section<'_>,
+    key: &'static str,
+    help: &str,
+) -> Option<Spanned<Parameter>> {
+    let at = reader.require(section, key, help)?;
+    let value = Parameter::Number(reader.positive(&at)?);
+    Some(Spanned { value, span: at.node.span.clone() })
 }
 
 fn seconds(reader: &mut Reader<'_>, at: &At<'_>) -> Option<f64> {

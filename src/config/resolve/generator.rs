@@ -106,7 +106,9 @@ fn bare(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Generator> {
         "null" => Some(Generator::Constant(Scalar::Null)),
         other => {
             let constant = format!("{{ constant = \"{other}\" }}");
-            let help = if generators::keys().any(|known| known == other) {
+            let help = if matches!(other, "intended_time" | "traceparent") {
+                format!("`{other}` is for headers: [streams.NAME.headers]")
+            } else if generators::keys().any(|known| known == other) {
                 format!("`{other}` takes a value: {{ {other} = … }}")
             } else if let Some(near) = suggest::nearest(other, generators::bare()) {
                 format!("did you mean \"{near}\"? (constant text is {constant})")
@@ -165,8 +167,8 @@ fn by_key(
         "constant" => value::constant(reader, &main),
         "choice" => value::choice(reader, &main),
         "table" => value::table(reader, names, section, &main),
-        "uniform" => distribution::uniform(reader, &main),
-        "lognormal" | "normal" | "exponential" | "mixture" => {
+        "uniform" => distribution::uniform(reader, section, &main),
+        "lognormal" | "normal" | "exponential" | "pareto" | "zipf" | "histogram" | "mixture" => {
             distribution::distribution(reader, section, &main, key)
         }
         "chance" => distribution::chance(reader, section, &main),
@@ -174,7 +176,7 @@ fn by_key(
         "entity" => value::entity(reader, names, section, &main),
         "attribute" => value::attribute(reader, section, &main),
         "template" => value::template(reader, &main),
-        "regex" => value::regex(reader, &main),
+        "regex" => value::regex(reader, section, &main),
         "token" => value::token(reader, section, &main),
         "record" => list::record(reader, names, &main),
         "array" => list::array(reader, names, section, &main),

@@ -33,16 +33,7 @@ impl Compiler {
         text: &Text,
         extent: Extent,
     ) -> Result<(), Error> {
-        let (mut min, mut max) = (0, 0);
-        for piece in &text.0 {
-            let (piece_min, piece_max) = piece_bounds(place, piece)?;
-            (min, max) = (min + piece_min, max + piece_max);
-        }
-        if let Extent::PrefixedOf(expected) | Extent::Exactly(expected) = extent
-            && (min, max) != (expected, expected)
-        {
-            return Err(place.length(expected, (min, max)));
-        }
+        let (min, max) = bounds(place, text, extent)?;
         let prefixed = matches!(extent, Extent::Prefixed | Extent::PrefixedOf(_));
         if prefixed && min == max {
             self.builder.constant(&long(min));
@@ -59,14 +50,18 @@ impl Compiler {
         Ok(())
     }
 
-    fn piece(&mut self, place: &Place<'_>, piece: &Piece) -> Result<(), Error> {
+    fn spelt(&self, text: String) -> Vec<u8> {
+        if self.escapes { escaped(&text).into_bytes() } else { text.into_bytes() }
+    }
+
+    fn letters(&self, alphabet: &[char]) -> Arc<[Letter]> {
+        let spelt = alphabet.iter().map(|character| self.spelt(character.to_string()));
+        spelt.map(|bytes| letter(&bytes)).collect()
+    }
+
+    /// A number as digits.
+    pub(super) fn number_piece(&mut self, piece: &Piece) {
         match piece {
-            Piece::Literal(text) => self.builder.constant(text.as_bytes()),
-            Piece::Lookup { index, values, width } => {
-                let index = self.builder.place(*index);
-                let entries = values.iter().map(|text| fitted(text, *width).into_bytes());
-                self.builder.lookup(None, index, entries.collect());
-            }
             Piece::Number { value, base, width, upper } => {
                 let style = Style { base: *base, width: *width, upper: *upper };
                 if let Integer::Constant(value) = *value {
@@ -84,22 +79,40 @@ impl Compiler {
                     self.builder.operation(Operation::Decimal { value, scale: *scale });
                 }
             }
+            _ => unreachable!("only numbers are written as digits"),
+        }
+    }
+
+    fn piece(&mut self, place: &Place<'_>, piece: &Piece) -> Result<(), Error> {
+        match piece {
+            Piece::Literal(text) => {
+                let text = self.spelt(text.clone());
+                self.builder.constant(&text);
+            }
+            Piece::Lookup { index, values, width } => {
+                let index = self.builder.place(*index);
+                let entries = values.iter().map(|text| self.spelt(fitted(text, *width)));
+                let entries = entries.collect();
+                self.builder.lookup(None, index, entries);
+            }
+            Piece::Number { .. } | Piece::Decimal { .. } => self.number_piece(piece),
             Piece::Characters { word, alphabet, count } => {
                 let word = self.builder.place(*word);
-                let alphabet: Arc<[Letter]> = alphabet.iter().copied().map(letter).collect();
+                let alphabet = self.letters(alphabet);
                 self.builder.operation(Operation::Characters { word, count: *count, alphabet });
             }
+            Piece::SomeCharacters { word, alphabet, count, length, before } => {
+                let (word, length) = (self.builder.place(*word), self.builder.place(*length));
+                let alphabet = self.letters(alphabet);
+                let (count, before) = (*count, *before);
+                let some = Operation::SomeCharacters { word, count, alphabet, length, before };
+                self.builder.operation(some);
+            }
             Piece::Either { condition, then, otherwise } => {
-                let branch = self.builder.place(*condition);
-                let hole = self.builder.hole();
-                let mut ranges = Vec::new();
-                for text in [otherwise, then] {
-                    let start = self.builder.label() as usize;
-                    text.0.iter().try_for_each(|piece| self.piece(place, piece))?;
-                    ranges.push(Some(start..self.builder.label() as usize));
-                }
-                let (end, branches) = (self.builder.label(), Arc::from(ranges));
-                self.builder.fill(hole, Operation::Union { branch, branches, end });
+                self.one_of(place, *condition, &[otherwise, then])?;
+            }
+            Piece::Choice { index, texts } => {
+                self.one_of(place, *index, &texts.iter().collect::<Vec<_>>())?;
             }
             Piece::Uuid(words) => {
                 let words = words.map(|word| self.builder.place(word));
@@ -117,9 +130,38 @@ impl Compiler {
         Ok(())
     }
 
-    fn written(&mut self, write: impl FnOnce(&mut Writer<'_>)) {
+    fn one_of(&mut self, place: &Place<'_>, index: Register, texts: &[&Text]) -> Result<(), Error> {
+        let branch = self.builder.place(index);
+        let hole = self.builder.hole();
+        let mut ranges = Vec::new();
+        for text in texts {
+            let start = self.builder.label() as usize;
+            text.0.iter().try_for_each(|piece| self.piece(place, piece))?;
+            ranges.push(Some(start..self.builder.label() as usize));
+        }
+        let (end, branches) = (self.builder.label(), Arc::from(ranges));
+        self.builder.fill(hole, Operation::Union { branch, branches, end });
+        Ok(())
+    }
+
+    pub(super) fn written(&mut self, write: impl FnOnce(&mut Writer<'_>)) {
         self.builder.constant(&written(write));
     }
+}
+
+/// The fewest and the most bytes of a text, which must be of its extent.
+pub(super) fn bounds(
+    place: &Place<'_>,
+    text: &Text,
+    extent: Extent,
+) -> Result<(usize, usize), Error> {
+    let (min, max) = text_bounds(place, text)?;
+    if let Extent::PrefixedOf(expected) | Extent::Exactly(expected) = extent
+        && (min, max) != (expected, expected)
+    {
+        return Err(place.length(expected, (min, max)));
+    }
+    Ok((min, max))
 }
 
 /// The bytes of a number: at most a sign, a point and 255 digits.
@@ -164,11 +206,24 @@ fn fitted(text: &str, width: Option<usize>) -> String {
     }
 }
 
-fn letter(character: char) -> Letter {
+/// A character's bytes: at most 4 in UTF-8, or 6 as JSON escapes it.
+fn letter(bytes: &[u8]) -> Letter {
     let mut letter = [0; 8];
-    let length = character.encode_utf8(&mut letter).len();
-    letter[7] = length.to_le_bytes()[0];
+    letter[..bytes.len()].copy_from_slice(bytes);
+    letter[7] = bytes.len().to_le_bytes()[0];
     letter
+}
+
+/// A text as JSON has it between its quotes.
+fn escaped(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
+}
+
+fn text_bounds(place: &Place<'_>, text: &Text) -> Result<(usize, usize), Error> {
+    text.0.iter().try_fold((0, 0), |(min, max), piece| {
+        piece_bounds(place, piece).map(|(least, most)| (min + least, max + most))
+    })
 }
 
 /// The fewest and the most bytes that a piece can have.
@@ -205,7 +260,8 @@ fn piece_bounds(place: &Place<'_>, piece: &Piece) -> Result<(usize, usize), Erro
             // A sign, a point, and 19 digits or a zero before the point.
             Ok((1, 22 + usize::from(*scale)))
         }
-        Piece::Characters { alphabet, count, .. } => {
+        Piece::Characters { alphabet, count, .. }
+        | Piece::SomeCharacters { alphabet, count, .. } => {
             if alphabet.is_empty() || alphabet.len() > 256 {
                 let given = format!("an alphabet of {} characters", alphabet.len());
                 return Err(impossible(given, "it has 1 to 256"));
@@ -213,16 +269,23 @@ fn piece_bounds(place: &Place<'_>, piece: &Piece) -> Result<(usize, usize), Erro
             let count = usize::from(*count);
             let lengths = alphabet.iter().map(|character| character.len_utf8());
             let (min, max) = (lengths.clone().min(), lengths.max());
-            Ok((count * min.unwrap_or(0), count * max.unwrap_or(0)))
+            let fewest = if let Piece::Characters { .. } = piece { count } else { 0 };
+            Ok((fewest * min.unwrap_or(0), count * max.unwrap_or(0)))
         }
         Piece::Either { then, otherwise, .. } => {
-            let bounds = |text: &Text| {
-                text.0.iter().try_fold((0, 0), |(min, max), piece| {
-                    piece_bounds(place, piece).map(|(least, most)| (min + least, max + most))
-                })
-            };
-            let (then, otherwise) = (bounds(then)?, bounds(otherwise)?);
+            let (then, otherwise) = (text_bounds(place, then)?, text_bounds(place, otherwise)?);
             Ok((then.0.min(otherwise.0), then.1.max(otherwise.1)))
+        }
+        Piece::Choice { texts, .. } => {
+            let (mut min, mut max) = (usize::MAX, 0);
+            for text in texts {
+                let (least, most) = text_bounds(place, text)?;
+                (min, max) = (min.min(least), max.max(most));
+            }
+            if texts.is_empty() {
+                return Err(impossible("an empty list of texts".to_owned(), "one is needed"));
+            }
+            Ok((min, max))
         }
         Piece::Uuid(_) => Ok((36, 36)),
         Piece::LocalTime { digits, .. } => match digits {

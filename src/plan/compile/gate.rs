@@ -38,7 +38,7 @@ pub fn gate<'a>(
     }
     let mut compiler = Compiler::new(source);
     let keep = compiler.keep(follows);
-    let count = compiler.count(stream, follows);
+    let count = compiler.followers(stream, follows);
     let (true, Some((keep, count))) = (compiler.mistakes.is_empty(), keep.zip(count)) else {
         return Err(compiler.mistakes);
     };
@@ -48,7 +48,7 @@ pub fn gate<'a>(
         program: compiler.program(0),
         fill: Fill::Record(fills),
         key: None,
-        identity_header: None,
+        headers: Vec::new(),
         actor: compiler.actor,
         ticks_max: compiler.ticks_max,
         warnings: Vec::new(),
@@ -74,7 +74,7 @@ impl<'a> Compiler<'a> {
         self.condition(&cell, &when.span).map(Some)
     }
 
-    fn count(&mut self, stream: &Stream, follows: &'a Follows) -> Option<Number> {
+    fn followers(&mut self, stream: &Stream, follows: &'a Follows) -> Option<Number> {
         let Some(generator) = &follows.count else { return Some(Number::constant(1, 0)) };
         let Wide { high, low } = input::NUMBER;
         let site = Site {

@@ -5,18 +5,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Compiled;
-use crate::plan::fill::{Fill, Integer, Piece, Text};
+use crate::plan::fill::{Fill, HeaderFill, Integer, Piece, Text};
 use crate::plan::program::{Gathered, List, Operand, Operation, Program, Register, Target, Wide};
 
 /// Merges operations that do the same, drops those without a reader, and gives the columns of values
 /// that are no longer needed to later ones, so that all columns in use stay in the cache.
 pub(super) fn trim(compiled: &mut Compiled) {
-    let Compiled { program, fill, key, identity_header, .. } = compiled;
-    let mut results = Results {
-        fills: vec![fill],
-        texts: key.iter_mut().collect(),
-        words: identity_header.iter_mut().flatten().collect(),
-    };
+    let Compiled { program, fill, key, headers, .. } = compiled;
+    let mut results =
+        Results { fills: vec![fill], texts: key.iter_mut().collect(), words: Vec::new() };
+    for header in headers {
+        match &mut header.value {
+            HeaderFill::Identity(words) => results.words.extend(words),
+            HeaderFill::Text { text, present } => {
+                results.texts.push(text);
+                results.words.extend(present);
+            }
+            HeaderFill::IntendedTime => {}
+        }
+    }
     trim_frame(program, None, &mut results);
 }
 
@@ -177,6 +184,7 @@ fn signature(operation: &Operation) -> String {
             format!("member {words:?} {out:?}")
         }
         Operation::Quantile { word, out, .. } => format!("quantile {word:?} {out:?}"),
+        Operation::Steps { word, out, .. } => format!("steps {word:?} {out:?}"),
         Operation::ChooseBy { word, out, .. } => format!("choose {word:?} {out:?}"),
         Operation::Offset { era, out, .. } => format!("offset {era:?} {out:?}"),
         other => {
@@ -307,7 +315,8 @@ fn visit(operation: &mut Operation, see: &mut dyn FnMut(&mut Register, bool)) {
             see(select, false);
             see(out, true);
         }
-        Operation::Quantile { word, select, out, .. } => {
+        Operation::Quantile { word, select, out, .. }
+        | Operation::Steps { word, select, out, .. } => {
             see(word, false);
             if let Some(select) = select {
                 see(select, false);
@@ -437,6 +446,16 @@ pub(super) fn visit_text(text: &mut Text, see: &mut dyn FnMut(&mut Register)) {
             Piece::Lookup { index, .. } => see(index),
             Piece::Number { value, .. } | Piece::Decimal { value, .. } => visit_integer(value, see),
             Piece::Characters { word, .. } => see(word),
+            Piece::SomeCharacters { word, length, .. } => {
+                see(word);
+                see(length);
+            }
+            Piece::Choice { index, texts } => {
+                see(index);
+                for text in texts {
+                    visit_text(text, see);
+                }
+            }
             Piece::Either { condition, then, otherwise } => {
                 see(condition);
                 visit_text(then, see);
