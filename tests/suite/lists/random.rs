@@ -235,7 +235,7 @@ proptest! {
         for (at, shape) in shapes.iter().enumerate() {
             let (avro, generator) = shape.written(&mut names);
             fields.push(json!({"name": format!("g{at}"), "type": avro}));
-            text.push_str(&format!("g{at} = {generator}\n"));
+            text.extend([format!("g{at} = {generator}\n")]);
         }
         let plan = plan(&Json::Array(fields), &text);
         let options = Options { count: Some(300), ..Options::default() };
