@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 pub use self::expression::{Expression, ExpressionKind, Operator};
 pub use self::follows::{Delay, Follows};
-pub use self::generator::{Alternative, Generator, MixturePart, Parameter, Scalar, Shape};
+pub use self::generator::{
+    Alternative, Favourite, Generator, MixturePart, Parameter, Period, Scalar, Shape,
+};
 use super::{Span, Spanned};
 
 /// A model as the user means it: names are known to be well-formed, numbers to be in range.

@@ -5,6 +5,7 @@ mod entities;
 mod follows;
 mod periods;
 mod generator;
+mod occasion;
 mod popularity;
 mod list;
 mod settings;

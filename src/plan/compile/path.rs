@@ -13,7 +13,7 @@ impl Compiler<'_> {
     pub(super) fn path(&mut self, path: &Spanned<String>, site: Site) -> Option<Cell> {
         let first = path.value.split('.').next().unwrap_or_default();
         match site.owner {
-            Owner::Event => {
+            Owner::Event | Owner::Occasion => {
                 if let Some(level) = self.level_named(first) {
                     let cell = self.within(level, |this| this.of_level(path))?;
                     return self.lift(&cell, &path.span);
@@ -66,7 +66,7 @@ impl Compiler<'_> {
 
     fn first_step(&mut self, name: &str, site: Site, span: &Span) -> Option<Cell> {
         match site.owner {
-            Owner::Event => {
+            Owner::Event | Owner::Occasion => {
                 if self.scope_of(name).is_some() {
                     return self.named(name, span);
                 }
