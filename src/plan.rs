@@ -1,6 +1,7 @@
 //! The plan: what is decided before the first event.
 
 pub mod alias;
+pub mod near;
 pub mod normal;
 pub mod quantile;
 pub mod zone;
@@ -27,7 +28,7 @@ use std::sync::Arc;
 
 use crate::config::model::{
     self, Expression, ExpressionKind, Favourite, Field, Generator, HeaderValue, KeyFormat, Model,
-    Period, Tick, Topic, ValueFormat, Zone,
+    Near, Period, Tick, Topic, ValueFormat, Zone,
 };
 use crate::config::{Mistake, Span, Spanned};
 use compile::Compiled;
@@ -396,7 +397,7 @@ fn actor_of<'a>(model: &'a Model, stream: &'a model::Stream) -> Option<&'a str> 
 fn entities_of<'a>(generator: &'a Generator, named: &mut Vec<&'a str>) {
     let first = |path: &'a Spanned<String>| path.value.split('.').next();
     match generator {
-        Generator::Entity { entity, with, of: None, .. } if with.is_empty() => {
+        Generator::Entity { entity, with, of: None, near: None, .. } if with.is_empty() => {
             named.push(&entity.value);
         }
         Generator::Entity { of: Some(path), .. }
@@ -421,7 +422,8 @@ fn entities_of<'a>(generator: &'a Generator, named: &mut Vec<&'a str>) {
             named.extend(paths.filter_map(|path| path.split(['.', ':', '}']).next()));
         }
         Generator::Expression(expression) => paths_of(expression, named),
-        Generator::Favourite(Favourite { of: path, .. })
+        Generator::Near(Near { to: path, .. })
+        | Generator::Favourite(Favourite { of: path, .. })
         | Generator::Period(Period { of: path, .. })
         | Generator::Habit { favourite: Favourite { of: path, .. }, .. } => {
             named.extend(first(path));

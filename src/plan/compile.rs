@@ -12,6 +12,7 @@ mod headers;
 mod list;
 mod member;
 mod moment;
+mod near;
 mod occasion;
 mod path;
 mod pattern;
