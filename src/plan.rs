@@ -1,6 +1,7 @@
 //! The plan: what is decided before the first event.
 
 pub mod alias;
+pub mod near;
 pub mod normal;
 pub mod quantile;
 pub mod zone;
@@ -8,6 +9,7 @@ pub mod family;
 pub mod ranks;
 pub mod rota;
 pub mod changing;
+pub mod members;
 pub mod population;
 pub mod steps;
 pub mod poisson;
@@ -28,11 +30,12 @@ use std::collections::BTreeMap;
 
 use crate::config::model::{
     self, Expression, ExpressionKind, Favourite, Field, Generator, HeaderValue, KeyFormat, Model,
-    Period, Tick, Topic, ValueFormat,
+    Near, Period, Tick, Topic, ValueFormat,
 };
 use crate::config::{Mistake, Spanned};
 use compile::Compiled;
 use follow_up::FollowUp;
+use members::Members;
 use traffic::Traffic;
 use world::World;
 
@@ -90,14 +93,25 @@ pub enum Origin {
     Root(Box<Traffic>),
     /// A stream that follows another.
     FollowUp(Box<FollowUp>),
+    /// The members that its events come from.
+    Members(Members),
 }
 
 impl StreamPlan {
+    /// The members that its events come from, if they do.
+    pub fn members(&self) -> Option<&Members> {
+        match &self.origin {
+            Origin::Members(members) => Some(members),
+            Origin::Root(_) | Origin::FollowUp(_) => None,
+        }
+    }
+
     /// Events a second before curves; of follow-ups, if every gate is open.
     pub fn rate_per_s(&self) -> f64 {
         match &self.origin {
             Origin::Root(traffic) => traffic.rate_per_s,
             Origin::FollowUp(follow_up) => follow_up.rate_per_s,
+            Origin::Members(members) => members.rate_per_s(),
         }
     }
 }
@@ -143,6 +157,13 @@ impl Plan {
         self.streams.iter().enumerate().find(|(_, stream)| stream.name == name)
     }
 
+    /// The streams that tell of members before the run, by number.
+    pub fn snapshots(&self) -> impl Iterator<Item = (usize, &Members)> {
+        let streams = self.streams.iter().enumerate();
+        let members = streams.filter_map(|(number, it)| Some((number, it.members()?)));
+        members.filter(|(_, members)| members.snapshot_count().is_some())
+    }
+
     /// How many ticks positions can number.
     pub fn ticks_max(&self) -> u64 {
         self.streams.iter().map(|stream| stream.compiled.ticks_max).min().unwrap_or(1 << 36)
@@ -164,7 +185,7 @@ fn tick_for(rate_of_lane: f64) -> Tick {
 
 /// The streams with rates of their own.
 fn roots(model: &Model) -> impl Iterator<Item = &model::Stream> {
-    model.streams.iter().filter(|stream| stream.follows.is_none())
+    model.streams.iter().filter(|stream| stream.follows.is_none() && stream.members.is_none())
 }
 
 /// The rates that are written down, by the entity that acts.
@@ -214,7 +235,7 @@ fn actor_of<'a>(model: &'a Model, stream: &'a model::Stream) -> Option<&'a str> 
 fn entities_of<'a>(generator: &'a Generator, named: &mut Vec<&'a str>) {
     let first = |path: &'a Spanned<String>| path.value.split('.').next();
     match generator {
-        Generator::Entity { entity, with, of: None, .. } if with.is_empty() => {
+        Generator::Entity { entity, with, of: None, near: None, .. } if with.is_empty() => {
             named.push(&entity.value);
         }
         Generator::Entity { of: Some(path), .. }
@@ -239,7 +260,8 @@ fn entities_of<'a>(generator: &'a Generator, named: &mut Vec<&'a str>) {
             named.extend(paths.filter_map(|path| path.split(['.', ':', '}']).next()));
         }
         Generator::Expression(expression) => paths_of(expression, named),
-        Generator::Favourite(Favourite { of: path, .. })
+        Generator::Near(Near { to: path, .. })
+        | Generator::Favourite(Favourite { of: path, .. })
         | Generator::Period(Period { of: path, .. })
         | Generator::Habit { favourite: Favourite { of: path, .. }, .. } => {
             named.extend(first(path));

@@ -3,6 +3,7 @@
 mod expression;
 mod follows;
 mod generator;
+mod member_events;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,8 +11,9 @@ use std::sync::Arc;
 pub use self::expression::{Expression, ExpressionKind, Operator};
 pub use self::follows::{Delay, Follows};
 pub use self::generator::{
-    Alternative, Favourite, Generator, MixturePart, Parameter, Period, Scalar, Shape,
+    Alternative, Favourite, Generator, MixturePart, Near, Parameter, Period, Scalar, Shape,
 };
+pub use self::member_events::{Calendar, Changelog, MemberEvents, RollCall, Snapshot, TimeOfDay};
 use super::{Span, Spanned};
 
 /// A model as the user means it: names are known to be well-formed, numbers to be in range.
@@ -235,6 +237,8 @@ pub struct Stream {
     pub traffic: Option<Traffic>,
     /// What it follows. None: a root stream, with a rate.
     pub follows: Option<Follows>,
+    /// The members that its events come from, if they do not come from a rate.
+    pub members: Option<MemberEvents>,
     /// Named values of a row that fields refer to, in the order of the file.
     pub lets: Vec<Field>,
     /// The schema's fields, by dotted path, in the order of the file.

@@ -33,6 +33,10 @@ fn chain(model: &Model, number: usize) -> Result<Vec<usize>, Mistake> {
             let what = format!("`{own}` follows itself, directly or through other streams");
             return Err(refuse(what, Some("give one of them a rate instead".to_owned())));
         }
+        if model.streams[above].members.is_some() {
+            let what = format!("`{name}` tells what members are like, and cannot be followed");
+            return Err(refuse(what, Some("follow a stream with a rate".to_owned())));
+        }
         if chain.len() == LEVELS_MAX {
             let what =
                 format!("this makes a chain of more than {LEVELS_MAX} streams, which is the limit");

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::follow_up::{CHILDREN_MAX, Delays, FollowUp, Step};
+use super::members::Members;
 use super::population::Population;
 use super::quantile::Curve;
 use super::traffic::{self, HOURS, Traffic};
@@ -52,7 +53,11 @@ impl Draft<'_> {
     ) -> Result<StreamPlan, Vec<Mistake>> {
         let stream = &self.model.streams[number];
         let given = &stream.schema;
-        let schema_json = inputs.schemas.get(&stream.name).unwrap_or(&given.value.json).clone();
+        let schema_json = match inputs.schemas.get(&stream.name) {
+            Some(schema) => schema.clone(),
+            None if given.value.json.is_empty() => self.derived(number)?,
+            None => given.value.json.clone(),
+        };
         let refuse = |what: String| vec![Mistake { span: given.span.clone(), what, help: None }];
         let schema = apache_avro::Schema::parse_str(&schema_json)
             .map_err(|error| refuse(format!("the schema cannot be read: {error}")))?;
@@ -86,7 +91,10 @@ impl Draft<'_> {
                 self.check_actor(stream, compiled.actor.or(gate), root)?;
                 Origin::FollowUp(Box::new(follow_up))
             }
-            None => Origin::Root(Box::new(self.traffic(stream, compiled.actor)?)),
+            None => match self.members(stream)? {
+                Some(members) => Origin::Members(members),
+                None => Origin::Root(Box::new(self.traffic(stream, compiled.actor)?)),
+            },
         };
         Ok(StreamPlan {
             name: stream.name.clone(),
@@ -101,12 +109,32 @@ impl Draft<'_> {
         })
     }
 
+    /// The schema of a changelog that has none of its own.
+    fn derived(&self, number: usize) -> Result<String, Vec<Mistake>> {
+        compile::derive(&compile::Source {
+            world: self.world,
+            stream: &self.model.streams[number],
+            schema: &apache_avro::Schema::Null,
+            start_us: self.start_us,
+            levels: self.levels(&[number], &[None]),
+        })
+    }
+
+    fn members(&self, stream: &model::Stream) -> Result<Option<Members>, Vec<Mistake>> {
+        let Some(events) = &stream.members else { return Ok(None) };
+        let Some(entity) = self.world.entity(&events.entity().value) else { return Ok(None) };
+        let changing = &self.world.kinds[entity].changing;
+        let members = Members::new(events, changing, self.world.model.seed, self.start_us);
+        members.check(stream)?;
+        Ok(Some(members))
+    }
+
     /// The streams of a chain, as far as the compiler needs to know them.
     fn levels(&self, chain: &[usize], made: &[Option<StreamPlan>]) -> Vec<compile::Level<'_>> {
         let level = |&number: &usize| compile::Level {
             stream: &self.model.streams[number],
             number: number.to_le_bytes()[0],
-            children: made[number].as_ref().map_or(1, children),
+            children: made.get(number).and_then(Option::as_ref).map_or(1, children),
         };
         chain.iter().map(level).collect()
     }
@@ -265,7 +293,7 @@ impl Draft<'_> {
 /// The most events of a stream that come from one root event.
 fn children(stream: &StreamPlan) -> u32 {
     match &stream.origin {
-        Origin::Root(_) => 1,
+        Origin::Root(_) | Origin::Members(_) => 1,
         Origin::FollowUp(follow_up) => follow_up.children,
     }
 }

@@ -40,7 +40,7 @@ impl<'a> Chain<'a> {
         let mut steps: Vec<&FollowUp> = between
             .filter_map(|origin| match origin {
                 Origin::FollowUp(follow_up) => Some(&**follow_up),
-                Origin::Root(_) => None,
+                Origin::Root(_) | Origin::Members(_) => None,
             })
             .collect();
         steps.push(follow_up);
@@ -167,7 +167,7 @@ fn follow(
     let chunks = rows.list.chunks(CHUNK_ROWS).zip(times.chunks(CHUNK_ROWS));
     for (chunk, times) in chunks {
         let (frame, eras) = (&mut scratch.frame, &mut scratch.eras);
-        fill_inputs(frame, (rows, chunk), (eras, chain.traffic), chain.plan.start_us);
+        fill_inputs(frame, (rows, chunk), (eras, Some(chain.traffic)), chain.plan.start_us);
         cpu::run(&gate.program, frame, Context { eras: &scratch.eras.list });
         for (place, (row, &time_us)) in chunk.iter().zip(times).enumerate() {
             add(row, time_us, followers(gate, &scratch.frame, place));

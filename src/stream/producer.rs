@@ -14,7 +14,8 @@ use crate::encode::{avro, partition};
 use crate::generate::column::{CHUNK_ROWS, Frame};
 use crate::generate::cpu::{self, Context};
 use crate::plan::arrival::{self, INDEX_BITS, LANE_BITS, Place};
-use crate::plan::batch::Job;
+use crate::plan::batch::{Job, Part};
+use crate::plan::members::{Call, Members};
 use crate::plan::traffic::{Segment, Traffic};
 use crate::plan::{Origin, Plan, StreamPlan};
 
@@ -83,7 +84,8 @@ impl Producer {
         }
         let mut output = Output::default();
         for scratch in &mut worker.streams {
-            if !self.route(scratch.stream).skipped {
+            let sends = job.snapshot.is_none_or(|part| part.stream == scratch.stream);
+            if sends && !self.route(scratch.stream).skipped {
                 self.stream(scratch, job, &mut output)?;
             }
         }
@@ -116,8 +118,9 @@ impl Producer {
                     key = key.get(FRAMING_BYTES..).unwrap_or_default();
                 }
                 let value = &batch.arena[record.value_range()];
-                let datum = &value[self.encoders[stream].framing_bytes()..];
-                sum.add(Digest::of(&plan.name, key, datum));
+                // A tombstone has no value, and no framing either.
+                let datum = value.get(self.encoders[stream].framing_bytes()..);
+                sum.add(Digest::of(&plan.name, key, datum.unwrap_or_default()));
             }
             sum
         })
@@ -125,7 +128,10 @@ impl Producer {
 
     /// Whether a stream has a rate of its own.
     pub(super) fn is_root(&self, stream: u16) -> bool {
-        matches!(self.plan.streams[usize::from(stream)].origin, Origin::Root(_))
+        matches!(
+            self.plan.streams[usize::from(stream)].origin,
+            Origin::Root(_) | Origin::Members(Members::RollCall(_))
+        )
     }
 
     /// The instant that lies so many microseconds after the start.
@@ -148,7 +154,7 @@ impl Producer {
         let traffic = match &stream.origin {
             Origin::Root(traffic) => {
                 self.roots(scratch, traffic, job, (&mut rows, &mut output.ranks));
-                traffic
+                Some(&**traffic)
             }
             Origin::FollowUp(follow_up) => {
                 let own = |lane| self.is_own(lane);
@@ -157,7 +163,12 @@ impl Producer {
                 let Origin::Root(traffic) = &self.plan.streams[follow_up.above[0]].origin else {
                     return Ok(());
                 };
-                traffic
+                Some(&**traffic)
+            }
+            Origin::Members(members) => {
+                rows.clear(0);
+                self.members(members, job, (scratch.stream, &mut rows.list, &mut output.ranks));
+                None
             }
         };
         let made = self.rows(scratch, &rows, traffic, output);
@@ -193,6 +204,35 @@ impl Producer {
             }
             let own = scratch.arrivals.iter().filter(|&&arrival| self.is_own(lane_of(arrival)));
             rows.list.extend(own.map(|&arrival| row(tick, begin_us, arrival)));
+        }
+    }
+
+    /// The rows of a stream of members, in send order.
+    fn members(
+        &self,
+        members: &Members,
+        job: &Job,
+        (stream, rows, ranks): (usize, &mut Vec<Row>, &mut Ranks),
+    ) {
+        let row =
+            |Call { number, time_us, child, .. }: Call| Row { time_us, number, child, above: 0 };
+        let own = |lane: u32| self.is_own(lane);
+        if let Some(Part { part, parts, .. }) = job.snapshot {
+            let at_us = job.window_us.start;
+            members.snapshot(&own, (part, parts), at_us, &mut |call| rows.push(row(call)));
+        } else if self.options.count.is_some() && matches!(members, Members::RollCall(_)) {
+            members.events(&|_| true, &job.window_us, &mut |call| {
+                let own = own(low(call.number >> 32) % self.plan.lanes);
+                ranks.push(stream, call.time_us, call.number, own);
+                if own {
+                    rows.push(row(call));
+                }
+            });
+        } else {
+            members.events(&own, &job.window_us, &mut |call| rows.push(row(call)));
+        }
+        if job.snapshot.is_none() {
+            rows.sort_unstable();
         }
     }
 
@@ -232,11 +272,12 @@ impl Producer {
         &self,
         scratch: &mut Scratch,
         rows: &Rows,
-        traffic: &Traffic,
+        traffic: Option<&Traffic>,
         output: &mut Output,
     ) -> Result<(), Error> {
         let stream = &self.plan.streams[scratch.stream];
         let shape = Shape {
+            members: stream.members(),
             stream: u16::try_from(scratch.stream).unwrap_or(u16::MAX),
             keyed: stream.compiled.key.is_some(),
             partitions: self.route(scratch.stream).partitions,
@@ -272,7 +313,8 @@ fn row(tick: u64, begin_us: u64, arrival: u64) -> Row {
 }
 
 /// What all records of a chunk share.
-struct Shape {
+struct Shape<'a> {
+    members: Option<&'a Members>,
     stream: u16,
     keyed: bool,
     partitions: Option<u32>,
@@ -287,7 +329,7 @@ struct Output {
 }
 
 impl Output {
-    fn note(&mut self, shape: &Shape, rows: &[Row], mut start: usize, lengths: &[Lengths]) {
+    fn note(&mut self, shape: &Shape<'_>, rows: &[Row], mut start: usize, lengths: &[Lengths]) {
         for (row, lengths) in rows.iter().zip(lengths) {
             let mut record = Record {
                 due_us: shape.start_us.saturating_add_unsigned(row.time_us),
@@ -298,6 +340,7 @@ impl Output {
                 partition: -1,
                 stream: shape.stream,
                 keyed: shape.keyed,
+                tombstone: shape.members.is_some_and(|members| members.is_tombstone(row.child)),
             };
             if let Some(partitions) = shape.partitions {
                 record.partition = if shape.keyed {
@@ -309,6 +352,9 @@ impl Output {
                 };
             }
             start = record.value_range().end;
+            if record.tombstone {
+                record.value_bytes = 0;
+            }
             self.records.push(record);
         }
     }

@@ -100,7 +100,7 @@ impl Eras {
 pub(super) fn fill_inputs(
     frame: &mut Frame,
     (rows, chunk): (&Rows, &[Row]),
-    (eras, traffic): (&mut Eras, &Traffic),
+    (eras, traffic): (&mut Eras, Option<&Traffic>),
     start_us: i64,
 ) {
     frame.set_rows(chunk.len());
@@ -123,10 +123,9 @@ pub(super) fn fill_inputs(
         fill(input::child(register), &mut |row| at(row).child << CHILD_SHIFT);
         fill(input::era(register), &mut |row| {
             let instant_us = start_us.saturating_add_unsigned(at(row).time_us);
-            if level == rows.levels {
-                eras.of_root(instant_us, traffic)
-            } else {
-                eras.of(instant_us)
+            match traffic.filter(|_| level == rows.levels) {
+                Some(traffic) => eras.of_root(instant_us, traffic),
+                None => eras.of(instant_us),
             }
         });
     }
