@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 pub use self::expression::{Expression, ExpressionKind, Operator};
 pub use self::generator::{
-    Alternative, Favourite, Generator, MixturePart, Parameter, Period, Scalar, Shape,
+    Alternative, Counter, Favourite, Generator, MixturePart, Parameter, Period, Scalar, Shape,
 };
 use super::{Span, Spanned};
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::cut::Ranks;
 use super::digest::Digest;
+use super::ordinals::{Counted, Ordinals};
 use super::{Batch, Error, Options, Record, Route};
 use crate::config::model::KeyFormat;
 use crate::encode::row::{self, Key, Lengths, RowEncoder};
@@ -14,7 +15,7 @@ use crate::generate::column::{CHUNK_ROWS, Frame};
 use crate::generate::cpu::{self, Context};
 use crate::plan::arrival::{self, INDEX_BITS, LANE_BITS, Place};
 use crate::plan::batch::Job;
-use crate::plan::program::input;
+use crate::plan::program::{Wide, input};
 use crate::plan::traffic::Segment;
 use crate::plan::{Plan, StreamPlan};
 
@@ -24,6 +25,8 @@ pub struct Producer {
     plan: Arc<Plan>,
     options: Options,
     encoders: Vec<RowEncoder>,
+    /// By stream; of streams that count nothing they stay empty.
+    ordinals: Vec<Ordinals>,
 }
 
 /// What one thread keeps between batches: room, and the segment that it was last in.
@@ -68,7 +71,8 @@ impl Producer {
             .enumerate()
             .map(|(number, stream)| encoder(stream, route(number)))
             .collect::<Result<_, _>>()?;
-        Ok(Self { plan, options, encoders })
+        let ordinals = plan.streams.iter().map(|_| Ordinals::default()).collect();
+        Ok(Self { plan, options, encoders, ordinals })
     }
 
     fn route(&self, stream: usize) -> Route {
@@ -137,6 +141,11 @@ impl Producer {
         let tick_us = self.plan.tick.length_us().unsigned_abs();
         let mut rows = std::mem::take(&mut scratch.rows);
         rows.clear();
+        let counted =
+            Counted { traffic: &stream.traffic, key: stream.key, start_us: self.plan.start_us };
+        let counts = stream.compiled.program.ordinal.is_some();
+        let mut ordinal =
+            if counts { self.ordinals[number].before(counted, job.ticks.start) } else { 0 };
         for tick in job.ticks.clone() {
             let begin_us = tick * tick_us;
             let slot = cpu::slot_of(self.plan.start_us.saturating_add_unsigned(begin_us));
@@ -153,13 +162,18 @@ impl Producer {
             let Some((_, segment)) = &scratch.segment else { continue };
             let inside = job.window_us.start.max(begin_us) - begin_us
                 ..(job.window_us.end - begin_us).min(tick_us);
-            self.arrive(stream, segment, (tick, inside), &mut scratch.arrivals);
+            let tick_count = self.arrive(stream, segment, (tick, inside), &mut scratch.arrivals);
             if self.options.count.is_some() {
                 let own = |arrival: u64| self.is_own(lane_of(arrival));
                 output.ranks.extend(number, begin_us, &scratch.arrivals, own);
             }
-            let own = scratch.arrivals.iter().filter(|&&arrival| self.is_own(lane_of(arrival)));
-            rows.extend(own.map(|&arrival| Row::new(tick, begin_us, arrival)));
+            let ranked = (ordinal + tick_count.early..).zip(&scratch.arrivals);
+            let own = ranked.filter(|(_, arrival)| self.is_own(lane_of(**arrival)));
+            rows.extend(own.map(|(ordinal, &at)| Row::new(tick, begin_us, at, ordinal)));
+            ordinal += tick_count.all;
+        }
+        if counts {
+            self.ordinals[number].note(job.ticks.end, ordinal);
         }
         self.rows(scratch, &rows, output)?;
         scratch.rows = rows;
@@ -178,23 +192,29 @@ impl Producer {
         segment: &Segment,
         (tick, inside): (u64, Range<u64>),
         arrivals: &mut Vec<u64>,
-    ) {
+    ) -> TickCount {
         arrivals.clear();
+        let mut counted = TickCount::default();
+        let every = self.options.count.is_some() || stream.compiled.program.ordinal.is_some();
         let tick_us = self.plan.tick.length_us().unsigned_abs();
         for (lane, mean) in (0..self.plan.lanes).zip(&segment.means) {
-            if !self.is_own(lane) && self.options.count.is_none() {
+            if !self.is_own(lane) && !every {
                 continue;
             }
             let count = arrival::count(stream.key, tick, lane, mean);
+            counted.all += u64::from(count);
             let place = Place { key: stream.key, tick, lane, tick_us };
             arrival::times(place, count, &mut |index, at_us| {
                 if inside.contains(&u64::from(at_us)) {
                     let lane = u64::from(lane) << LANE_SHIFT;
                     arrivals.push(u64::from(at_us) << TIME_SHIFT | lane | u64::from(index));
+                } else {
+                    counted.early += u64::from(u64::from(at_us) < inside.start);
                 }
             });
         }
         arrivals.sort_unstable();
+        counted
     }
 
     /// Generates and encodes rows of the segment that the scratch is in, chunk by chunk.
@@ -209,7 +229,7 @@ impl Producer {
             start_us: self.plan.start_us,
         };
         for rows in rows.chunks(CHUNK_ROWS) {
-            fill_inputs(&mut scratch.frame, rows);
+            fill_inputs(&mut scratch.frame, rows, stream.compiled.program.ordinal);
             cpu::run(&stream.compiled.program, &mut scratch.frame, context);
             let start = output.arena.len();
             scratch.lengths.clear();
@@ -227,6 +247,15 @@ impl Producer {
     }
 }
 
+/// How many events a tick has in the lanes that were looked at.
+#[derive(Clone, Copy, Debug, Default)]
+struct TickCount {
+    /// Before the part of the tick that is made.
+    early: u64,
+    /// In the whole tick.
+    all: u64,
+}
+
 /// Who a row is, and when.
 #[derive(Clone, Copy, Debug)]
 struct Row {
@@ -234,14 +263,17 @@ struct Row {
     number: u64,
     /// Microseconds since the plan's start.
     time_us: u64,
+    /// How many events come before it, if the stream counts.
+    ordinal: u64,
 }
 
 impl Row {
-    fn new(tick: u64, begin_us: u64, arrival: u64) -> Self {
+    fn new(tick: u64, begin_us: u64, arrival: u64, ordinal: u64) -> Self {
         let place_bits = (1 << TIME_SHIFT) - 1;
         Self {
             number: tick << TIME_SHIFT | arrival & place_bits,
             time_us: begin_us + (arrival >> TIME_SHIFT),
+            ordinal,
         }
     }
 }
@@ -306,7 +338,7 @@ fn encoder(stream: &StreamPlan, route: Route) -> Result<RowEncoder, Error> {
 }
 
 /// Who the rows of a chunk are.
-fn fill_inputs(frame: &mut Frame, rows: &[Row]) {
+fn fill_inputs(frame: &mut Frame, rows: &[Row], ordinal: Option<Wide>) {
     frame.set_rows(rows.len());
     let mut fill = |register, word: &dyn Fn(&Row) -> u32| {
         for (out, row) in frame.column_mut(register).iter_mut().zip(rows) {
@@ -318,6 +350,10 @@ fn fill_inputs(frame: &mut Frame, rows: &[Row]) {
     fill(input::TIME.high, &|row| low(row.time_us >> 32));
     fill(input::TIME.low, &|row| low(row.time_us));
     fill(input::LANE, &|row| lane_of(row.number));
+    if let Some(Wide { high, low: lower }) = ordinal {
+        fill(high, &|row| low(row.ordinal >> 32));
+        fill(lower, &|row| low(row.ordinal));
+    }
 }
 
 fn lane_of(arrival: u64) -> u32 {

@@ -45,6 +45,7 @@ pub(super) fn words(generator: &Generator) -> u32 {
             words(&then.value).max(otherwise)
         }
         Generator::Identity
+        | Generator::Counter(_)
         | Generator::EventTime
         | Generator::LocalTime { .. }
         | Generator::Period(_)
