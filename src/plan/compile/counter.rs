@@ -15,6 +15,10 @@ impl Compiler<'_> {
         if site.owner != Owner::Event {
             return self.refuse(span, "members are not counted", "use it in a stream");
         }
+        if self.source.stream.members.is_some() {
+            let what = "only events with a rate of their own are counted, not those of members";
+            return self.refuse(span, what, "leave it out, or use the member's number");
+        }
         let number = self.within(0, |this| this.counted(counter, span))?;
         self.lift(&Value::Number(number).into(), span)
     }
