@@ -9,6 +9,7 @@ mod streams;
 mod tables;
 mod traffic;
 mod value;
+mod words;
 
 use self::entities::{Entities, Rates};
 use self::traffic::Curves;

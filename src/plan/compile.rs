@@ -11,6 +11,7 @@ mod select;
 mod text;
 mod trim;
 mod value;
+mod words;
 
 use std::collections::BTreeMap;
 

@@ -20,3 +20,4 @@ mod payments;
 mod plan;
 mod registry;
 mod sources;
+mod words;

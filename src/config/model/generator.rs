@@ -1,6 +1,6 @@
 //! Where values come from.
 
-use super::Expression;
+use super::{Expression, Words};
 use crate::config::Spanned;
 
 /// A constant.
@@ -128,6 +128,8 @@ pub enum Generator {
     },
     /// `{ expression = "round(amount * rate)" }`.
     Expression(Expression),
+    /// `"email"`, `{ iban = "DE" }` and their like: values that people know.
+    Words(Words),
 }
 
 /// One part of a mixture.

@@ -5,15 +5,12 @@ use super::super::model::{Expression, Generator, Scalar};
 use super::super::raw::{Kind, Node};
 use super::super::reader::{At, Reader, Section};
 use super::super::{Span, Spanned, generators, suggest};
-use super::{Names, distribution, periods, value};
+use super::{Names, distribution, periods, value, words};
 
 /// Whether a table is meant as a generator, and not as fields inside a field.
 pub(super) fn is_meant(node: &Node) -> bool {
     node.entries().is_some_and(|entries| {
-        entries.iter().any(|entry| {
-            let key = entry.key.as_str();
-            generators::keys().any(|known| known == key) || generators::is_beside(key)
-        })
+        entries.iter().any(|entry| generators::telling().any(|key| key == entry.key))
     })
 }
 
@@ -106,6 +103,9 @@ fn bare(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Generator> {
         "null" => Some(Generator::Constant(Scalar::Null)),
         other => {
             let constant = format!("{{ constant = \"{other}\" }}");
+            if let Some(words) = words::bare(other) {
+                return Some(words);
+            }
             let help = if generators::keys().any(|known| known == other) {
                 format!("`{other}` takes a value: {{ {other} = … }}")
             } else if let Some(near) = suggest::nearest(other, generators::bare()) {
@@ -176,7 +176,8 @@ fn by_key(
         "template" => value::template(reader, &main),
         "regex" => value::regex(reader, &main),
         "token" => value::token(reader, section, &main),
-        _ => expression(reader, &main).map(|read| Generator::Expression(read.value)),
+        "expression" => expression(reader, &main).map(|read| Generator::Expression(read.value)),
+        key => words::keyed(reader, section, &main, key),
     }
 }
 

@@ -6,7 +6,7 @@ use apache_avro::types::Value as Avro;
 
 use super::Compiler;
 use super::path::nearest;
-use super::value::{Cell, Number, Value, numbers};
+use super::value::{Cell, Number, Parts, Value, numbers};
 use crate::config::Span;
 use crate::plan::fill::{Fill, Integer};
 use crate::plan::program::{Arithmetic, Operand, Wide, input};
@@ -72,6 +72,12 @@ impl Compiler<'_> {
 
     /// What fills a place with a cell, null included.
     fn place(&mut self, schema: &Schema, cell: &Cell, place: Place<'_>) -> Option<Fill> {
+        if let (Schema::Record(record), Value::Parts(parts)) = (schema, &cell.value)
+            && cell.present.is_none()
+        {
+            return self.record_of(record, parts, place);
+        }
+        let cell = &cell.clone().whole();
         let Schema::Union(union) = schema else {
             if cell.present.is_some() || matches!(cell.value, Value::Null) {
                 let what = format!("this can be null, but `{}` cannot", place.path);
@@ -111,6 +117,23 @@ impl Compiler<'_> {
         let inner = Cell { value: cell.value.clone(), present: None };
         let value = Box::new(self.fill(schema, &inner, place)?);
         Some(Fill::Optional { present, branch, value })
+    }
+
+    /// A record whose fields are called like the parts of a value.
+    fn record_of(
+        &mut self,
+        record: &RecordSchema,
+        parts: &Parts,
+        place: Place<'_>,
+    ) -> Option<Fill> {
+        let mut fills = Vec::with_capacity(record.fields.len());
+        for field in &record.fields {
+            let path = &format!("{}.{}", place.path, field.name);
+            let value = self.part(parts, &field.name, place.span)?;
+            let place = Place { path, span: place.span };
+            fills.push(self.place(&field.schema, &value.into(), place)?);
+        }
+        Some(Fill::Record(fills))
     }
 
     fn fill(&mut self, schema: &Schema, cell: &Cell, place: Place<'_>) -> Option<Fill> {
@@ -303,7 +326,7 @@ fn suits(schema: &Schema, value: &Value) -> bool {
                 | Schema::Long
         ),
         Value::Member { .. } => matches!(schema, Schema::String),
-        Value::Row { .. } | Value::Null => false,
+        Value::Row { .. } | Value::Null | Value::Parts(_) => false,
     }
 }
 

@@ -32,7 +32,7 @@ impl<'a> Compiler<'a> {
         site: Site,
         word: u32,
     ) -> Option<Cell> {
-        let cell = self.path(on, site)?;
+        let cell = self.path(on, site)?.whole();
         let Value::Dictionary { index, cells } = &cell.value else {
             let what = format!("`by` needs one of some texts, but this is {}", cell.value.kind());
             return self.refuse(&on.span, what, "name a choice or a column");

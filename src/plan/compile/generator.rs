@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::path::nearest;
 use super::value::{Cell, Number, Value, numbers, power_of_ten};
-use super::{Compiler, Owner, Site, text};
+use super::{Compiler, Owner, Site, text, words};
 use crate::config::model::{Generator, MixturePart, Parameter, Scalar, Shape};
 use crate::config::{Span, Spanned};
 use crate::plan::alias::Alias;
@@ -25,6 +25,7 @@ pub(super) fn words(generator: &Generator) -> u32 {
         | Generator::Chance { .. } => 1,
         Generator::Entity { .. } => 3,
         Generator::Regex(pattern) => text::regex_words(pattern),
+        Generator::Words(generator) => words::words(generator),
         Generator::By { cases, default, .. } => {
             let cases = cases.iter().map(|(_, case)| words(&case.value)).max();
             cases.unwrap_or(0).max(default.as_ref().map_or(0, |default| words(&default.value)))
@@ -112,6 +113,7 @@ impl<'a> Compiler<'a> {
                 self.token((*base, *length), of.as_ref(), site, span)
             }
             Generator::Expression(expression) => self.expression(expression, site),
+            Generator::Words(generator) => self.words(generator, site, word, span),
         }
     }
 
@@ -358,7 +360,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn local_time(&mut self, zone: &Spanned<String>) -> Option<Cell> {
-        let cell = self.path(zone, self.event_site())?;
+        let cell = self.path(zone, self.event_site())?.whole();
         let (index, cells) = match &cell.value {
             Value::Dictionary { index, cells } => (*index, Arc::clone(cells)),
             Value::Literal(text) => (self.constant(0), Arc::from([text.clone()])),

@@ -42,6 +42,17 @@ pub(super) enum Value {
     Uuid([Register; 4]),
     /// The event's time.
     Time,
+    /// A value of which parts have names.
+    Parts(Arc<Parts>),
+}
+
+/// A value of which parts have names: a person's name with the first and the last.
+#[derive(Debug)]
+pub(super) struct Parts {
+    /// What it is where no part is named: none of these.
+    pub(super) whole: Value,
+    /// The parts.
+    pub(super) parts: Vec<(&'static str, Value)>,
 }
 
 /// A number with the bounds that it cannot leave.
@@ -83,7 +94,23 @@ impl Value {
             Self::Member { .. } => "a member of an entity",
             Self::Uuid(_) => "an identity",
             Self::Time => "a time",
+            Self::Parts(parts) => parts.whole.kind(),
         }
+    }
+
+    /// Without the names of its parts.
+    pub(super) fn whole(&self) -> &Self {
+        match self {
+            Self::Parts(parts) => &parts.whole,
+            value => value,
+        }
+    }
+}
+
+impl Cell {
+    /// Without the names of its parts.
+    pub(super) fn whole(self) -> Self {
+        Self { value: self.value.whole().clone(), present: self.present }
     }
 }
 
@@ -160,7 +187,7 @@ impl Compiler<'_> {
 
     /// A cell read as a number.
     pub(super) fn number(&mut self, cell: &Cell, span: &Span) -> Option<Number> {
-        match &cell.value {
+        match cell.value.whole() {
             Value::Number(number) => Some(*number),
             Value::Dictionary { index, cells } => match numbers(cells) {
                 Ok((values, scale)) => Some(self.lookup(*index, &values, scale)),
