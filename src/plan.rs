@@ -23,7 +23,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::model::{
-    self, Expression, ExpressionKind, Field, Generator, KeyFormat, Model, Tick, Topic, Zone,
+    self, Expression, ExpressionKind, Field, Generator, HeaderValue, KeyFormat, Model, Tick, Topic,
+    ValueFormat, Zone,
 };
 use crate::config::{Mistake, Span, Spanned};
 use compile::Compiled;
@@ -69,6 +70,8 @@ pub struct StreamPlan {
     pub schema_json: String,
     /// How the key is written.
     pub key_format: KeyFormat,
+    /// How values are written.
+    pub value_format: ValueFormat,
     /// Its program and what fills the schema.
     pub compiled: Compiled,
     /// How fast its events come.
@@ -174,6 +177,7 @@ impl Draft<'_> {
             schema,
             schema_json,
             key_format: self.stream.key_format,
+            value_format: self.stream.value_format,
             compiled,
             traffic,
             key,
@@ -319,6 +323,11 @@ fn actor_of<'a>(model: &'a Model, stream: &'a model::Stream) -> Option<&'a str> 
     for Field { generator, .. } in stream.lets.iter().chain(&stream.fields) {
         entities_of(&generator.value, &mut named);
     }
+    for header in &stream.headers {
+        if let HeaderValue::Generator(generator) = &header.value {
+            entities_of(&generator.value, &mut named);
+        }
+    }
     let acts = |name: &&str| {
         model.entities.iter().any(|entity| entity.name == **name && entity.activity.is_some())
     };
@@ -353,6 +362,25 @@ fn entities_of<'a>(generator: &'a Generator, named: &mut Vec<&'a str>) {
             named.extend(paths.filter_map(|path| path.split(['.', ':', '}']).next()));
         }
         Generator::Expression(expression) => paths_of(expression, named),
+        composite => parts_of(composite, named),
+    }
+}
+
+/// The entities that the parts of a value name.
+fn parts_of<'a>(generator: &'a Generator, named: &mut Vec<&'a str>) {
+    let mut part = |part: &'a Spanned<Generator>| entities_of(&part.value, named);
+    match generator {
+        Generator::Record(fields) => fields.iter().for_each(|field| part(&field.generator)),
+        Generator::Any(all) => all.iter().for_each(|one| part(&one.generator)),
+        Generator::Array { item, length } => {
+            part(length);
+            part(item);
+        }
+        Generator::Map { key, value, length } => {
+            part(length);
+            part(key);
+            part(value);
+        }
         _ => {}
     }
 }

@@ -106,7 +106,7 @@ const FORMS: &[Form] = &[
         gives: "what a path leads to",
     },
     Form { key: "template", shape: TEXT, beside: &[], gives: "text with paths in braces" },
-    Form { key: "regex", shape: TEXT, beside: &[], gives: "random text of that form" },
+    Form { key: "regex", shape: TEXT, beside: &["length"], gives: "random text of that form" },
     Form {
         key: "token",
         shape: r#"{ "enum": ["decimal", "hex", "base36"] }"#,
@@ -114,6 +114,36 @@ const FORMS: &[Form] = &[
         gives: "text that is unique for each event or member",
     },
     Form { key: "expression", shape: TEXT, beside: &[], gives: "what an expression comes to" },
+    Form {
+        key: "record",
+        shape: r##"{ "type": "object", "additionalProperties": { "$ref": "#/$defs/generator" } }"##,
+        beside: &[],
+        gives: "fields that are made together",
+    },
+    Form {
+        key: "array",
+        shape: GENERATOR,
+        beside: &["length"],
+        gives: "items, each drawn for itself",
+    },
+    Form {
+        key: "map",
+        shape: GENERATOR,
+        beside: &["keys", "length"],
+        gives: "values by keys, each drawn for itself",
+    },
+    Form {
+        key: "any",
+        shape: r##"{ "$ref": "#/$defs/any" }"##,
+        beside: &[],
+        gives: "one of several generators, which need not be of one kind",
+    },
+    Form {
+        key: "bytes",
+        shape: r##"{ "anyOf": [{ "$ref": "#/$defs/count" }, { "$ref": "#/$defs/counts" }] }"##,
+        beside: &[],
+        gives: "random bytes, so many or between two numbers",
+    },
 ];
 
 /// Keys that stand beside a generator's own, with their shapes as JSON Schema.
@@ -129,7 +159,8 @@ pub(super) const BESIDE: &[(&str, &str)] = &[
     ("weight", TEXT),
     ("with", r##"{ "type": "object", "additionalProperties": { "$ref": "#/$defs/path" } }"##),
     ("of", PATH),
-    ("length", r##"{ "$ref": "#/$defs/count" }"##),
+    ("length", r##"{ "$ref": "#/$defs/length" }"##),
+    ("keys", GENERATOR),
     ("default", GENERATOR),
     ("dealt", r#"{ "type": "boolean" }"#),
     ("changes", r##"{ "$ref": "#/$defs/duration" }"##),

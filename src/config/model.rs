@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use self::expression::{Expression, ExpressionKind, Operator};
-pub use self::generator::{Generator, MixturePart, Parameter, Scalar, Shape};
+pub use self::generator::{Alternative, Generator, MixturePart, Parameter, Scalar, Shape};
 pub use self::words::{Network, WordKind, Words};
 use super::{Span, Spanned};
 
@@ -216,6 +216,12 @@ pub struct Stream {
     pub key: Option<Spanned<String>>,
     /// How the key is written.
     pub key_format: KeyFormat,
+    /// How values are written.
+    pub value_format: ValueFormat,
+    /// Headers of its records, in the order of the file.
+    pub headers: Vec<Header>,
+    /// Where its events say who they are.
+    pub identity: IdentityPlace,
     /// Its own traffic.
     pub traffic: Option<Traffic>,
     /// Named values of a row that fields refer to, in the order of the file.
@@ -254,6 +260,54 @@ pub enum KeyFormat {
     String,
     /// As a framed Avro `string`, registered under the key's subject.
     Avro,
+}
+
+/// How a value is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ValueFormat {
+    /// As an Avro datum, framed where there is a registry.
+    #[default]
+    Avro,
+    /// As JSON text.
+    Json,
+}
+
+/// Where an event says who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdentityPlace {
+    /// In a field of its value.
+    Field,
+    /// In a header that the file defines.
+    Header,
+    /// In the header `tidegate-id`.
+    AddedHeader,
+    /// In its key, which is the identity itself if the stream names no other.
+    Key,
+    /// Nowhere.
+    Nowhere,
+}
+
+/// The header that the identity goes into where nothing else holds it.
+pub const IDENTITY_HEADER: &str = "tidegate-id";
+
+/// A header of a stream's records.
+#[derive(Clone, Debug)]
+pub struct Header {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// Where its value comes from.
+    pub value: HeaderValue,
+}
+
+/// Where the value of a header comes from.
+#[derive(Clone, Debug)]
+pub enum HeaderValue {
+    /// Text; where it is null, the record has not got the header.
+    Generator(Spanned<Generator>),
+    /// `"intended_time"`: when the record was to be sent, by the wall clock.
+    IntendedTime,
+    /// `"traceparent"`: the event as a trace, as W3C has it.
+    Traceparent,
 }
 
 /// A named value of a row.

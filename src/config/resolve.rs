@@ -4,11 +4,13 @@ mod distribution;
 mod entities;
 mod periods;
 mod generator;
+mod list;
 mod settings;
 mod streams;
 mod tables;
 mod traffic;
 mod value;
+mod wire;
 mod words;
 
 use self::entities::{Entities, Rates};

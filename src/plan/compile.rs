@@ -1,25 +1,34 @@
 //! From the fields of a stream to its program: each value once, in columns.
 
+mod any;
 mod bind;
 mod case;
 mod expression;
+mod frame;
 mod generator;
+mod headers;
+mod list;
 mod member;
 mod moment;
 mod path;
+mod pattern;
+mod regex;
 mod select;
 mod text;
 mod trim;
+mod union;
 mod value;
 mod words;
 
 use std::collections::BTreeMap;
 
-use super::fill::{Fill, Text};
+use apache_avro::Schema;
+
+use super::fill::{Fill, Header, Piece, Text};
 use super::identity::Cipher;
 use super::program::{Counter, Operand, Operation, Program, Register, Target, Wide, input};
 use super::world::World;
-use crate::config::model::{self, Generator};
+use crate::config::model::{self, Generator, IdentityPlace};
 use crate::config::{Mistake, Span, Spanned};
 use crate::generate::philox;
 use value::Cell;
@@ -40,8 +49,8 @@ pub struct Compiled {
     pub fill: Fill,
     /// The record's key.
     pub key: Option<Text>,
-    /// The identity for the record's header, if no field holds it.
-    pub identity_header: Option<[Register; 4]>,
+    /// The record's headers.
+    pub headers: Vec<Header>,
     /// The number of the entity that acts, if the stream has one.
     pub actor: Option<usize>,
     /// How many ticks the positions of its events can number.
@@ -60,7 +69,7 @@ pub struct Source<'a> {
     /// Its number in the model.
     pub number: u8,
     /// The schema that values are written by.
-    pub schema: &'a apache_avro::Schema,
+    pub schema: &'a Schema,
     /// The start of model time, in microseconds since the Unix epoch.
     pub start_us: i64,
 }
@@ -74,14 +83,14 @@ pub fn compile(source: &Source<'_>) -> Result<Compiled, Vec<Mistake>> {
         // What no field uses is checked all the same.
         compiler.named(&field.name.value, &field.name.span);
     }
-    let identity_header = (!compiler.identity_used).then(|| compiler.identity());
+    let headers = compiler.headers();
     match fill {
         Some(fill) if compiler.mistakes.is_empty() => {
             let mut compiled = Compiled {
-                program: compiler.program,
+                program: compiler.program(0),
                 fill,
                 key,
-                identity_header,
+                headers,
                 actor: compiler.actor,
                 ticks_max: compiler.ticks_max,
                 warnings: compiler.warnings,
@@ -137,8 +146,17 @@ enum Owner {
 #[derive(Debug)]
 struct Compiler<'a> {
     source: &'a Source<'a>,
-    program: Program,
-    names: BTreeMap<&'a str, Named<'a>>,
+    types: BTreeMap<String, &'a Schema>,
+    /// The frames; the first one has the stream's rows.
+    frames: Vec<frame::Draft>,
+    /// How many columns there are in all frames, the inputs once.
+    columns: u16,
+    /// The frame of each column that is no input.
+    homes: Vec<usize>,
+    /// Who sees which names; the first one is the stream's.
+    scopes: Vec<frame::Scope<'a>>,
+    /// The scope that is compiled in.
+    scope: usize,
     blocks: BTreeMap<(Site, u32), [Register; 4]>,
     /// By entity, number, attribute and the time that it is read at.
     attributes: BTreeMap<(usize, Register, usize, Wide), State>,
@@ -149,7 +167,6 @@ struct Compiler<'a> {
     now: Wide,
     cipher: Cipher,
     identity: Option<[Register; 4]>,
-    identity_used: bool,
     actor: Option<usize>,
     ticks_max: u64,
     mistakes: Vec<Mistake>,
@@ -169,10 +186,15 @@ impl<'a> Compiler<'a> {
             word += generator::words(&generator.value);
         }
         let [low, high] = philox::key(source.world.model.seed, "identity", "");
+        let site = event_site(source);
         Self {
             source,
-            program: Program { operations: Vec::new(), columns: input::COUNT },
-            names,
+            types: bind::types(source.schema),
+            frames: vec![frame::Draft::rows()],
+            columns: input::COUNT,
+            homes: Vec::new(),
+            scopes: vec![frame::Scope { above: None, frame: 0, site, names }],
+            scope: 0,
             blocks: BTreeMap::new(),
             attributes: BTreeMap::new(),
             picks: BTreeMap::new(),
@@ -181,7 +203,6 @@ impl<'a> Compiler<'a> {
             now: input::TIME,
             cipher: Cipher::new(u64::from(high) << 32 | u64::from(low)),
             identity: None,
-            identity_used: false,
             actor: None,
             ticks_max: 1 << TICK_BITS,
             mistakes: Vec::new(),
@@ -196,12 +217,14 @@ impl<'a> Compiler<'a> {
     }
 
     fn register(&mut self) -> Register {
-        let register = Register(self.program.columns);
-        assert!(
-            self.program.columns < u16::MAX,
-            "a stream's program has fewer than 65,535 columns"
-        );
-        self.program.columns += 1;
+        self.register_of(self.frame())
+    }
+
+    fn register_of(&mut self, frame: usize) -> Register {
+        let register = Register(self.columns);
+        assert!(self.columns < u16::MAX, "a stream's program has fewer than 65,535 columns");
+        self.columns += 1;
+        self.homes.push(frame);
         register
     }
 
@@ -210,7 +233,8 @@ impl<'a> Compiler<'a> {
     }
 
     fn emit(&mut self, operation: Operation) {
-        self.program.operations.push(operation);
+        let frame = self.frame();
+        self.frames[frame].operations.push(operation);
     }
 
     /// A column that holds the same word in every row.
@@ -223,9 +247,7 @@ impl<'a> Compiler<'a> {
 
     /// The randomness of the event itself.
     fn event_site(&self) -> Site {
-        let Wide { high, low } = input::NUMBER;
-        let (key, high) = (stream_key(self.source), Some(high));
-        Site { key, low, high, salt: MODEL_EVENT, index: None, owner: Owner::Event }
+        event_site(self.source)
     }
 
     /// The randomness of a member.
@@ -252,9 +274,18 @@ impl<'a> Compiler<'a> {
         out
     }
 
-    /// A let or field of the stream.
+    /// A let or field of the stream, or a field of a record that is being made.
     fn named(&mut self, name: &str, span: &Span) -> Option<Cell> {
-        let named = self.names.get_mut(name)?;
+        let scope = self.scope_of(name)?;
+        let cell = self.within(scope, |this| this.named_here(name, span))?;
+        self.lift(&cell, span)
+    }
+
+    /// A name of the scope that is compiled in.
+    fn named_here(&mut self, name: &str, span: &Span) -> Option<Cell> {
+        let scope = &mut self.scopes[self.scope];
+        let site = scope.site;
+        let named = scope.names.get_mut(name)?;
         match &named.state {
             State::Done(cell) => return cell.clone(),
             State::Compiling => {
@@ -264,8 +295,8 @@ impl<'a> Compiler<'a> {
             State::Waiting => named.state = State::Compiling,
         }
         let (generator, word) = (named.generator, named.word);
-        let cell = self.generate(generator, self.event_site(), word);
-        if let Some(named) = self.names.get_mut(name) {
+        let cell = self.generate(generator, site, word);
+        if let Some(named) = self.scopes[self.scope].names.get_mut(name) {
             named.state = State::Done(cell.clone());
         }
         cell
@@ -285,8 +316,12 @@ impl<'a> Compiler<'a> {
 
     /// The record's key, if the stream has one; mistakes are noted.
     fn key(&mut self) -> Option<Text> {
-        let key = self.source.stream.key.as_ref()?;
-        if !self.names.contains_key(key.value.as_str()) {
+        let stream = self.source.stream;
+        if stream.key.is_none() && stream.identity == IdentityPlace::Key {
+            return Some(Text(vec![Piece::Uuid(self.identity())]));
+        }
+        let key = stream.key.as_ref()?;
+        if self.scope_of(&key.value).is_none() {
             let what = format!("the key `{}` is neither a field nor a let", key.value);
             return self.refuse(&key.span, what, "name a field of the stream");
         }
@@ -298,6 +333,13 @@ impl<'a> Compiler<'a> {
         }
         self.text_of(&cell, None, &key.span)
     }
+}
+
+/// The randomness of a stream's events.
+fn event_site(source: &Source<'_>) -> Site {
+    let Wide { high, low } = input::NUMBER;
+    let (key, high) = (stream_key(source), Some(high));
+    Site { key, low, high, salt: MODEL_EVENT, index: None, owner: Owner::Event }
 }
 
 /// The key of a stream's own randomness.

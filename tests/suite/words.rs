@@ -400,6 +400,9 @@ fn values_with_parts_fill_records_and_follow_conditions() {
         {"name":"place","type":{"type":"record","name":"Place","fields":[
             {"name":"latitude","type":"double"},{"name":"longitude","type":"double"}]}},
         {"name":"maybe","type":["null","string"]},
+        {"name":"maybe_who","type":["null","Who"]},
+        {"name":"mails","type":{"type":"array","items":"string"}},
+        {"name":"friends","type":{"type":"array","items":"Who"}},
         {"name":"address","type":{"type":"record","name":"Address","fields":[
             {"name":"street","type":"string"},{"name":"city","type":"string"}]}},
         {"name":"initial","type":"string"}]}"#;
@@ -409,13 +412,27 @@ fn values_with_parts_fill_records_and_follow_conditions() {
     let fields = "who = { attribute = \"one\" }\n\
                   place = { coordinates = \"town\", within_km = 1 }\n\
                   maybe = { when = \"side == 'left'\", user_agent = true }\n\
+                  maybe_who = { when = \"side == 'left'\", attribute = \"one\" }\n\
+                  mails = { array = { email = \"one\" }, length = [1, 3] }\n\
+                  friends = { array = { person_name = \"fr\" }, length = 2 }\n\
                   address.street = \"street\"\naddress.city = { city = [\"DE\", \"FR\"] }\n\
                   initial = { template = \"{one.first}|{side}\" }";
-    let mut polish = 0;
+    let (mut polish, mut twins) = (0, 0);
     for row in of(lets, fields, schema, 2_000) {
         let (first, side) = row["initial"].as_str().unwrap().split_once('|').unwrap();
         assert_eq!(row["who"]["first"], first);
         assert_eq!(row["maybe"].is_null(), side == "right", "{row}");
+        if side == "left" {
+            assert_eq!(row["maybe_who"], row["who"]);
+        } else {
+            assert!(row["maybe_who"].is_null(), "{row}");
+        }
+        let friends = row["friends"].as_array().unwrap();
+        twins += u32::from(friends[0] == friends[1]);
+        for mail in row["mails"].as_array().unwrap() {
+            let mail = mail.as_str().unwrap();
+            assert!(side == "right" || mail.starts_with(&first.to_lowercase()), "{row}");
+        }
         let latitude = row["place"]["latitude"].as_f64().unwrap();
         assert!((50.0..54.0).contains(&latitude), "{row}");
         if side == "left" {
@@ -424,7 +441,7 @@ fn values_with_parts_fill_records_and_follow_conditions() {
             polish += u32::from(row["who"]["last"] == "Nowak");
         }
     }
-    assert!(polish > 5, "{polish}");
+    assert!(polish > 5 && twins < 5, "{polish} {twins}");
 }
 
 #[test]

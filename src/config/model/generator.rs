@@ -1,6 +1,6 @@
 //! Where values come from.
 
-use super::{Expression, Words};
+use super::{Expression, Field, Words};
 use crate::config::Spanned;
 
 /// A constant.
@@ -114,8 +114,13 @@ pub enum Generator {
     },
     /// `{ template = "{merchant.name:25}{merchant.site.city:13}" }`: text with paths in braces.
     Template(String),
-    /// `{ regex = "[0-9a-f]{16}" }`: random text of that form.
-    Regex(String),
+    /// `{ regex = "[0-9a-f]+", length = [8, 16] }`: random text of that form.
+    Regex {
+        /// The form.
+        pattern: String,
+        /// The fewest and the most characters of the whole.
+        length: Option<(u16, u16)>,
+    },
     /// `{ token = "base36", length = 12 }`: text that is unique for each event, or, with
     /// `of = "card"`, for each member; looks random, by a keyed permutation.
     Token {
@@ -130,6 +135,46 @@ pub enum Generator {
     Expression(Expression),
     /// `"email"`, `{ iban = "DE" }` and their like: values that people know.
     Words(Words),
+    /// `{ record = { sku = …, quantity = … } }`: fields, which can refer to each other.
+    Record(Vec<Field>),
+    /// `{ array = <generator>, length = 3 }`.
+    Array {
+        /// What an item is.
+        item: Box<Spanned<Generator>>,
+        /// How many items there are.
+        length: Box<Spanned<Generator>>,
+    },
+    /// `{ map = <generator>, keys = <generator>, length = [0, 5] }`.
+    Map {
+        /// What a key is.
+        key: Box<Spanned<Generator>>,
+        /// What a value is.
+        value: Box<Spanned<Generator>>,
+        /// How many entries there are.
+        length: Box<Spanned<Generator>>,
+    },
+    /// `{ any = [{ weight = 3, value = <generator> }, …] }`: one of several, each of a kind of its
+    /// own.
+    Any(Vec<Alternative>),
+    /// `{ bytes = 16 }` or `{ bytes = [8, 16] }`: random bytes.
+    Bytes {
+        /// The fewest.
+        min: u16,
+        /// The most.
+        max: u16,
+    },
+}
+
+/// One of several generators.
+#[derive(Clone, Debug)]
+pub struct Alternative {
+    /// Its share, from 0 up.
+    pub weight: f64,
+    /// The branch of the schema's union that it goes to: `long`, or a type's full name. None: the
+    /// first of its kind.
+    pub branch: Option<Spanned<String>>,
+    /// The generator.
+    pub generator: Spanned<Generator>,
 }
 
 /// One part of a mixture.

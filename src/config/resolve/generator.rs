@@ -5,7 +5,7 @@ use super::super::model::{Expression, Generator, Scalar};
 use super::super::raw::{Kind, Node};
 use super::super::reader::{At, Reader, Section};
 use super::super::{Span, Spanned, generators, suggest};
-use super::{Names, distribution, periods, value, words};
+use super::{Names, distribution, list, periods, value, words};
 
 /// Whether a table is meant as a generator, and not as fields inside a field.
 pub(super) fn is_meant(node: &Node) -> bool {
@@ -106,7 +106,9 @@ fn bare(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Generator> {
             if let Some(words) = words::bare(other) {
                 return Some(words);
             }
-            let help = if generators::keys().any(|known| known == other) {
+            let help = if matches!(other, "intended_time" | "traceparent") {
+                format!("`{other}` is for headers: [streams.NAME.headers]")
+            } else if generators::keys().any(|known| known == other) {
                 format!("`{other}` takes a value: {{ {other} = … }}")
             } else if let Some(near) = suggest::nearest(other, generators::bare()) {
                 format!("did you mean \"{near}\"? (constant text is {constant})")
@@ -174,8 +176,13 @@ fn by_key(
         "entity" => value::entity(reader, names, section, &main),
         "attribute" => value::attribute(reader, section, &main),
         "template" => value::template(reader, &main),
-        "regex" => value::regex(reader, &main),
+        "regex" => value::regex(reader, section, &main),
         "token" => value::token(reader, section, &main),
+        "record" => list::record(reader, names, &main),
+        "array" => list::array(reader, names, section, &main),
+        "map" => list::map(reader, names, section, &main),
+        "any" => list::any(reader, names, &main),
+        "bytes" => list::bytes(reader, &main),
         "expression" => expression(reader, &main).map(|read| Generator::Expression(read.value)),
         key => words::keyed(reader, section, &main, key),
     }
