@@ -167,7 +167,7 @@ pub enum Spread {
 }
 
 /// How often the members of an entity are picked.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Popularity {
     /// All the same.
     Uniform,
@@ -175,6 +175,11 @@ pub enum Popularity {
     Zipf {
         /// The exponent.
         exponent: f64,
+    },
+    /// Shares of the members, and what share of all picks each gets.
+    Histogram {
+        /// Both above 0 and with a sum of 1 each, the most popular members first.
+        shares: Arc<[(f64, f64)]>,
     },
 }
 

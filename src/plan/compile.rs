@@ -3,6 +3,7 @@
 mod any;
 mod bind;
 mod case;
+mod distribution;
 mod expression;
 mod frame;
 mod generator;

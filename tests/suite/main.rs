@@ -9,6 +9,7 @@ mod config;
 mod determinism;
 mod docker;
 mod docs;
+mod draws;
 mod embedded;
 mod encoder;
 mod golden;

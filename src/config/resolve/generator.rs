@@ -167,8 +167,8 @@ fn by_key(
         "constant" => value::constant(reader, &main),
         "choice" => value::choice(reader, &main),
         "table" => value::table(reader, names, section, &main),
-        "uniform" => distribution::uniform(reader, &main),
-        "lognormal" | "normal" | "exponential" | "mixture" => {
+        "uniform" => distribution::uniform(reader, section, &main),
+        "lognormal" | "normal" | "exponential" | "pareto" | "zipf" | "histogram" | "mixture" => {
             distribution::distribution(reader, section, &main, key)
         }
         "chance" => distribution::chance(reader, section, &main),

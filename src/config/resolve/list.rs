@@ -74,7 +74,7 @@ fn length(
         }
         Kind::List(_) => {
             let (min, max) = bounds(reader, &at, ITEMS_MAX)?;
-            Generator::Uniform { min: whole(min)?, max: whole(max)? }
+            Generator::Uniform { min: whole(min)?, max: whole(max)?, digits: 0 }
         }
         _ => return generator::field(reader, names, &at),
     };

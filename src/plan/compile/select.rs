@@ -147,7 +147,7 @@ impl Compiler<'_> {
         Some(Value::Parts(Arc::new(Parts { whole, parts })))
     }
 
-    fn select_number(
+    pub(super) fn select_number(
         &mut self,
         condition: Register,
         pair: [Number; 2],

@@ -186,6 +186,7 @@ fn signature(operation: &Operation) -> String {
             format!("member {words:?} {out:?}")
         }
         Operation::Quantile { word, out, .. } => format!("quantile {word:?} {out:?}"),
+        Operation::Steps { word, out, .. } => format!("steps {word:?} {out:?}"),
         Operation::ChooseBy { word, out, .. } => format!("choose {word:?} {out:?}"),
         Operation::Offset { out, .. } => format!("offset {out:?}"),
         other => {
@@ -316,7 +317,8 @@ fn visit(operation: &mut Operation, see: &mut dyn FnMut(&mut Register, bool)) {
             see(select, false);
             see(out, true);
         }
-        Operation::Quantile { word, select, out, .. } => {
+        Operation::Quantile { word, select, out, .. }
+        | Operation::Steps { word, select, out, .. } => {
             see(word, false);
             if let Some(select) = select {
                 see(select, false);

@@ -41,7 +41,7 @@ impl Compiler<'_> {
         let longitude = self.rescale(longitude, SCALE, span)?;
         let middle = latitude;
         let latitude = self.arithmetic(Arithmetic::Add, [latitude, north], SCALE, span)?;
-        let latitude = self.bounded(latitude, 90, span)?;
+        let latitude = self.on_earth(latitude, 90, span)?;
         let stretches = [self.stretch(middle, span)?, self.stretch(latitude, span)?];
         let stretch = self.arithmetic(Arithmetic::Minimum, stretches, 0, span)?;
         let east = self.arithmetic(Arithmetic::Multiply, [east, stretch], SCALE, span)?;
@@ -141,7 +141,7 @@ impl Compiler<'_> {
         Some(self.lookup(step, &stretches, 0))
     }
 
-    fn bounded(&mut self, number: Number, degrees: i64, span: &Span) -> Option<Number> {
+    fn on_earth(&mut self, number: Number, degrees: i64, span: &Span) -> Option<Number> {
         let limit = degrees * 10_i64.pow(u32::from(SCALE));
         if number.min >= -limit && number.max <= limit {
             return Some(number);
