@@ -297,6 +297,7 @@ fn encoder(stream: &StreamPlan, route: Route) -> Result<RowEncoder, Error> {
     RowEncoder::compile(&row::Plan {
         headers: &stream.compiled.headers,
         key: key.as_ref(),
+        format: stream.value_format,
         schema_id: route.ids.value,
         schema: &stream.schema,
         fill: &stream.compiled.fill,
