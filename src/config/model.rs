@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use self::expression::{Expression, ExpressionKind, Operator};
-pub use self::generator::{Alternative, Generator, MixturePart, Parameter, Scalar, Shape};
+pub use self::generator::{
+    Alternative, Favourite, Generator, MixturePart, Parameter, Period, Scalar, Shape,
+};
 pub use self::words::{Network, WordKind, Words};
 use super::{Span, Spanned};
 

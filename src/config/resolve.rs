@@ -4,6 +4,7 @@ mod distribution;
 mod entities;
 mod periods;
 mod generator;
+mod occasion;
 mod popularity;
 mod list;
 mod settings;
