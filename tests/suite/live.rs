@@ -7,6 +7,7 @@ mod faults;
 mod refusals;
 mod stopped;
 mod together;
+mod wire;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -8,7 +8,7 @@ use apache_avro::types::Value as Avro;
 
 use super::Compiler;
 use super::path::nearest;
-use super::union::suits;
+use super::union::suiting;
 use super::value::{Cell, List, Number, Parts, Value};
 use crate::config::Span;
 use crate::plan::fill::{Fill, Integer};
@@ -120,6 +120,9 @@ impl<'a> Compiler<'a> {
         place: Place<'_>,
     ) -> Option<Fill> {
         let schema = self.resolved(schema);
+        if let (Schema::Null, Value::Null) = (schema, &cell.value) {
+            return Some(Fill::Constant(Avro::Null));
+        }
         let Schema::Union(union) = schema else {
             if cell.present.is_some() || matches!(cell.value, Value::Null) {
                 let what = format!("this can be null, but `{}` cannot", place.path);
@@ -154,14 +157,13 @@ impl<'a> Compiler<'a> {
             (None, _) => self.constant(1),
         };
         let branches = union.variants().iter().map(|branch| self.resolved(branch));
-        let branches: Vec<(usize, &'a Schema)> = branches.enumerate().collect();
-        let fits = |branch: &&(usize, &'a Schema)| suits(branch.1, &cell.value);
-        let Some(&(branch, schema)) = branches.iter().find(fits) else {
+        let branches: Vec<&'a Schema> = branches.collect();
+        let Some(branch) = suiting(&branches, &cell.value) else {
             let what = format!("`{}` has no branch for {}", place.path, cell.value.kind());
             return self.refuse(place.span, what, "use a generator of one of the union's types");
         };
         let inner = Cell { value: cell.value.clone(), present: None };
-        let value = Box::new(self.fill(schema, &inner, place)?);
+        let value = Box::new(self.fill(branches[branch], &inner, place)?);
         Some(Fill::Optional { present, branch, value })
     }
 
