@@ -2,6 +2,7 @@
 
 mod expression;
 mod generator;
+mod member_events;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ pub use self::expression::{Expression, ExpressionKind, Operator};
 pub use self::generator::{
     Alternative, Favourite, Generator, MixturePart, Near, Parameter, Period, Scalar, Shape,
 };
+pub use self::member_events::{Calendar, Changelog, MemberEvents, RollCall, Snapshot, TimeOfDay};
 use super::{Span, Spanned};
 
 /// A model as the user means it: names are known to be well-formed, numbers to be in range.
@@ -231,6 +233,8 @@ pub struct Stream {
     pub batch: BatchLimits,
     /// Its own traffic.
     pub traffic: Option<Traffic>,
+    /// The members that its events come from, if they do not come from a rate.
+    pub members: Option<MemberEvents>,
     /// Named values of a row that fields refer to, in the order of the file.
     pub lets: Vec<Field>,
     /// The schema's fields, by dotted path, in the order of the file.
