@@ -2,7 +2,9 @@
 
 #![expect(clippy::panic, reason = "what fails here fails the test")]
 
+mod cases;
 mod members;
+mod near;
 mod numbers;
 mod once;
 

@@ -3,6 +3,7 @@
 #![expect(clippy::panic, reason = "what fails here fails the test")]
 
 mod arrival;
+mod compacted;
 mod faults;
 mod refusals;
 mod stopped;

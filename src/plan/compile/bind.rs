@@ -12,7 +12,7 @@ use super::union::suiting;
 use super::value::{Cell, List, Number, Parts, Value};
 use crate::config::Span;
 use crate::plan::fill::{Fill, Integer};
-use crate::plan::program::{Arithmetic, Operand, Operation, Target, Wide, input};
+use crate::plan::program::{Arithmetic, Operand, Operation, Register, Target, Wide, input};
 
 /// The named types of a schema.
 pub(super) fn types(schema: &Schema) -> BTreeMap<String, &Schema> {
@@ -214,6 +214,9 @@ impl<'a> Compiler<'a> {
                 };
                 self.dictionary(&cell.value, find, place)
             }
+            (Schema::Record(record), Value::Row { table, index }) => {
+                self.row_record(record, (*table, *index), place)
+            }
             (Schema::Enum(symbols), Value::Number(number)) => {
                 self.symbol(&symbols.symbols, *number, place)
             }
@@ -250,15 +253,28 @@ impl<'a> Compiler<'a> {
                 self.whole_number(schema, number, place)
             }
             (schema, value) => {
-                let what = format!(
-                    "`{}` is {}, but this is {}",
-                    place.path,
-                    schema_name(schema),
-                    value.kind()
-                );
+                let (is, kind) = (schema_name(schema), value.kind());
+                let what = format!("`{}` is {is}, but this is {kind}", place.path);
                 self.refuse(place.span, what, "use a generator of that type")
             }
         }
+    }
+
+    /// A record that takes the columns of a row by their names.
+    fn row_record(
+        &mut self,
+        record: &'a RecordSchema,
+        (table, index): (usize, Register),
+        place: Place<'_>,
+    ) -> Option<Fill> {
+        let mut fills = Vec::with_capacity(record.fields.len());
+        for field in &record.fields {
+            let path = format!("{}.{}", place.path, field.name);
+            let column = self.column(table, index, &field.name, place.span);
+            let place = Place { path: &path, ..place };
+            fills.push(column.and_then(|value| self.place(&field.schema, &value.into(), place)));
+        }
+        fills.into_iter().collect::<Option<_>>().map(Fill::Record)
     }
 
     fn dictionary(

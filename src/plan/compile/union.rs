@@ -280,7 +280,8 @@ fn suits(schema: &Schema, value: &Value) -> bool {
             _ => false,
         },
         Value::Null => matches!(schema, Schema::Null),
-        Value::Row { .. } | Value::Any { .. } => false,
+        Value::Row { .. } => matches!(schema, Schema::Record(_)),
+        Value::Any { .. } => false,
     }
 }
 
