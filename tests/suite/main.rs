@@ -22,4 +22,5 @@ mod payments;
 mod plan;
 mod registry;
 mod sources;
+mod words;
 mod wire;

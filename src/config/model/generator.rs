@@ -1,6 +1,6 @@
 //! Where values come from.
 
-use super::{Expression, Field};
+use super::{Expression, Field, Words};
 use crate::config::Spanned;
 
 /// A constant.
@@ -161,6 +161,8 @@ pub enum Generator {
     },
     /// `{ expression = "round(amount * rate)" }`.
     Expression(Expression),
+    /// `"email"`, `{ iban = "DE" }` and their like: values that people know.
+    Words(Words),
     /// `{ record = { sku = …, quantity = … } }`: fields, which can refer to each other.
     Record(Vec<Field>),
     /// `{ array = <generator>, length = 3 }`.
