@@ -210,10 +210,7 @@ impl Producer {
         job: &Job,
         (stream, rows, ranks): (usize, &mut Vec<Row>, &mut Ranks),
     ) {
-        let row = |call: Call| {
-            let Call { number, time_us, child } = call;
-            Row { number, time_us, child, ordinal: 0 }
-        };
+        let row = |call: Call| Row { number: call.number, time_us: call.time_us, ordinal: 0 };
         let own = |lane: u32| self.is_own(lane);
         if let Some(Part { part, parts, .. }) = job.snapshot {
             let at_us = job.window_us.start;
@@ -230,7 +227,7 @@ impl Producer {
             members.events(&own, &job.window_us, &mut |call| rows.push(row(call)));
         }
         if job.snapshot.is_none() {
-            rows.sort_unstable_by_key(|row| (row.time_us, row.number, row.child));
+            rows.sort_unstable_by_key(|row| (row.time_us, row.number));
         }
     }
 
@@ -318,8 +315,6 @@ struct Row {
     number: u64,
     /// Microseconds since the plan's start.
     time_us: u64,
-    /// Which of the events of one number.
-    child: u32,
     /// How many events come before it, if the stream counts.
     ordinal: u64,
 }
@@ -330,7 +325,6 @@ impl Row {
         Self {
             number: tick << TIME_SHIFT | arrival & place_bits,
             time_us: begin_us + (arrival >> TIME_SHIFT),
-            child: 0,
             ordinal,
         }
     }
@@ -364,7 +358,7 @@ impl Output {
                 partition: -1,
                 stream: shape.stream,
                 keyed: shape.keyed,
-                tombstone: shape.members.is_some_and(|members| members.is_tombstone(row.child)),
+                tombstone: shape.members.is_some_and(|members| members.is_tombstone(row.number)),
             };
             if let Some(partitions) = shape.partitions {
                 record.partition = if shape.keyed {
