@@ -4,6 +4,7 @@ mod expression;
 mod follows;
 mod generator;
 mod member_events;
+mod words;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,9 +12,10 @@ use std::sync::Arc;
 pub use self::expression::{Expression, ExpressionKind, Operator};
 pub use self::follows::{Delay, Follows};
 pub use self::generator::{
-    Alternative, Favourite, Generator, MixturePart, Near, Parameter, Period, Scalar, Shape,
+    Alternative, Counter, Favourite, Generator, MixturePart, Near, Parameter, Period, Scalar, Shape,
 };
 pub use self::member_events::{Calendar, Changelog, MemberEvents, RollCall, Snapshot, TimeOfDay};
+pub use self::words::{Network, WordKind, Words};
 use super::{Span, Spanned};
 
 /// A model as the user means it: names are known to be well-formed, numbers to be in range.

@@ -1,5 +1,6 @@
 //! From what was written to what is run.
 
+mod counter;
 mod distribution;
 mod entities;
 mod follows;
@@ -18,6 +19,7 @@ mod together;
 mod traffic;
 mod value;
 mod wire;
+mod words;
 
 use self::entities::{Entities, Rates};
 use self::traffic::Curves;

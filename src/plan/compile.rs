@@ -3,6 +3,7 @@
 mod any;
 mod bind;
 mod case;
+mod counter;
 mod derive;
 mod distribution;
 mod expression;
@@ -23,6 +24,7 @@ mod text;
 mod trim;
 mod union;
 mod value;
+mod words;
 
 use std::collections::BTreeMap;
 
@@ -189,6 +191,8 @@ struct Compiler<'a> {
     cipher: Cipher,
     /// By level.
     identities: BTreeMap<u16, [Register; 4]>,
+    /// How many events come before a row's.
+    ordinal: Option<Wide>,
     actor: Option<usize>,
     ticks_max: u64,
     mistakes: Vec<Mistake>,
@@ -233,6 +237,7 @@ impl<'a> Compiler<'a> {
             now: input::time(0),
             cipher: Cipher::new(u64::from(high) << 32 | u64::from(low)),
             identities: BTreeMap::new(),
+            ordinal: None,
             actor: None,
             ticks_max: 1 << TICK_BITS,
             mistakes: Vec::new(),

@@ -117,7 +117,7 @@ fn roots(chain: &Chain<'_>, ticks: &[(u64, u64)], own: &dyn Fn(u32) -> bool, row
                 let number = position(tick, lane, index);
                 if wanted & 1 << class_of(key, number) != 0 {
                     let time_us = tick * tick_us + u64::from(at_us);
-                    rows.list.push(Row { time_us, number, child: 0, above: 0 });
+                    rows.list.push(Row { time_us, number, child: 0, above: 0, ordinal: 0 });
                 }
             });
         }
@@ -149,7 +149,7 @@ fn follow(
         next.above.extend_from_slice(rows.above(row));
         for child in 0..count.min(follow_up.count_max) {
             let child = row.child * follow_up.count_max + child;
-            next.list.push(Row { time_us, number: row.number, child, above });
+            next.list.push(Row { time_us, number: row.number, child, above, ordinal: 0 });
         }
     };
     let Some(gate) = &follow_up.gate else {
@@ -167,7 +167,7 @@ fn follow(
     let chunks = rows.list.chunks(CHUNK_ROWS).zip(times.chunks(CHUNK_ROWS));
     for (chunk, times) in chunks {
         let (frame, eras) = (&mut scratch.frame, &mut scratch.eras);
-        fill_inputs(frame, (rows, chunk), (eras, Some(chain.traffic)), chain.plan.start_us);
+        fill_inputs(frame, (rows, chunk, None), (eras, Some(chain.traffic)), chain.plan.start_us);
         cpu::run(&gate.program, frame, Context { eras: &scratch.eras.list });
         for (place, (row, &time_us)) in chunk.iter().zip(times).enumerate() {
             add(row, time_us, followers(gate, &scratch.frame, place));

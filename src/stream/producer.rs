@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::cut::Ranks;
 use super::digest::Digest;
+use super::ordinals::{Counted, Ordinals};
 use super::rows::{Eras, Row, Rows, fill_inputs, lane_of, low};
 use super::{Batch, Error, Options, Record, Route, follow_up};
 use crate::config::model::KeyFormat;
@@ -25,6 +26,8 @@ pub struct Producer {
     plan: Arc<Plan>,
     options: Options,
     encoders: Vec<RowEncoder>,
+    /// By stream; of streams that count nothing they stay empty.
+    ordinals: Vec<Ordinals>,
 }
 
 /// What one thread keeps between batches: room, and the segment that it was last in.
@@ -70,7 +73,8 @@ impl Producer {
             .enumerate()
             .map(|(number, stream)| encoder(stream, route(number)))
             .collect::<Result<_, _>>()?;
-        Ok(Self { plan, options, encoders })
+        let ordinals = plan.streams.iter().map(|_| Ordinals::default()).collect();
+        Ok(Self { plan, options, encoders, ordinals })
     }
 
     fn route(&self, stream: usize) -> Route {
@@ -188,6 +192,7 @@ impl Producer {
         let stream = &self.plan.streams[number];
         let tick_us = self.plan.tick.length_us().unsigned_abs();
         rows.clear(0);
+        let mut ordinal = self.ordinal(number, traffic, job);
         for tick in job.ticks.clone() {
             let begin_us = tick * tick_us;
             let slot = cpu::slot_of(self.plan.start_us.saturating_add_unsigned(begin_us));
@@ -197,14 +202,29 @@ impl Producer {
             let Some((_, segment)) = &scratch.segment else { continue };
             let inside = job.window_us.start.max(begin_us) - begin_us
                 ..(job.window_us.end - begin_us).min(tick_us);
-            self.arrive(stream, segment, (tick, inside), &mut scratch.arrivals);
+            let tick_count = self.arrive(stream, segment, (tick, inside), &mut scratch.arrivals);
             if self.options.count.is_some() {
                 let own = |arrival: u64| self.is_own(lane_of(arrival));
                 ranks.extend(number, begin_us, &scratch.arrivals, own);
             }
-            let own = scratch.arrivals.iter().filter(|&&arrival| self.is_own(lane_of(arrival)));
-            rows.list.extend(own.map(|&arrival| row(tick, begin_us, arrival)));
+            let ranked = (ordinal + tick_count.early..).zip(&scratch.arrivals);
+            let own = ranked.filter(|(_, arrival)| self.is_own(lane_of(**arrival)));
+            rows.list.extend(own.map(|(ordinal, &at)| row(tick, begin_us, at, ordinal)));
+            ordinal += tick_count.all;
         }
+        if stream.compiled.program.ordinal.is_some() {
+            self.ordinals[number].note(job.ticks.end, ordinal);
+        }
+    }
+
+    /// How many events of a stream come before a job's, if the stream counts.
+    fn ordinal(&self, number: usize, traffic: &Traffic, job: &Job) -> u64 {
+        let stream = &self.plan.streams[number];
+        if stream.compiled.program.ordinal.is_none() {
+            return 0;
+        }
+        let counted = Counted { traffic, key: stream.key, start_us: self.plan.start_us };
+        self.ordinals[number].before(counted, job.ticks.start)
     }
 
     /// The rows of a stream of members, in send order.
@@ -214,8 +234,13 @@ impl Producer {
         job: &Job,
         (stream, rows, ranks): (usize, &mut Vec<Row>, &mut Ranks),
     ) {
-        let row =
-            |Call { number, time_us, child, .. }: Call| Row { time_us, number, child, above: 0 };
+        let row = |Call { number, time_us, .. }: Call| Row {
+            time_us,
+            number,
+            child: 0,
+            above: 0,
+            ordinal: 0,
+        };
         let own = |lane: u32| self.is_own(lane);
         if let Some(Part { part, parts, .. }) = job.snapshot {
             let at_us = job.window_us.start;
@@ -248,23 +273,29 @@ impl Producer {
         segment: &Segment,
         (tick, inside): (u64, Range<u64>),
         arrivals: &mut Vec<u64>,
-    ) {
+    ) -> TickCount {
         arrivals.clear();
+        let mut counted = TickCount::default();
+        let every = self.options.count.is_some() || stream.compiled.program.ordinal.is_some();
         let tick_us = self.plan.tick.length_us().unsigned_abs();
         for (lane, mean) in (0..self.plan.lanes).zip(&segment.means) {
-            if !self.is_own(lane) && self.options.count.is_none() {
+            if !self.is_own(lane) && !every {
                 continue;
             }
             let count = arrival::count(stream.key, tick, lane, mean);
+            counted.all += u64::from(count);
             let place = Place { key: stream.key, tick, lane, tick_us };
             arrival::times(place, count, &mut |index, at_us| {
                 if inside.contains(&u64::from(at_us)) {
                     let lane = u64::from(lane) << LANE_SHIFT;
                     arrivals.push(u64::from(at_us) << TIME_SHIFT | lane | u64::from(index));
+                } else {
+                    counted.early += u64::from(u64::from(at_us) < inside.start);
                 }
             });
         }
         arrivals.sort_unstable();
+        counted
     }
 
     /// Generates and encodes rows, chunk by chunk.
@@ -284,9 +315,10 @@ impl Producer {
             start_us: self.plan.start_us,
         };
         scratch.eras.clear();
+        let ordinal = stream.compiled.program.ordinal;
         for chunk in rows.list.chunks(CHUNK_ROWS) {
             let eras = (&mut scratch.eras, traffic);
-            fill_inputs(&mut scratch.frame, (rows, chunk), eras, self.plan.start_us);
+            fill_inputs(&mut scratch.frame, (rows, chunk, ordinal), eras, self.plan.start_us);
             let context = Context { eras: &scratch.eras.list };
             cpu::run(&stream.compiled.program, &mut scratch.frame, context);
             let start = output.arena.len();
@@ -305,11 +337,20 @@ impl Producer {
     }
 }
 
+/// How many events a tick has in the lanes that were looked at.
+#[derive(Clone, Copy, Debug, Default)]
+struct TickCount {
+    /// Before the part of the tick that is made.
+    early: u64,
+    /// In the whole tick.
+    all: u64,
+}
+
 /// The row of an arrival: its time in the tick, lane and index.
-fn row(tick: u64, begin_us: u64, arrival: u64) -> Row {
+fn row(tick: u64, begin_us: u64, arrival: u64, ordinal: u64) -> Row {
     let place_bits = (1 << TIME_SHIFT) - 1;
     let number = tick << TIME_SHIFT | arrival & place_bits;
-    Row { time_us: begin_us + (arrival >> TIME_SHIFT), number, child: 0, above: 0 }
+    Row { time_us: begin_us + (arrival >> TIME_SHIFT), number, child: 0, above: 0, ordinal }
 }
 
 /// What all records of a chunk share.
@@ -340,7 +381,7 @@ impl Output {
                 partition: -1,
                 stream: shape.stream,
                 keyed: shape.keyed,
-                tombstone: shape.members.is_some_and(|members| members.is_tombstone(row.child)),
+                tombstone: shape.members.is_some_and(|members| members.is_tombstone(row.number)),
             };
             if let Some(partitions) = shape.partitions {
                 record.partition = if shape.keyed {

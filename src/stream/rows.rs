@@ -7,7 +7,7 @@ use crate::generate::column::Frame;
 use crate::generate::cpu::{self, Era};
 use crate::plan::arrival::{INDEX_BITS, LANE_BITS};
 use crate::plan::follow_up::CHILD_SHIFT;
-use crate::plan::program::{Register, input};
+use crate::plan::program::{Register, Wide, input};
 use crate::plan::traffic::{Segment, Traffic};
 
 /// Who an event is, and when.
@@ -21,6 +21,8 @@ pub(super) struct Row {
     pub(super) child: u32,
     /// Where what it follows begins in [`Rows::above`].
     pub(super) above: u32,
+    /// How many events come before it, if the stream counts.
+    pub(super) ordinal: u64,
 }
 
 /// An event that a row follows.
@@ -99,7 +101,7 @@ impl Eras {
 /// Fills the input columns of a frame with a chunk of rows.
 pub(super) fn fill_inputs(
     frame: &mut Frame,
-    (rows, chunk): (&Rows, &[Row]),
+    (rows, chunk, ordinal): (&Rows, &[Row], Option<Wide>),
     (eras, traffic): (&mut Eras, Option<&Traffic>),
     start_us: i64,
 ) {
@@ -112,6 +114,10 @@ pub(super) fn fill_inputs(
     fill(input::NUMBER.high, &mut |row| low(row.number >> 32));
     fill(input::NUMBER.low, &mut |row| low(row.number));
     fill(input::LANE, &mut |row| lane_of(row.number));
+    if let Some(Wide { high, low: lower }) = ordinal {
+        fill(high, &mut |row| low(row.ordinal >> 32));
+        fill(lower, &mut |row| low(row.ordinal));
+    }
     for level in 0..=rows.levels {
         let at = |row: &Row| match level.checked_sub(1) {
             None => Above { time_us: row.time_us, child: row.child },

@@ -23,4 +23,5 @@ mod payments;
 mod plan;
 mod registry;
 mod sources;
+mod words;
 mod wire;

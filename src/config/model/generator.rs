@@ -1,6 +1,6 @@
 //! Where values come from.
 
-use super::{Expression, Field};
+use super::{Expression, Field, Words};
 use crate::config::Spanned;
 
 /// A constant.
@@ -161,6 +161,8 @@ pub enum Generator {
     },
     /// `{ expression = "round(amount * rate)" }`.
     Expression(Expression),
+    /// `"email"`, `{ iban = "DE" }` and their like: values that people know.
+    Words(Words),
     /// `{ record = { sku = …, quantity = … } }`: fields, which can refer to each other.
     Record(Vec<Field>),
     /// `{ array = <generator>, length = 3 }`.
@@ -182,6 +184,8 @@ pub enum Generator {
     /// `{ any = [{ weight = 3, value = <generator> }, …] }`: one of several, each of a kind of its
     /// own.
     Any(Vec<Alternative>),
+    /// `{ counter = { start = 1, step = 1 } }`.
+    Counter(Counter),
     /// `{ bytes = 16 }` or `{ bytes = [8, 16] }`: random bytes.
     Bytes {
         /// The fewest.
@@ -189,6 +193,19 @@ pub enum Generator {
         /// The most.
         max: u16,
     },
+}
+
+/// Numbers that go on from event to event, in send order, all lanes together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counter {
+    /// Where it begins, and begins again.
+    pub start: i64,
+    /// How far it goes from event to event; not 0.
+    pub step: i64,
+    /// Where it begins again instead of reaching it. None: never.
+    pub restart: Option<i64>,
+    /// The number of the first event, from `start` to before `restart`.
+    pub initial: i64,
 }
 
 /// One of several generators.
