@@ -24,6 +24,7 @@ mod text;
 mod trim;
 mod union;
 mod value;
+mod visit;
 mod words;
 
 use std::collections::BTreeMap;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::occasion::Occasion;
 use super::value::{Cell, Number, Parts, Value};
-use super::{Compiler, Named, Site, State, trim};
+use super::{Compiler, Named, Site, State, visit};
 use crate::config::Span;
 use crate::plan::program::{Arithmetic, Gathered, List, Operand, Operation, Program};
 use crate::plan::program::{Register, Target, Wide, input};
@@ -249,7 +249,7 @@ impl<'a> Compiler<'a> {
             Value::Dictionary { index: register, .. }
             | Value::Boolean(register)
             | Value::Row { index: register, .. } => lift(register),
-            Value::Text(text) => trim::visit_text(text, &mut lift),
+            Value::Text(text) => visit::visit_text(text, &mut lift),
             Value::Uuid(words) => words.iter_mut().for_each(lift),
             Value::Bytes { words, length, .. } => words.iter_mut().chain(length).for_each(lift),
             Value::Null

@@ -39,7 +39,7 @@ impl Compiler<'_> {
 
     /// The scope of the stream of that name, of those that the event follows, unless it is a value.
     fn level_named(&self, name: &str) -> Option<usize> {
-        if self.scope_of(name).is_some() {
+        if self.scope_of(name).is_some() || self.source.stream.name == name {
             return None;
         }
         let levels = &self.source.levels;
