@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 pub use self::expression::{Expression, ExpressionKind, Operator};
 pub use self::generator::{
-    Alternative, Favourite, Generator, MixturePart, Near, Parameter, Period, Scalar, Shape,
+    Alternative, Favourite, Form, Generator, Iteration, MixturePart, Near, Parameter, Period,
+    Scalar, Shape,
 };
 pub use self::member_events::{Calendar, Changelog, MemberEvents, RollCall, Snapshot, TimeOfDay};
 use super::{Span, Spanned};

@@ -61,6 +61,14 @@ fn step(operation: &Operation, frame: &mut Frame, context: Context<'_>) {
         Operation::Range { word, size, base, out } => {
             map_value(frame, *word, *out, |word| base + range(word, *size));
         }
+        Operation::WideRange { words, size, base, out } => {
+            let mut values = [0; CHUNK_ROWS];
+            let (high, low) = (frame.column(words[0]), frame.column(words[1]));
+            for ((value, &high), &low) in values.iter_mut().zip(high).zip(low) {
+                *value = wide_range([high, low], *size, *base);
+            }
+            store(frame, Target::Wide(*out), &values);
+        }
         Operation::Choose { word, table, out } => map(frame, *word, *out, |w| table.choose(w)),
         Operation::ChooseBy { word, select, choices, out } => {
             zip(frame, [*select, *word], *out, |number, word| choices.choose(number, word));
@@ -279,6 +287,18 @@ fn philox_columns(
 fn range(word: u32, size: u64) -> i64 {
     // Below 2^32, so that the sign bit stays clear.
     ((u64::from(word) * size) >> 32).cast_signed()
+}
+
+/// base + ⌊w·size / 2^64⌋.
+#[inline(always)]
+fn wide_range([high, low]: [u32; 2], size: u128, base: i64) -> i64 {
+    let word = u64::from(high) << 32 | u64::from(low);
+    let offset = match u64::try_from(size) {
+        Ok(size) => ((u128::from(word) * u128::from(size)) >> 64) as u64,
+        // All 2^64 values.
+        Err(_) => word,
+    };
+    base.wrapping_add_unsigned(offset)
 }
 
 /// The quarter of an hour that an instant lies in.

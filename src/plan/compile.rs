@@ -9,6 +9,7 @@ mod expression;
 mod frame;
 mod generator;
 mod headers;
+mod hint;
 mod list;
 mod member;
 mod moment;

@@ -21,5 +21,6 @@ mod members;
 mod payments;
 mod plan;
 mod registry;
+mod schemas;
 mod sources;
 mod wire;

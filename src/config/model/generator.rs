@@ -1,5 +1,7 @@
 //! Where values come from.
 
+use std::sync::Arc;
+
 use super::{Expression, Field};
 use crate::config::Spanned;
 
@@ -161,6 +163,22 @@ pub enum Generator {
     },
     /// `{ expression = "round(amount * rate)" }`.
     Expression(Expression),
+    /// A schema's `options`: one of some values, all alike likely, for a place that takes them.
+    Options(Arc<[apache_avro::types::Value]>),
+    /// A schema's `range` that no decimals fill: real numbers from `min` on, below `max`.
+    Real {
+        /// The least.
+        min: f64,
+        /// What is not reached.
+        max: f64,
+    },
+    /// A schema's `iteration`: each event has the next value.
+    Iteration {
+        /// The values.
+        iteration: Iteration,
+        /// What they are written as.
+        form: Form,
+    },
     /// `{ record = { sku = …, quantity = … } }`: fields, which can refer to each other.
     Record(Vec<Field>),
     /// `{ array = <generator>, length = 3 }`.
@@ -188,6 +206,38 @@ pub enum Generator {
         min: u16,
         /// The most.
         max: u16,
+    },
+}
+
+/// Numbers that go from `first` by `step`, and from `restart`, which is not reached, back to
+/// `start`: all of them times 10^`digits`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Iteration {
+    /// Where it begins after a restart.
+    pub start: i64,
+    /// Where it begins; between `start` and `restart`.
+    pub first: i64,
+    /// Where it goes back to the start; another number than `start`.
+    pub restart: i64,
+    /// What is added, not 0: above 0 if `restart` lies above `start`.
+    pub step: i64,
+    /// Digits after the point.
+    pub digits: u8,
+}
+
+/// What the numbers of an iteration are written as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Numbers.
+    Number,
+    /// `true` where the number is 1.
+    Boolean,
+    /// Text.
+    Text {
+        /// Before the number.
+        prefix: String,
+        /// After it.
+        suffix: String,
     },
 }
 

@@ -392,8 +392,10 @@ fn visit_plain(operation: &mut Operation, see: &mut dyn FnMut(&mut Register, boo
             see(out, true);
         }
         Operation::Identity { out, .. } => out.iter_mut().for_each(|out| see(out, true)),
-        Operation::Permute { number, out, .. } => {
-            visit_wide(number, false, see);
+        Operation::Permute { number: Wide { high, low }, out, .. }
+        | Operation::WideRange { words: [high, low], out, .. } => {
+            see(high, false);
+            see(low, false);
             visit_wide(out, true, see);
         }
         _ => unreachable!("the other operations are visited before"),
@@ -422,7 +424,7 @@ fn lists_in<'f>(fill: &'f mut Fill, found: &mut Vec<Listed<'f>>) {
     }
 }
 
-fn visit_integer(integer: &mut Integer, see: &mut dyn FnMut(&mut Register)) {
+pub(super) fn visit_integer(integer: &mut Integer, see: &mut dyn FnMut(&mut Register)) {
     match integer {
         Integer::Constant(_) => {}
         Integer::Unsigned(register) | Integer::Signed(register) => see(register),
@@ -471,7 +473,9 @@ fn visit_fill(fill: &mut Fill, see: &mut dyn FnMut(&mut Register)) {
         Fill::Constant(_) | Fill::Array { .. } | Fill::Map { .. } => {}
         Fill::Record(fills) => fills.iter_mut().for_each(|fill| visit_fill(fill, see)),
         Fill::Dictionary { index: register, .. } | Fill::Boolean(register) => see(register),
-        Fill::Integer(integer) | Fill::Real { value: integer, .. } => visit_integer(integer, see),
+        Fill::Integer(integer)
+        | Fill::Real { value: integer, .. }
+        | Fill::Spread { value: integer, .. } => visit_integer(integer, see),
         Fill::Text(text) => visit_text(text, see),
         Fill::Uuid(words) => words.iter_mut().for_each(see),
         Fill::Words { words, .. } => words.iter_mut().for_each(see),
