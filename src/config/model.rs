@@ -3,6 +3,7 @@
 mod expression;
 mod generator;
 mod member_events;
+mod words;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ pub use self::generator::{
     Scalar, Shape,
 };
 pub use self::member_events::{Calendar, Changelog, MemberEvents, RollCall, Snapshot, TimeOfDay};
+pub use self::words::{Network, WordKind, Words};
 use super::{Span, Spanned};
 
 /// A model as the user means it: names are known to be well-formed, numbers to be in range.

@@ -17,6 +17,7 @@ mod together;
 mod traffic;
 mod value;
 mod wire;
+mod words;
 
 use self::entities::{Entities, Rates};
 use self::traffic::Curves;

@@ -23,6 +23,7 @@ mod text;
 mod trim;
 mod union;
 mod value;
+mod words;
 
 use std::collections::BTreeMap;
 

@@ -23,4 +23,5 @@ mod plan;
 mod registry;
 mod schemas;
 mod sources;
+mod words;
 mod wire;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Expression, Field};
+use super::{Expression, Field, Words};
 use crate::config::Spanned;
 
 /// A constant.
@@ -163,6 +163,8 @@ pub enum Generator {
     },
     /// `{ expression = "round(amount * rate)" }`.
     Expression(Expression),
+    /// `"email"`, `{ iban = "DE" }` and their like: values that people know.
+    Words(Words),
     /// A schema's `options`: one of some values, all alike likely, for a place that takes them.
     Options(Arc<[apache_avro::types::Value]>),
     /// A schema's `range` that no decimals fill: real numbers from `min` on, below `max`.

@@ -36,7 +36,7 @@ impl<'a> Compiler<'a> {
         site: Site,
         word: u32,
     ) -> Option<Cell> {
-        let cell = self.path(on, site)?;
+        let cell = self.path(on, site)?.whole();
         let (index, cells) = self.known_values(&cell.value, &on.span)?;
         let (index, cells) = (&index, &cells);
         let known = |value: &String| cells.contains(value);

@@ -30,7 +30,7 @@ impl Compiler<'_> {
     ) -> Option<Cell> {
         match generator {
             Generator::Real { min, max } => Some(self.real_range((*min, *max), site, word)),
-            Generator::Options(values) => Some(self.one_of(values, site, word)),
+            Generator::Options(values) => Some(self.option_of(values, site, word)),
             _ => {
                 let what = "the hint `iteration` is not known yet";
                 self.refuse(span, what, "give the field a generator in the model")
@@ -48,7 +48,7 @@ impl Compiler<'_> {
     }
 
     /// One of some values.
-    fn one_of(&mut self, values: &Arc<[Avro]>, site: Site, word: u32) -> Cell {
+    fn option_of(&mut self, values: &Arc<[Avro]>, site: Site, word: u32) -> Cell {
         let index = (values.len() > 1).then(|| {
             let word = self.word(site, word);
             let (size, out) = (values.len() as u64, self.register());
