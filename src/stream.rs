@@ -2,6 +2,9 @@
 
 pub mod digest;
 pub mod cut;
+mod rows;
+mod follow_up;
+mod ordinals;
 pub mod producer;
 pub mod ahead;
 pub mod in_flight;

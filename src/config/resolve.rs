@@ -1,7 +1,9 @@
 //! From what was written to what is run.
 
+mod counter;
 mod distribution;
 mod entities;
+mod follows;
 mod periods;
 mod roll_call;
 mod changelog;

@@ -12,6 +12,8 @@ mod access;
 mod list;
 mod member;
 
+use std::sync::Arc;
+
 use super::column::{CHUNK_ROWS, Frame};
 use super::philox::philox;
 use crate::plan::program::{
@@ -24,10 +26,25 @@ use access::{load, map, map_value, store, with_column, words_of, zip};
 /// What holds for all rows of a chunk.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
-    /// The segment that the chunk's tick lies in.
-    pub segment: &'a Segment,
-    /// The quarter of an hour that the chunk's tick lies in, counted from the Unix epoch.
+    /// The quarters of an hour that the rows, and the events which they follow, lie in.
+    pub eras: &'a [Era],
+}
+
+/// A quarter of an hour.
+#[derive(Clone, Debug)]
+pub struct Era {
+    /// Its number, counted from the Unix epoch.
     pub slot: i64,
+    /// What holds in it; empty if no root event lies in it.
+    pub segment: Arc<Segment>,
+}
+
+impl Context<'_> {
+    /// What holds in the quarter of an hour of a root event.
+    #[inline(always)]
+    fn segment(&self, era: u32) -> &Segment {
+        &self.eras[era as usize].segment
+    }
 }
 
 /// Runs a program over the rows of a frame whose input columns are filled.
@@ -66,6 +83,20 @@ fn step(operation: &Operation, frame: &mut Frame, context: Context<'_>) {
             let (high, low) = (frame.column(words[0]), frame.column(words[1]));
             for ((value, &high), &low) in values.iter_mut().zip(high).zip(low) {
                 *value = wide_range([high, low], *size, *base);
+            }
+            store(frame, Target::Wide(*out), &values);
+        }
+        Operation::Wrap { number, step, ahead, size, start, falling, out } => {
+            let mut values = [0; CHUNK_ROWS];
+            let (high, low) = (frame.column(number.high), frame.column(number.low));
+            for ((value, &high), &low) in values.iter_mut().zip(high).zip(low) {
+                let number = u64::from(high) << 32 | u64::from(low);
+                let way = wrapped(number, *step, *ahead, *size);
+                *value = if *falling {
+                    start.wrapping_sub_unsigned(way)
+                } else {
+                    start.wrapping_add_unsigned(way)
+                };
             }
             store(frame, Target::Wide(*out), &values);
         }
@@ -299,6 +330,18 @@ fn wide_range([high, low]: [u32; 2], size: u128, base: i64) -> i64 {
         Err(_) => word,
     };
     base.wrapping_add_unsigned(offset)
+}
+
+/// (`ahead` + number·step) mod size.
+#[inline(always)]
+fn wrapped(number: u64, step: u64, ahead: u64, size: u64) -> u64 {
+    match number.checked_mul(step).and_then(|way| way.checked_add(ahead)) {
+        Some(way) => way % size,
+        None => {
+            let way = u128::from(number) * u128::from(step) + u128::from(ahead);
+            (way % u128::from(size)) as u64
+        }
+    }
 }
 
 /// The quarter of an hour that an instant lies in.

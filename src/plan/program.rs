@@ -24,12 +24,32 @@ pub mod input {
 
     /// The row's number: its position (tick, lane, index in both).
     pub const NUMBER: Wide = Wide { high: Register(0), low: Register(1) };
-    /// Its event time, in microseconds since the model's start.
-    pub const TIME: Wide = Wide { high: Register(2), low: Register(3) };
     /// Its lane.
-    pub const LANE: Register = Register(4);
-    /// How many columns the inputs take.
-    pub const COUNT: u16 = 5;
+    pub const LANE: Register = Register(2);
+    /// Columns of each level.
+    const OF_LEVEL: u16 = 4;
+
+    /// The event time in microseconds since the model's start; of level 0 its own, of level 1 that
+    /// of the event which it follows, and so on up to the root.
+    pub const fn time(level: u16) -> Wide {
+        let first = 3 + OF_LEVEL * level;
+        Wide { high: Register(first), low: Register(first + 1) }
+    }
+
+    /// Which quarter of an hour that time lies in: a number in the list of the chunk.
+    pub const fn era(level: u16) -> Register {
+        Register(5 + OF_LEVEL * level)
+    }
+
+    /// Which of the events that follow from one root event it is, times 2^14; 0 for the root itself.
+    pub const fn child(level: u16) -> Register {
+        Register(6 + OF_LEVEL * level)
+    }
+
+    /// How many columns the inputs of so many levels take.
+    pub const fn count(levels: u16) -> u16 {
+        3 + OF_LEVEL * levels
+    }
 }
 
 /// A whole number that an operation reads.
@@ -148,6 +168,23 @@ pub enum Operation {
         /// The value.
         out: Wide,
     },
+    /// `start` ± ((`ahead` + number·`step`) mod `size`), the product exact however great.
+    Wrap {
+        /// A number from 0.
+        number: Wide,
+        /// How far from number to number.
+        step: u64,
+        /// How far number 0 is.
+        ahead: u64,
+        /// How many values, at least 1.
+        size: u64,
+        /// The value at 0.
+        start: i64,
+        /// Whether the values go down from the start.
+        falling: bool,
+        /// The value.
+        out: Wide,
+    },
     /// 1 where ⌊word / 2⌋ < threshold, a probability in units of 2^−31, else 0.
     Chance {
         /// A random word.
@@ -209,8 +246,11 @@ pub enum Operation {
         /// The value.
         out: Target,
     },
-    /// The member that acts: drawn by the segment's weights from the members of the row's lane.
+    /// The member that acts: drawn from the members of the row's lane by the weights of the segment
+    /// that the root event lies in.
     Actor {
+        /// The root event's quarter of an hour.
+        era: Register,
         /// A random word for the group, one for the rank.
         words: [Register; 2],
         /// The entity's population.
@@ -331,8 +371,10 @@ pub enum Operation {
         /// Where it goes.
         out: Target,
     },
-    /// Minutes east of UTC in a zone at the row's event time.
+    /// Minutes east of UTC in a zone in a quarter of an hour.
     Offset {
+        /// The quarter of an hour.
+        era: Register,
         /// The number of the zone.
         zone: Register,
         /// The zones.
@@ -340,8 +382,10 @@ pub enum Operation {
         /// Minutes, as two's complement.
         out: Register,
     },
-    /// Who the row is, as a UUID, see [`super::identity::Cipher`].
+    /// Who the row is, or an event that it follows, as a UUID, see [`super::identity::Cipher`].
     Identity {
+        /// The column of the child, times 2^14.
+        child: Register,
         /// The cipher.
         cipher: super::identity::Cipher,
         /// The number of the stream.
@@ -395,9 +439,14 @@ pub struct Program {
     pub operations: Vec<Operation>,
     /// How many columns, inputs included.
     pub columns: u16,
+    /// How many of them are inputs.
+    pub inputs: u16,
     /// What the lists in a row hold, in the order of the frame's children; made after the
     /// operations have run.
     pub lists: Vec<List>,
+    /// Columns that hold how many events of the stream come before the row's, in send order and in
+    /// all lanes, if anything depends on it.
+    pub ordinal: Option<Wide>,
 }
 
 /// The items of one list of each row, in a frame of their own.

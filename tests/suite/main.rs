@@ -12,6 +12,7 @@ mod docs;
 mod draws;
 mod embedded;
 mod encoder;
+mod follow_ups;
 mod golden;
 mod kafka_sink;
 mod lists;

@@ -6,7 +6,7 @@ use super::Walk;
 use super::decimal::{Decimal, power_of_ten};
 use super::properties::Properties;
 use super::schema::Type;
-use crate::config::model::{Form, Generator, Iteration, Parameter};
+use crate::config::model::{Counter, Form, Generator, Parameter};
 use crate::config::reader::At;
 use crate::config::{Spanned, raw};
 
@@ -140,14 +140,14 @@ impl<'w> Walk<'w, '_> {
         if matches!(ty.schema, Schema::Boolean) {
             self.reader.finish(section);
             let start = self.reader.boolean(&start?)?;
-            let (start, first, restart) = (0, i64::from(start), 2);
-            let iteration = Iteration { start, first, restart, step: 1, digits: 0 };
-            return Some(Generator::Iteration { iteration, form: Form::Boolean });
+            let initial = i64::from(start);
+            let counter = Counter { start: 0, step: 1, restart: Some(2), initial };
+            return Some(Generator::Iteration { counter, digits: 0, form: Form::Boolean });
         }
         let [restart, step, initial] = ["restart", "step", "initial"].map(|key| section.get(key));
         self.reader.finish(section);
         let given = Given { start: start?, restart, step, initial };
-        let iteration = self.steps(ty, at, &given)?;
+        let (counter, digits) = self.steps(ty, at, &given)?;
         let form = if matches!(ty.schema, Schema::String) {
             let affix = |at: &Option<At<'w>>, walk: &mut Self| match at {
                 Some(at) => walk.reader.text(at).map(|text| text.value),
@@ -159,10 +159,10 @@ impl<'w> Walk<'w, '_> {
         } else {
             Form::Number
         };
-        Some(Generator::Iteration { iteration, form })
+        Some(Generator::Iteration { counter, digits, form })
     }
 
-    fn steps(&mut self, ty: Type<'_>, at: &At<'w>, given: &Given<'w>) -> Option<Iteration> {
+    fn steps(&mut self, ty: Type<'_>, at: &At<'w>, given: &Given<'w>) -> Option<(Counter, u8)> {
         let start = self.decimal(&given.start);
         let [restart, step, initial] =
             [&given.restart, &given.step, &given.initial].map(|at| match at {
@@ -200,8 +200,8 @@ impl<'w> Walk<'w, '_> {
         let step = by?.unwrap_or(if restart.is_some_and(|end| end < start) { -one } else { one });
         let restart = restart.unwrap_or(if step > 0 { greatest } else { least });
         let first = begin?.map_or(start, |begin| i64::try_from(begin).unwrap_or(i64::MAX));
-        let iteration = Iteration { start, first, restart, step, digits };
-        self.check_steps(at, given, iteration)
+        self.check_steps(at, given, [start, first, restart, step])?;
+        Some((Counter { start, step, restart: Some(restart), initial: first }, digits))
     }
 
     fn step_in_units(&mut self, at: &At<'_>, step: Decimal, digits: u8) -> Option<i64> {
@@ -224,9 +224,8 @@ impl<'w> Walk<'w, '_> {
         &mut self,
         at: &At<'_>,
         given: &Given<'_>,
-        iteration: Iteration,
-    ) -> Option<Iteration> {
-        let Iteration { start, first, restart, step, .. } = iteration;
+        [start, first, restart, step]: [i64; 4],
+    ) -> Option<()> {
         let span = |at: &Option<At<'_>>, otherwise: &At<'_>| {
             at.as_ref().map_or(otherwise.node.span.clone(), |at| at.node.span.clone())
         };
@@ -253,7 +252,7 @@ impl<'w> Walk<'w, '_> {
             self.reader.refuse(&span(&given.initial, at), what, help);
             return None;
         }
-        Some(iteration)
+        Some(())
     }
 
     /// The probability of `true`.

@@ -176,8 +176,10 @@ pub enum Generator {
     },
     /// A schema's `iteration`: each event has the next value.
     Iteration {
-        /// The values.
-        iteration: Iteration,
+        /// The values, times 10^`digits`.
+        counter: Counter,
+        /// Digits after the point.
+        digits: u8,
         /// What they are written as.
         form: Form,
     },
@@ -202,6 +204,8 @@ pub enum Generator {
     /// `{ any = [{ weight = 3, value = <generator> }, …] }`: one of several, each of a kind of its
     /// own.
     Any(Vec<Alternative>),
+    /// `{ counter = { start = 1, step = 1 } }`.
+    Counter(Counter),
     /// `{ bytes = 16 }` or `{ bytes = [8, 16] }`: random bytes.
     Bytes {
         /// The fewest.
@@ -209,22 +213,6 @@ pub enum Generator {
         /// The most.
         max: u16,
     },
-}
-
-/// Numbers that go from `first` by `step`, and from `restart`, which is not reached, back to
-/// `start`: all of them times 10^`digits`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Iteration {
-    /// Where it begins after a restart.
-    pub start: i64,
-    /// Where it begins; between `start` and `restart`.
-    pub first: i64,
-    /// Where it goes back to the start; another number than `start`.
-    pub restart: i64,
-    /// What is added, not 0: above 0 if `restart` lies above `start`.
-    pub step: i64,
-    /// Digits after the point.
-    pub digits: u8,
 }
 
 /// What the numbers of an iteration are written as.
@@ -241,6 +229,19 @@ pub enum Form {
         /// After it.
         suffix: String,
     },
+}
+
+/// Numbers that go on from event to event, in send order, all lanes together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counter {
+    /// Where it begins, and begins again.
+    pub start: i64,
+    /// How far it goes from event to event; not 0.
+    pub step: i64,
+    /// Where it begins again instead of reaching it. None: never.
+    pub restart: Option<i64>,
+    /// The number of the first event, from `start` to before `restart`.
+    pub initial: i64,
 }
 
 /// One of several generators.

@@ -136,6 +136,7 @@ fn stream(written: Written, fields: Vec<Field>) -> Stream {
         identity,
         batch: BatchLimits::default(),
         traffic: None,
+        follows: None,
         members: Some(MemberEvents::Changelog(Changelog { entity, snapshot })),
         lets: Vec::new(),
         fields,

@@ -6,7 +6,7 @@ use super::super::raw::{Kind, Node};
 use super::super::reader::{At, Reader, Section};
 use super::super::{Spanned, json, suggest};
 use super::traffic::{self, Curves};
-use super::{Names, generator, roll_call, together, wire};
+use super::{Names, follows, generator, roll_call, together, wire};
 
 /// Kafka's limit for names of topics.
 const TOPIC_BYTES_MAX: usize = 249;
@@ -36,6 +36,7 @@ pub(super) fn streams(
         let key = key_at.as_ref().and_then(|at| reader.text(at));
         let key_format = one.get("key_format");
         let key_format = key_format.and_then(|at| reader.one_of(&at, &KEY_FORMATS));
+        let follows = follows::follows(reader, names, &mut one);
         let value_format =
             one.get("value").map(|at| wire::value_format(reader, &at)).unwrap_or_default();
         let batch = one.get("batch").map(|at| together::batch(reader, &at)).unwrap_or_default();
@@ -78,6 +79,7 @@ pub(super) fn streams(
                 identity,
                 batch,
                 traffic: own_traffic,
+                follows,
                 members: members.map(MemberEvents::RollCall),
                 lets,
                 fields,

@@ -51,6 +51,7 @@ pub(super) fn words(generator: &Generator) -> u32 {
             words(&then.value).max(otherwise)
         }
         Generator::Identity
+        | Generator::Counter(_)
         | Generator::EventTime
         | Generator::LocalTime { .. }
         | Generator::Period(_)
@@ -154,7 +155,7 @@ impl<'a> Compiler<'a> {
             }
             (Generator::Identity, Owner::Event) => Some(Value::Uuid(self.identity()).into()),
             (Generator::LocalTime { zone }, Owner::Event) => self.local_time(zone),
-            _ => Some(Value::Time.into()),
+            _ => Some(Value::Time { level: self.level() }.into()),
         }
     }
 

@@ -8,9 +8,9 @@ use apache_avro::types::Value as Avro;
 use super::value::{Cell, Number, Value};
 use super::{Compiler, Site};
 use crate::config::Span;
-use crate::config::model::Generator;
-use crate::plan::fill::Fill;
-use crate::plan::program::{Operand, Operation, Target};
+use crate::config::model::{Counter, Form, Generator};
+use crate::plan::fill::{Fill, Piece, Text};
+use crate::plan::program::{Comparison, Operand, Operation, Target};
 
 /// Half of the real numbers that a range has: 53 bits, as many as a double tells apart.
 const REAL_HALF: i64 = 1 << 52;
@@ -31,11 +31,36 @@ impl Compiler<'_> {
         match generator {
             Generator::Real { min, max } => Some(self.real_range((*min, *max), site, word)),
             Generator::Options(values) => Some(self.option_of(values, site, word)),
-            _ => {
-                let what = "the hint `iteration` is not known yet";
-                self.refuse(span, what, "give the field a generator in the model")
+            Generator::Iteration { counter, digits, form } => {
+                self.check_counted(site, span)?;
+                let cell = self.within(0, |this| this.iteration(counter, (*digits, form), span))?;
+                self.lift(&cell, span)
             }
+            _ => None,
         }
+    }
+
+    /// The numbers of a counter over 10^`digits`, as numbers, booleans or texts.
+    fn iteration(
+        &mut self,
+        counter: &Counter,
+        (digits, form): (u8, &Form),
+        span: &Span,
+    ) -> Option<Cell> {
+        let number = Number { scale: digits, ..self.counted(counter, span)? };
+        let value = match form {
+            Form::Number => Value::Number(number),
+            Form::Boolean => {
+                let one = Operand::Constant(1);
+                Value::Boolean(self.compare(Comparison::Equal, number.operand, one))
+            }
+            Form::Text { prefix, suffix } => Value::Text(Text(vec![
+                Piece::Literal(prefix.clone()),
+                Piece::Decimal { value: number.integer(), scale: digits },
+                Piece::Literal(suffix.clone()),
+            ])),
+        };
+        Some(value.into())
     }
 
     /// Whole numbers from `min` to `max`, more than a word has: of two words.

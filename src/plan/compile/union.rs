@@ -247,7 +247,7 @@ fn suits(schema: &Schema, value: &Value) -> bool {
         Value::Uuid(_) => {
             matches!(schema, Schema::Uuid(_) | Schema::String | Schema::Fixed(_) | Schema::Bytes)
         }
-        Value::Time => matches!(
+        Value::Time { .. } => matches!(
             schema,
             Schema::TimestampMicros
                 | Schema::TimestampMillis

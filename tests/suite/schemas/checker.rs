@@ -6,13 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
+use apache_avro::{Decimal, Schema};
 use serde_json::{Value as Json, json};
 
 mod iteration;
 mod plain;
+
+use self::plain::unscaled;
 
 /// A type in the schema and the namespace that its names count in.
 #[derive(Clone, Debug)]
@@ -212,7 +214,10 @@ impl Checker {
 
     fn option(&mut self, ty: &Type, options: &Json, value: &Value, path: &str) {
         let options = self.options.get(path).cloned().unwrap_or_else(|| self.read(ty, options));
-        let shown = shown(value);
+        let shown = match value {
+            Value::Decimal(decimal) => decimal_of(ty, decimal),
+            value => shown(value),
+        };
         let found = options.iter().position(|option| same(ty, option, &shown));
         match found {
             Some(found) => {
@@ -336,6 +341,12 @@ fn full_name(json: &Json, name: &str, namespace: &str) -> String {
     } else {
         format!("{namespace}.{name}")
     }
+}
+
+/// A decimal as the number that it stands for.
+fn decimal_of(ty: &Type, decimal: &Decimal) -> Json {
+    let scale = i32::try_from(ty.json["scale"].as_i64().unwrap()).unwrap();
+    json!(unscaled(&Vec::<u8>::try_from(decimal).unwrap()) as f64 / 10_f64.powi(scale))
 }
 
 /// A value as JSON, unions opened, bytes as a character each.

@@ -3,8 +3,7 @@
 use apache_avro::types::Value;
 use serde_json::Value as Json;
 
-use super::plain::unscaled;
-use super::{Checker, Type, shown};
+use super::{Checker, Type, decimal_of, shown};
 
 /// Units of a fraction: all numbers of the schemas are whole in them.
 const UNIT: f64 = 100.0;
@@ -43,11 +42,7 @@ impl Checker {
         let steps = ((first - start).abs() + self.ordinal * step.abs()) % period;
         let wanted = start + steps * step.signum();
         let shown = match value {
-            Value::Decimal(decimal) => {
-                let scale = ty.json["scale"].as_u64().unwrap();
-                assert_eq!(scale, 2, "the units above");
-                serde_json::json!(unscaled(&Vec::<u8>::try_from(decimal).unwrap()) as f64 / UNIT)
-            }
+            Value::Decimal(decimal) => decimal_of(ty, decimal),
             other => shown(other),
         };
         let good = match &shown {

@@ -1,0 +1,59 @@
+//! Counters: numbers that go on from event to event.
+
+use super::value::{Cell, Number, Value};
+use super::{Compiler, Owner, Site};
+use crate::config::Span;
+use crate::config::model::Counter;
+use crate::plan::program::{Arithmetic, Operand, Operation};
+
+/// More events than a stream can have: a million a second for nearly nine years.
+const EVENTS_MAX: i64 = 1 << 48;
+
+impl Compiler<'_> {
+    /// `start`, `start + step` and so on; from `start` again where `restart` would be reached.
+    pub(super) fn counter(&mut self, counter: &Counter, site: Site, span: &Span) -> Option<Cell> {
+        self.check_counted(site, span)?;
+        let number = self.within(0, |this| this.counted(counter, span))?;
+        self.lift(&Value::Number(number).into(), span)
+    }
+
+    /// Refuses to count what has no place in the order of events.
+    pub(super) fn check_counted(&mut self, site: Site, span: &Span) -> Option<()> {
+        if site.owner != Owner::Event {
+            return self.refuse(span, "members are not counted", "use it in a stream");
+        }
+        if self.source.stream.members.is_some() {
+            let what = "only events with a rate of their own are counted, not those of members";
+            return self.refuse(span, what, "leave it out, or use the member's number");
+        }
+        if self.source.levels.len() > 1 {
+            let what = "only events with a rate of their own are counted, not those that follow";
+            return self.refuse(span, what, "number them by a token, or by what they follow");
+        }
+        Some(())
+    }
+
+    /// The number of a counter, as it stands outside of lists.
+    pub(super) fn counted(&mut self, counter: &Counter, span: &Span) -> Option<Number> {
+        use Arithmetic::{Add, Multiply};
+        let wide = match self.ordinal {
+            Some(wide) => wide,
+            None => self.wide(),
+        };
+        self.ordinal = Some(wide);
+        let ordinal = Number { operand: Operand::Wide(wide), min: 0, max: EVENTS_MAX, scale: 0 };
+        let Counter { start, step, restart, initial } = *counter;
+        let constant = |value| Number::constant(value, 0);
+        let Some(restart) = restart else {
+            let way = self.arithmetic(Multiply, [ordinal, constant(step)], 0, span)?;
+            return self.arithmetic(Add, [way, constant(initial)], 0, span);
+        };
+        let size = restart.abs_diff(start);
+        let ahead = initial.abs_diff(start);
+        let out = self.wide();
+        let (step, falling) = (step.unsigned_abs(), step < 0);
+        self.emit(Operation::Wrap { number: wide, step, ahead, size, start, falling, out });
+        let (min, max) = if falling { (restart + 1, start) } else { (start, restart - 1) };
+        Some(Number { operand: Operand::Wide(out), min, max, scale: 0 })
+    }
+}
