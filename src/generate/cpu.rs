@@ -11,6 +11,7 @@
 mod access;
 mod list;
 mod member;
+mod wide;
 
 use std::sync::Arc;
 
@@ -78,28 +79,7 @@ fn step(operation: &Operation, frame: &mut Frame, context: Context<'_>) {
         Operation::Range { word, size, base, out } => {
             map_value(frame, *word, *out, |word| base + range(word, *size));
         }
-        Operation::WideRange { words, size, base, out } => {
-            let mut values = [0; CHUNK_ROWS];
-            let (high, low) = (frame.column(words[0]), frame.column(words[1]));
-            for ((value, &high), &low) in values.iter_mut().zip(high).zip(low) {
-                *value = wide_range([high, low], *size, *base);
-            }
-            store(frame, Target::Wide(*out), &values);
-        }
-        Operation::Wrap { number, step, ahead, size, start, falling, out } => {
-            let mut values = [0; CHUNK_ROWS];
-            let (high, low) = (frame.column(number.high), frame.column(number.low));
-            for ((value, &high), &low) in values.iter_mut().zip(high).zip(low) {
-                let number = u64::from(high) << 32 | u64::from(low);
-                let way = wrapped(number, *step, *ahead, *size);
-                *value = if *falling {
-                    start.wrapping_sub_unsigned(way)
-                } else {
-                    start.wrapping_add_unsigned(way)
-                };
-            }
-            store(frame, Target::Wide(*out), &values);
-        }
+        Operation::WideRange { .. } | Operation::Wrap { .. } => wide::step(operation, frame),
         Operation::Choose { word, table, out } => map(frame, *word, *out, |w| table.choose(w)),
         Operation::ChooseBy { word, select, choices, out } => {
             zip(frame, [*select, *word], *out, |number, word| choices.choose(number, word));
@@ -318,30 +298,6 @@ fn philox_columns(
 fn range(word: u32, size: u64) -> i64 {
     // Below 2^32, so that the sign bit stays clear.
     ((u64::from(word) * size) >> 32).cast_signed()
-}
-
-/// base + ⌊w·size / 2^64⌋.
-#[inline(always)]
-fn wide_range([high, low]: [u32; 2], size: u128, base: i64) -> i64 {
-    let word = u64::from(high) << 32 | u64::from(low);
-    let offset = match u64::try_from(size) {
-        Ok(size) => ((u128::from(word) * u128::from(size)) >> 64) as u64,
-        // All 2^64 values.
-        Err(_) => word,
-    };
-    base.wrapping_add_unsigned(offset)
-}
-
-/// (`ahead` + number·step) mod size.
-#[inline(always)]
-fn wrapped(number: u64, step: u64, ahead: u64, size: u64) -> u64 {
-    match number.checked_mul(step).and_then(|way| way.checked_add(ahead)) {
-        Some(way) => way % size,
-        None => {
-            let way = u128::from(number) * u128::from(step) + u128::from(ahead);
-            (way % u128::from(size)) as u64
-        }
-    }
 }
 
 /// The quarter of an hour that an instant lies in.
