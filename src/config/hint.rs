@@ -16,9 +16,9 @@ mod text;
 use self::properties::Properties;
 use self::schema::{Shape, Type, Types};
 use self::text::Length;
-use super::Spanned;
 use super::model::{Alternative, Field, Generator, Scalar};
 use super::reader::{At, Reader};
+use super::{Mistake, Spanned};
 
 pub(super) use self::schema::SchemaFile;
 
@@ -39,11 +39,12 @@ pub(super) fn add(
 ) {
     let Some(types) = Types::new(&file.schema, &file.node) else { return };
     let before = (reader.mistakes.len(), reader.warnings.len());
-    let mut made = Vec::new();
+    let (mut made, mut plain) = (Vec::new(), Vec::new());
     for reentries_max in (0..=REENTRIES_MAX).rev() {
         reader.mistakes.truncate(before.0);
         reader.warnings.truncate(before.1);
         made.clear();
+        plain.clear();
         let mut walk = Walk {
             reader: &mut *reader,
             file,
@@ -55,11 +56,18 @@ pub(super) fn add(
             unions: 0,
             places: 0,
             has_identity,
+            plain: &mut plain,
         };
         walk.top(&mut made);
         if walk.places <= PLACES_MAX {
             break;
         }
+    }
+    // Who names some fields may have forgotten the others.
+    if let Some(first) = fields.first().filter(|_| !plain.is_empty()) {
+        let what = format!("nothing is said of {}: plain defaults fill them", plain.join(", "));
+        let help = Some("name them here, or give them hints in the schema".to_owned());
+        reader.warnings.push(Mistake { span: first.name.span.clone(), what, help });
     }
     fields.append(&mut made);
 }
@@ -91,6 +99,8 @@ struct Walk<'w, 'r> {
     places: usize,
     /// Whether a field holds the event's identity.
     has_identity: bool,
+    /// The fields that neither the model nor a hint says anything of.
+    plain: &'w mut Vec<String>,
 }
 
 impl<'w> Walk<'w, '_> {
@@ -121,6 +131,9 @@ impl<'w> Walk<'w, '_> {
         let fields = ty.fields();
         let Some(fields) = fields.filter(|_| hints.is_empty()) else {
             let generator = self.hinted(ty, &hints)?;
+            if hints.is_empty() && !matches!(generator.value, Generator::Identity) {
+                self.plain.push(format!("`{path}`"));
+            }
             let name = Spanned { value: path.to_owned(), span: generator.span.clone() };
             made.push(Field { name, generator });
             return Ok(());

@@ -63,6 +63,36 @@ fn first(plan: &Arc<Plan>, schema: &Schema, count: u64) -> Vec<Value> {
 }
 
 #[test]
+fn the_schema_of_the_page_is_filled_as_its_hints_say() {
+    let schemas = crate::docs::marked(&crate::docs::page("schemas.md"), "json users.avsc");
+    let [schema] = schemas.as_slice() else { panic!("{} schemas", schemas.len()) };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users.avsc");
+    fs::write(&path, schema).unwrap();
+    let plan = compiled(&path, &[("streams.users.key", "name")]).unwrap();
+    let mut checker = Checker::new(schema, folder.path());
+    for value in first(&plan, &Schema::parse_str(schema).unwrap(), EVENTS) {
+        checker.check(&value);
+    }
+    assert_eq!(checker.finish(), Vec::<String>::new());
+}
+
+#[test]
+fn fields_that_nothing_is_said_of_are_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let [schema, model] = ["a.avsc", "a.toml"].map(|name| folder.path().join(name));
+    let fields = r#"{"name": "x", "type": "int"}, {"name": "y", "type": "int"},
+        {"name": "z", "type": {"type": "int", "arg.properties": {"range": {"min": 1, "max": 2}}}}"#;
+    fs::write(schema, format!(r#"{{"type": "record", "name": "A", "fields": [{fields}]}}"#))
+        .unwrap();
+    let stream = "[traffic]\nrate = \"1/s\"\n[streams.a]\ntopic = \"a\"\nschema = \"a.avsc\"\n";
+    fs::write(&model, format!("{stream}[streams.a.fields]\nx = {{ constant = 1 }}\n")).unwrap();
+    let warnings = read(&model, &[]).unwrap().warnings;
+    let told: Vec<_> = warnings.iter().map(|warning| warning.what.as_str()).collect();
+    assert_eq!(told, ["nothing is said of `y`: plain defaults fill them"]);
+}
+
+#[test]
 fn every_schema_is_filled_as_its_hints_say_and_read_back() {
     let paths = schemas();
     assert!(paths.len() >= 40, "{} schemas", paths.len());
