@@ -12,7 +12,8 @@ use std::sync::Arc;
 pub use self::expression::{Expression, ExpressionKind, Operator};
 pub use self::follows::{Delay, Follows};
 pub use self::generator::{
-    Alternative, Counter, Favourite, Generator, MixturePart, Near, Parameter, Period, Scalar, Shape,
+    Alternative, Counter, Favourite, Form, Generator, MixturePart, Near, Parameter, Period, Scalar,
+    Shape,
 };
 pub use self::member_events::{Calendar, Changelog, MemberEvents, RollCall, Snapshot, TimeOfDay};
 pub use self::words::{Network, WordKind, Words};

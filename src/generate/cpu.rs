@@ -11,6 +11,7 @@
 mod access;
 mod list;
 mod member;
+mod wide;
 
 use std::sync::Arc;
 
@@ -78,6 +79,7 @@ fn step(operation: &Operation, frame: &mut Frame, context: Context<'_>) {
         Operation::Range { word, size, base, out } => {
             map_value(frame, *word, *out, |word| base + range(word, *size));
         }
+        Operation::WideRange { .. } | Operation::Wrap { .. } => wide::step(operation, frame),
         Operation::Choose { word, table, out } => map(frame, *word, *out, |w| table.choose(w)),
         Operation::ChooseBy { word, select, choices, out } => {
             zip(frame, [*select, *word], *out, |number, word| choices.choose(number, word));

@@ -11,6 +11,7 @@ mod frame;
 mod gate;
 mod generator;
 mod headers;
+mod hint;
 mod list;
 mod member;
 mod moment;

@@ -157,6 +157,34 @@ pub enum Operation {
         /// The value.
         out: Target,
     },
+    /// `base` + ⌊w·size / 2^64⌋, with the 64-bit number w = `words[0]`·2^32 + `words[1]`.
+    WideRange {
+        /// Random words, first the higher.
+        words: [Register; 2],
+        /// How many values, 1 to 2^64.
+        size: u128,
+        /// The least value.
+        base: i64,
+        /// The value.
+        out: Wide,
+    },
+    /// `start` ± ((`ahead` + number·`step`) mod `size`), the product exact however great.
+    Wrap {
+        /// A number from 0.
+        number: Wide,
+        /// How far from number to number.
+        step: u64,
+        /// How far number 0 is.
+        ahead: u64,
+        /// How many values, at least 1.
+        size: u64,
+        /// The value at 0.
+        start: i64,
+        /// Whether the values go down from the start.
+        falling: bool,
+        /// The value.
+        out: Wide,
+    },
     /// 1 where ⌊word / 2⌋ < threshold, a probability in units of 2^−31, else 0.
     Chance {
         /// A random word.

@@ -22,6 +22,7 @@ mod members;
 mod payments;
 mod plan;
 mod registry;
+mod schemas;
 mod sources;
 mod words;
 mod wire;

@@ -144,8 +144,11 @@ pub(super) fn visit_plain(operation: &mut Operation, see: &mut dyn FnMut(&mut Re
                 see(out, true);
             }
         }
-        Operation::Permute { number, out, .. } => {
-            visit_wide(number, false, see);
+        Operation::Permute { number: Wide { high, low }, out, .. }
+        | Operation::Wrap { number: Wide { high, low }, out, .. }
+        | Operation::WideRange { words: [high, low], out, .. } => {
+            see(high, false);
+            see(low, false);
             visit_wide(out, true, see);
         }
         _ => unreachable!("the other operations are visited before"),
@@ -201,7 +204,9 @@ pub(super) fn visit_fill(fill: &mut Fill, see: &mut dyn FnMut(&mut Register)) {
         Fill::Constant(_) | Fill::Array { .. } | Fill::Map { .. } => {}
         Fill::Record(fills) => fills.iter_mut().for_each(|fill| visit_fill(fill, see)),
         Fill::Dictionary { index: register, .. } | Fill::Boolean(register) => see(register),
-        Fill::Integer(integer) | Fill::Real { value: integer, .. } => visit_integer(integer, see),
+        Fill::Integer(integer)
+        | Fill::Real { value: integer, .. }
+        | Fill::Spread { value: integer, .. } => visit_integer(integer, see),
         Fill::Text(text) => visit_text(text, see),
         Fill::Uuid(words) => words.iter_mut().for_each(see),
         Fill::Words { words, .. } => words.iter_mut().for_each(see),
