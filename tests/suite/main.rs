@@ -24,5 +24,6 @@ mod plan;
 mod registry;
 mod schemas;
 mod sources;
+mod transfers;
 mod words;
 mod wire;
