@@ -3,6 +3,7 @@
 pub mod alias;
 pub mod normal;
 pub mod quantile;
+pub mod walk;
 pub mod zone;
 pub mod family;
 pub mod population;

@@ -2,12 +2,14 @@
 
 mod expression;
 mod generator;
+mod walk;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use self::expression::{Expression, ExpressionKind, Operator};
 pub use self::generator::{Generator, MixturePart, Parameter, Scalar, Shape};
+pub use self::walk::{Given, Moment, Walk};
 use super::{Span, Spanned};
 
 /// A model as the user means it: names are known to be well-formed, numbers to be in range.

@@ -10,6 +10,7 @@
 
 mod access;
 mod member;
+mod walk;
 
 use super::column::{CHUNK_ROWS, Frame};
 use super::philox::philox;
@@ -89,6 +90,10 @@ fn step(operation: &Operation, frame: &mut Frame, context: Context<'_>) {
         | Operation::Compare { .. }
         | Operation::Select { .. }
         | Operation::Move { .. } => numeric(operation, frame),
+        Operation::Walk { .. }
+        | Operation::Trend { .. }
+        | Operation::Extreme { .. }
+        | Operation::Exponential { .. } => walk::step(operation, frame),
         _ => member::step(operation, frame, context),
     }
 }

@@ -297,6 +297,62 @@ pub enum Operation {
         /// Where it goes.
         out: Target,
     },
+    /// The position of a member's walk at a time, see [`super::walk::Walk`]: of step
+    /// ⌊time / `step_us`⌋, and of step 0 before the start.
+    Walk {
+        /// The walk.
+        walk: Arc<super::walk::Walk>,
+        /// The member's number.
+        member: Register,
+        /// Microseconds since the start.
+        time_us: Operand,
+        /// The position.
+        out: Wide,
+    },
+    /// How far a walk has come, see [`super::walk::Trend`].
+    Trend {
+        /// Its pace.
+        trend: super::walk::Trend,
+        /// Its position.
+        position: Wide,
+        /// Microseconds since the start.
+        time_us: Operand,
+        /// The volatility.
+        volatility: Operand,
+        /// The drift.
+        drift: Operand,
+        /// How far.
+        out: Wide,
+    },
+    /// How far a walk came at its highest or lowest between two times, see
+    /// [`super::walk::Trend::extreme`]; times that are not in order have no step in between.
+    Extreme {
+        /// Its pace.
+        trend: super::walk::Trend,
+        /// How far it had come at either end.
+        ends: [Wide; 2],
+        /// Microseconds since the start of either end.
+        times_us: [Operand; 2],
+        /// The volatility.
+        volatility: Operand,
+        /// −2·ln of a random number between 0 and 1, with 24 binary digits after the point.
+        surprise: Register,
+        /// The highest, or the lowest.
+        highest: bool,
+        /// How far.
+        out: Wide,
+    },
+    /// A start times a power of 2, see [`super::walk::Exponential`].
+    Exponential {
+        /// The table.
+        table: Arc<super::walk::Exponential>,
+        /// The start, 0 to 2^32 − 1.
+        start: Operand,
+        /// The logarithm, with 32 binary digits after the point.
+        trend: Wide,
+        /// The value.
+        out: Target,
+    },
     /// Minutes east of UTC in a zone at the row's event time.
     Offset {
         /// The number of the zone.

@@ -1,5 +1,6 @@
 //! Where values come from.
 
+use super::walk::{Moment, Walk};
 use super::Expression;
 use crate::config::Spanned;
 
@@ -112,6 +113,24 @@ pub enum Generator {
         /// As for entities.
         format: Option<Spanned<String>>,
     },
+    /// `{ attribute = "symbol.price", at = "-1d" }`: what a path leads to at another time.
+    At {
+        /// The attribute.
+        value: Box<Spanned<Generator>>,
+        /// When.
+        moment: Moment,
+    },
+    /// `{ highest = "symbol.price", from = …, to = … }`, or `lowest`: of a walk between two times.
+    Extreme {
+        /// The path to the walk.
+        path: Spanned<String>,
+        /// The highest, or the lowest.
+        highest: bool,
+        /// The two times.
+        between: Box<[Moment; 2]>,
+    },
+    /// `{ walk = { start = 100, volatility = "30%/y" }, digits = 2 }`: of a member, over time.
+    Walk(Box<Walk>),
     /// `{ template = "{merchant.name:25}{merchant.site.city:13}" }`: text with paths in braces.
     Template(String),
     /// `{ regex = "[0-9a-f]{16}" }`: random text of that form.

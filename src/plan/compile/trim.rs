@@ -76,6 +76,9 @@ fn signature(operation: &Operation) -> String {
         Operation::Quantile { word, out, .. } => format!("quantile {word:?} {out:?}"),
         Operation::ChooseBy { word, out, .. } => format!("choose {word:?} {out:?}"),
         Operation::Offset { out, .. } => format!("offset {out:?}"),
+        Operation::Walk { walk, member, time_us, .. } => {
+            format!("walk {:p} {member:?} {time_us:?}", Arc::as_ptr(walk))
+        }
         other => {
             let mut other = other.clone();
             visit(&mut other, &mut |register, written| {
@@ -256,10 +259,45 @@ fn visit_plain(operation: &mut Operation, see: &mut dyn FnMut(&mut Register, boo
             see(zone, false);
             see(out, true);
         }
+        Operation::Walk { .. }
+        | Operation::Trend { .. }
+        | Operation::Extreme { .. }
+        | Operation::Exponential { .. } => visit_walk(operation, see),
         Operation::Identity { out, .. } => out.iter_mut().for_each(|out| see(out, true)),
         Operation::Permute { number, out, .. } => {
             visit_wide(number, false, see);
             visit_wide(out, true, see);
+        }
+        _ => unreachable!("the other operations are visited before"),
+    }
+}
+
+/// The operations on walks.
+fn visit_walk(operation: &mut Operation, see: &mut dyn FnMut(&mut Register, bool)) {
+    match operation {
+        Operation::Walk { member, time_us, out, .. } => {
+            see(member, false);
+            visit_operand(time_us, see);
+            visit_wide(out, true, see);
+        }
+        Operation::Trend { position, time_us, volatility, drift, out, .. } => {
+            visit_wide(position, false, see);
+            for operand in [time_us, volatility, drift] {
+                visit_operand(operand, see);
+            }
+            visit_wide(out, true, see);
+        }
+        Operation::Extreme { ends, times_us, volatility, surprise, out, .. } => {
+            ends.iter_mut().for_each(|end| visit_wide(end, false, see));
+            times_us.iter_mut().for_each(|time_us| visit_operand(time_us, see));
+            visit_operand(volatility, see);
+            see(surprise, false);
+            visit_wide(out, true, see);
+        }
+        Operation::Exponential { start, trend, out, .. } => {
+            visit_operand(start, see);
+            visit_wide(trend, false, see);
+            visit_target(out, see);
         }
         _ => unreachable!("the other operations are visited before"),
     }
