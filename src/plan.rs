@@ -6,6 +6,8 @@ pub mod quantile;
 pub mod walk;
 pub mod zone;
 pub mod family;
+pub mod rota;
+pub mod changing;
 pub mod population;
 pub mod poisson;
 pub mod arrival;

@@ -139,6 +139,8 @@ pub struct Entity {
     pub popularity: Popularity,
     /// The entity that this one belongs to.
     pub belongs_to: Option<BelongsTo>,
+    /// How long a member lives before another takes its place, in microseconds. None: for ever.
+    pub lifetime_us: Option<Spanned<u64>>,
     /// Attributes, in the order of the file.
     pub attributes: Vec<Attribute>,
 }
@@ -195,6 +197,8 @@ pub struct Attribute {
     /// Whether members are dealt out over the values in ranges of numbers, in proportion to the
     /// weights, so that others can pick members by it. Only of `table` and `choice`.
     pub dealt: bool,
+    /// How often each member's value is drawn anew: the period in microseconds. None: never.
+    pub changes_us: Option<Spanned<u64>>,
 }
 
 /// Events of one schema that go to one topic.

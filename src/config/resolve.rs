@@ -2,6 +2,7 @@
 
 mod distribution;
 mod entities;
+mod periods;
 mod generator;
 mod settings;
 mod streams;

@@ -30,7 +30,7 @@ impl Unreadable {
                 "write a number, then `/s`, `/m`, `/h` or `/day`: \"500/s\", \"800/h\", \"2M/day\""
             }
             Self::Duration(_) => {
-                "write numbers with `us`, `ms`, `s`, `m`, `h`, `d` or `w`: \"100ms\", \"1h30m\""
+                "write numbers with `us`, `ms`, `s`, `m`, `h`, `d`, `w` or `y`: \"100ms\", \"1h30m\""
             }
             Self::Count(_) => "write a whole number, with `k`, `M` or `G` if you like: \"1M\"",
             Self::Bytes(_) => "write a whole number with `B`, `KiB`, `MiB` or `GiB`: \"64MiB\"",
@@ -90,6 +90,8 @@ pub fn duration(text: &str) -> Result<Duration, Unreadable> {
             "h" | "hour" => 3_600_000_000_000,
             "d" | "day" => 86_400_000_000_000,
             "w" | "week" => 604_800_000_000_000,
+            // A quarter of the four years from leap day to leap day.
+            "y" | "year" => 31_557_600_000_000_000,
             _ => return Err(unreadable()),
         };
         let part_ns = Decimal::parse(number).and_then(|n| n.times(unit_ns));
@@ -235,6 +237,7 @@ mod tests {
             ("1h 30m", 5_400_000),
             ("100ms", 100),
             ("2d", 172_800_000),
+            ("4y", 4 * 31_557_600_000),
             ("1.5h", 5_400_000),
             ("0s", 0),
         ] {

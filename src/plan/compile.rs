@@ -5,6 +5,7 @@ mod case;
 mod expression;
 mod generator;
 mod member;
+mod moment;
 mod path;
 mod select;
 mod text;
@@ -138,9 +139,13 @@ struct Compiler<'a> {
     program: Program,
     names: BTreeMap<&'a str, Named<'a>>,
     blocks: BTreeMap<(Site, u32), [Register; 4]>,
-    attributes: BTreeMap<(usize, Register, usize), State>,
+    /// By entity, number, attribute and the time that it is read at.
+    attributes: BTreeMap<(usize, Register, usize, Wide), State>,
     picks: BTreeMap<usize, Cell>,
     groups: BTreeMap<(usize, Register), Register>,
+    generations: BTreeMap<(usize, Register), Register>,
+    /// The time at which members are read: microseconds since the model's start.
+    now: Wide,
     cipher: Cipher,
     identity: Option<[Register; 4]>,
     identity_used: bool,
@@ -171,6 +176,8 @@ impl<'a> Compiler<'a> {
             attributes: BTreeMap::new(),
             picks: BTreeMap::new(),
             groups: BTreeMap::new(),
+            generations: BTreeMap::new(),
+            now: input::TIME,
             cipher: Cipher::new(u64::from(high) << 32 | u64::from(low)),
             identity: None,
             identity_used: false,
@@ -221,10 +228,10 @@ impl<'a> Compiler<'a> {
     }
 
     /// The randomness of a member.
-    fn member_site(&self, entity: usize, number: Register) -> Site {
+    fn member_site(&mut self, entity: usize, number: Register) -> Site {
         let key = self.source.world.kinds[entity].key;
-        let owner = Owner::Member { entity, number };
-        Site { key, low: number, high: None, salt: 0, index: None, owner }
+        let (high, owner) = (self.generation(entity, number), Owner::Member { entity, number });
+        Site { key, low: number, high, salt: 0, index: None, owner }
     }
 
     /// The random word of that number.

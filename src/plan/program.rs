@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub struct Register(pub u16);
 
 /// A 64-bit value in two columns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Wide {
     /// The upper 32 bits.
     pub high: Register,
@@ -217,6 +217,17 @@ pub enum Operation {
         /// The population.
         population: Arc<super::population::Population>,
         /// Its group.
+        out: Register,
+    },
+    /// How many times a member was due by a time, see [`super::rota::Rota`].
+    Version {
+        /// The member's number.
+        number: Register,
+        /// The time, in microseconds since the model's start.
+        time: Wide,
+        /// When members are due.
+        rota: Arc<super::rota::Rota>,
+        /// How many times.
         out: Register,
     },
     /// The member above, in a family.

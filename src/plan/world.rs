@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::changing::Changing;
 use super::family::{Kinship, in_lane};
 use super::population::{Dealing, Population, Ranks};
 use crate::config::model::{Entity, Generator, Model, Popularity, Spread, Table};
@@ -40,6 +41,8 @@ pub struct Kind<'a> {
     pub dealt: Vec<Dealt>,
     /// The key of the members' attributes.
     pub key: [u32; 2],
+    /// What changes about members over time.
+    pub changing: Changing,
 }
 
 /// An attribute that members are dealt out by.
@@ -233,6 +236,19 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// How many members of an entity are in each of the model's lanes.
+    fn sizes(&self, number: usize) -> Vec<u32> {
+        let lanes = u32::from(self.model.lanes);
+        let size = |lane| {
+            if self.lanes[number] == lanes {
+                self.size(number, lane)
+            } else {
+                in_lane(self.size(number, 0), u64::from(lane), lanes)
+            }
+        };
+        (0..lanes).map(|lane| u32::try_from(size(lane)).unwrap_or(u32::MAX)).collect()
+    }
+
     fn kind(&mut self, number: usize) -> Option<Kind<'a>> {
         let entity = &self.model.entities[number];
         let Some(count) = self.counts[number] else {
@@ -283,6 +299,7 @@ impl<'a> Draft<'a> {
             picked,
             dealt,
             key,
+            changing: Changing::new(entity, self.model.seed, self.sizes(number)),
         })
     }
 

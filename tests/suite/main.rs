@@ -14,6 +14,7 @@ mod encoder;
 mod golden;
 mod kafka_sink;
 mod live;
+mod members;
 mod payments;
 mod plan;
 mod registry;

@@ -3,7 +3,8 @@
 use super::super::model::{Activity, Attribute, BelongsTo, Entity, Popularity, Spread};
 use super::super::reader::{At, Reader};
 use super::super::{Spanned, units};
-use super::{Names, generator};
+use super::generator::OfAttribute;
+use super::{Names, generator, periods};
 
 /// The most members that an entity can have.
 const MEMBERS_MAX: i128 = (1 << 32) - 1;
@@ -34,6 +35,7 @@ pub(super) fn entities(reader: &mut Reader<'_>, names: &Names<'_>, at: &At<'_>) 
         let activity = one.get("activity").and_then(|at| activity(reader, &at));
         let popularity = one.get("popularity").and_then(|at| popularity(reader, &at));
         let belongs_to = one.get("belongs_to").and_then(|at| belongs_to(reader, names, &at));
+        let lifetime_us = one.get("lifetime").and_then(|at| periods::period(reader, &at, 60));
         let given = [
             one.has("count") && count.is_none(),
             one.has("activity") && activity.is_none(),
@@ -56,6 +58,7 @@ pub(super) fn entities(reader: &mut Reader<'_>, names: &Names<'_>, at: &At<'_>) 
             activity,
             popularity: popularity.unwrap_or(Popularity::Uniform),
             belongs_to,
+            lifetime_us,
             attributes,
         };
         entities.all.push(entity);
@@ -168,8 +171,9 @@ fn attributes(reader: &mut Reader<'_>, names: &Names<'_>, at: &At<'_>) -> Vec<At
     let mut attributes = Vec::new();
     for (entry, at) in section.all() {
         reader.well_formed("an attribute", &entry.key, &entry.key_span);
-        if let Some((generator, dealt)) = generator::attribute(reader, names, &at) {
-            attributes.push(Attribute { name: entry.key.clone(), generator, dealt });
+        if let Some((generator, own)) = generator::attribute(reader, names, &at) {
+            let OfAttribute { dealt, changes_us } = own;
+            attributes.push(Attribute { name: entry.key.clone(), generator, dealt, changes_us });
         }
     }
     attributes

@@ -5,7 +5,7 @@ use super::super::model::{Expression, Generator, Scalar};
 use super::super::raw::{Kind, Node};
 use super::super::reader::{At, Reader, Section};
 use super::super::{Span, Spanned, suggest};
-use super::{Names, distribution, value};
+use super::{Names, distribution, periods, value};
 
 /// Generators that take nothing and are written as bare text.
 pub const BARE: &[&str] = &["identity", "event_time", "null"];
@@ -34,7 +34,7 @@ pub const KEYS: &[&str] = &[
 /// Keys that some generators take besides.
 const MODIFIERS: &[&str] = &[
     "when", "else", "format", "column", "by", "min", "max", "digits", "weight", "with", "of",
-    "length", "default", "dealt", "cases",
+    "length", "default", "dealt", "cases", "changes",
 ];
 
 /// Whether a table is meant as a generator, and not as fields inside a field.
@@ -55,12 +55,21 @@ pub(super) fn field(
     read(reader, names, at, false).map(|(generator, _)| generator)
 }
 
-/// The generator of an attribute, and whether it is dealt out.
+/// What holds for attributes alone.
+#[derive(Debug, Default)]
+pub(super) struct OfAttribute {
+    /// Whether members are dealt out by it.
+    pub(super) dealt: bool,
+    /// How often it changes.
+    pub(super) changes_us: Option<Spanned<u64>>,
+}
+
+/// The generator of an attribute, and what holds for attributes alone.
 pub(super) fn attribute(
     reader: &mut Reader<'_>,
     names: &Names<'_>,
     at: &At<'_>,
-) -> Option<(Spanned<Generator>, bool)> {
+) -> Option<(Spanned<Generator>, OfAttribute)> {
     read(reader, names, at, true)
 }
 
@@ -69,10 +78,10 @@ fn read(
     names: &Names<'_>,
     at: &At<'_>,
     of_attribute: bool,
-) -> Option<(Spanned<Generator>, bool)> {
+) -> Option<(Spanned<Generator>, OfAttribute)> {
     let span = at.node.span.clone();
     if at.is_text() {
-        return Some((Spanned { value: bare(reader, at)?, span }, false));
+        return Some((Spanned { value: bare(reader, at)?, span }, OfAttribute::default()));
     }
     if at.node.entries().is_none() {
         let noun = at.node.noun();
@@ -87,18 +96,35 @@ fn read(
     let mut section = reader.section(at)?;
     let key = only_key(reader, &section, at)?;
     let generator = by_key(reader, names, &mut section, key);
-    let dealt_at = if of_attribute { section.get("dealt") } else { None };
-    let dealt = dealt_at.as_ref().and_then(|at| reader.boolean(at)).unwrap_or(false);
-    let conditional = section.has("when");
     let generator = with_condition(reader, names, &mut section, generator);
-    if let Some(dealt_at) = dealt_at.filter(|_| dealt) {
-        check_dealt(reader, &dealt_at, key, conditional);
-    }
-    if !of_attribute && section.has("dealt") {
-        refuse_dealt_field(reader, &mut section);
-    }
+    let own = if of_attribute {
+        of_attribute_alone(reader, &mut section, key)
+    } else {
+        refuse_of_attribute(reader, &mut section);
+        OfAttribute::default()
+    };
     reader.finish(section);
-    Some((Spanned { value: generator?, span }, dealt))
+    Some((Spanned { value: generator?, span }, own))
+}
+
+fn of_attribute_alone(
+    reader: &mut Reader<'_>,
+    section: &mut Section<'_>,
+    key: &str,
+) -> OfAttribute {
+    let dealt_at = section.get("dealt");
+    let dealt = dealt_at.as_ref().and_then(|at| reader.boolean(at)).unwrap_or(false);
+    let changes = section.get("changes");
+    let changes_us = changes.as_ref().and_then(|at| periods::period(reader, at, 1));
+    if let Some(dealt_at) = dealt_at.filter(|_| dealt) {
+        check_dealt(reader, &dealt_at, key, section.has("when"));
+        if let Some(changes) = changes {
+            let what = "an attribute that is dealt out cannot change";
+            let help = "members are found by it: draw it for each member, without `dealt`";
+            reader.refuse(&changes.key_span, what, help);
+        }
+    }
+    OfAttribute { dealt, changes_us }
 }
 
 fn bare(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Generator> {
@@ -268,9 +294,12 @@ fn check_dealt(reader: &mut Reader<'_>, at: &At<'_>, key: &str, conditional: boo
     }
 }
 
-fn refuse_dealt_field(reader: &mut Reader<'_>, section: &mut Section<'_>) {
-    if let Some(at) = section.get("dealt") {
-        let what = format!("`{}`: only attributes of entities are dealt out", at.path);
-        reader.refuse(&at.key_span, what, "leave it out: a field is drawn for each event");
+fn refuse_of_attribute(reader: &mut Reader<'_>, section: &mut Section<'_>) {
+    let keys = [("dealt", "are dealt out"), ("changes", "change with time")];
+    for (key, verb) in keys.into_iter().filter(|(key, _)| section.has(key)).collect::<Vec<_>>() {
+        if let Some(at) = section.get(key) {
+            let what = format!("`{}`: only attributes of entities {verb}", at.path);
+            reader.refuse(&at.key_span, what, "leave it out: a field is drawn for each event");
+        }
     }
 }

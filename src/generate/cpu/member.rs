@@ -44,6 +44,15 @@ pub(super) fn step(operation: &Operation, frame: &mut Frame, context: Context<'_
         Operation::Group { number, population, out } => {
             map(frame, *number, *out, |number| population.group_of(number));
         }
+        Operation::Version { number, time, rota, out } => {
+            with_column(frame, *out, |frame, versions| {
+                let times = frame.column(time.high).iter().zip(frame.column(time.low));
+                let rows = frame.column(*number).iter().zip(times);
+                for (version, (&number, (&high, &low))) in versions.iter_mut().zip(rows) {
+                    *version = rota.version(number, u64::from(high) << 32 | u64::from(low));
+                }
+            });
+        }
         Operation::Parent { number, kinship, out } => {
             map(frame, *number, *out, |number| kinship.parent(number));
         }

@@ -144,7 +144,7 @@ impl Compiler<'_> {
             (Value::Member { entity: t, number: a }, Value::Member { entity: u, number: b })
                 if t == u =>
             {
-                self.same_words(*a, *b)
+                self.same_member(*t, *a, *b)
             }
             (Value::Dictionary { index, cells }, Value::Literal(text))
             | (Value::Literal(text), Value::Dictionary { index, cells }) => {
@@ -169,7 +169,7 @@ impl Compiler<'_> {
         self.both(Some(same), present)
     }
 
-    fn same_words(&mut self, a: Register, b: Register) -> Register {
+    pub(super) fn same_words(&mut self, a: Register, b: Register) -> Register {
         self.compare(Comparison::Equal, Operand::Unsigned(a), Operand::Unsigned(b))
     }
 

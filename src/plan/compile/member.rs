@@ -55,6 +55,7 @@ impl Compiler<'_> {
                 let out = self.register();
                 let kinship = Arc::clone(kinship);
                 self.emit(Operation::Child { word, number: *number, kinship, out });
+                self.generation(entity, out);
                 let value = Value::Member { entity, number: out };
                 Some(Cell { value, present: cell.present })
             }

@@ -104,6 +104,7 @@ impl Compiler<'_> {
             let kinship = Arc::clone(kinship);
             self.emit(Operation::Parent { number: above, kinship, out });
             (at, above) = (*parent, out);
+            self.generation(at, above);
             if world.kinds[at].entity.name == step {
                 return Some(Value::Member { entity: at, number: above }.into());
             }
@@ -138,7 +139,7 @@ impl Compiler<'_> {
         place: usize,
         span: &Span,
     ) -> Option<Cell> {
-        let key = (entity, number, place);
+        let key = (entity, number, place, self.now);
         match self.attributes.get(&key) {
             Some(State::Done(cell)) => return cell.clone(),
             Some(_) => {
@@ -151,7 +152,8 @@ impl Compiler<'_> {
         let attributes = &self.source.world.kinds[entity].entity.attributes;
         let before = attributes[..place].iter();
         let word = before.map(|it| generator::words(&it.generator.value)).sum();
-        let site = self.member_site(entity, number);
+        let changes = self.changes(entity, number, place);
+        let site = Site { index: changes, ..self.member_site(entity, number) };
         let cell = self.generate(&attributes[place].generator, site, word);
         self.attributes.insert(key, State::Done(cell.clone()));
         cell
@@ -181,6 +183,7 @@ impl Compiler<'_> {
             let population = Arc::clone(&kind.actors);
             self.emit(Operation::Actor { words: [words[0], words[1]], population, group, out });
             self.groups.insert((entity, out), group);
+            self.generation(entity, out);
             out
         } else {
             self.member(entity, [words[0], words[1], words[2]], None)
@@ -201,6 +204,7 @@ impl Compiler<'_> {
         let population = Arc::clone(&self.source.world.kinds[entity].picked);
         self.emit(Operation::Member { words, population, given, group, out });
         self.groups.insert((entity, out), group);
+        self.generation(entity, out);
         out
     }
 }

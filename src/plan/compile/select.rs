@@ -86,7 +86,12 @@ impl Compiler<'_> {
             (Value::Member { entity: a, number: x }, Value::Member { entity: b, number: y })
                 if a == b =>
             {
-                Some(Value::Member { entity: *a, number: self.select_word(condition, *x, *y) })
+                let number = self.select_word(condition, *x, *y);
+                if let (Some(g), Some(h)) = (self.generation(*a, *x), self.generation(*a, *y)) {
+                    let generation = self.select_word(condition, g, h);
+                    self.generations.insert((*a, number), generation);
+                }
+                Some(Value::Member { entity: *a, number })
             }
             (Value::Uuid(a), Value::Uuid(b)) => {
                 let word = |place: usize| self.select_word(condition, a[place], b[place]);

@@ -10,7 +10,7 @@ use crate::config::{Span, Spanned};
 use crate::plan::arrival::{INDEX_BITS, LANE_BITS};
 use crate::plan::fill::{Integer, Piece, Text};
 use crate::plan::identity::Token;
-use crate::plan::program::{Operation, Register, Wide, input};
+use crate::plan::program::{Operation, Register, input};
 
 /// Characters that one word is used for: so many that what is left of it decides among 2^12 more.
 const WORD_BITS: u32 = 20;
@@ -59,8 +59,8 @@ impl Compiler<'_> {
             },
             Value::Text(text) if width.is_none() => return Some(text.clone()),
             Value::Uuid(words) => Piece::Uuid(*words),
-            Value::Member { number, .. } => {
-                number_piece(Integer::Unsigned(*number), spec.unwrap_or_default())
+            Value::Member { entity, number } => {
+                number_piece(self.member_id(*entity, *number), spec.unwrap_or_default())
             }
             Value::Number(_) | Value::Dictionary { .. } | Value::Time => {
                 let number = self.number(cell, span)?;
@@ -182,11 +182,10 @@ impl Compiler<'_> {
             (None, Owner::Member { entity, number }) => Some((entity, number, None)),
             (None, Owner::Event) => None,
         };
-        let (needed, number, present, name) = if let Some((entity, low, present)) = member {
-            let kind = &self.source.world.kinds[entity];
-            let needed = u64::BITS - (kind.count - 1).leading_zeros();
-            let wide = Wide { high: self.constant(0), low };
-            (needed.max(2), wide, present, kind.entity.name.clone())
+        let (needed, number, present, name) = if let Some((entity, number, present)) = member {
+            let (wide, needed) = self.wide_member_id(entity, number);
+            let name = self.source.world.kinds[entity].entity.name.clone();
+            (needed.max(2), wide, present, name)
         } else {
             // A position of 2^31 ticks and a leading 0 that keeps other origins apart.
             let ticks = u32::from(bits).saturating_sub(LANE_BITS + INDEX_BITS + 1);

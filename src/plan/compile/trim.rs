@@ -63,6 +63,9 @@ fn signature(operation: &Operation) -> String {
         Operation::Group { number, population, .. } => {
             format!("group {number:?} {:p}", Arc::as_ptr(population))
         }
+        Operation::Version { number, time, rota, .. } => {
+            format!("version {number:?} {time:?} {:p}", Arc::as_ptr(rota))
+        }
         Operation::Parent { number, kinship, .. } => {
             format!("parent {number:?} {:p}", Arc::as_ptr(kinship))
         }
@@ -221,6 +224,11 @@ fn visit(operation: &mut Operation, see: &mut dyn FnMut(&mut Register, bool)) {
         Operation::Child { word, number, out, .. } => {
             see(word, false);
             see(number, false);
+            see(out, true);
+        }
+        Operation::Version { number, time, out, .. } => {
+            see(number, false);
+            visit_wide(time, false, see);
             see(out, true);
         }
         operation => visit_plain(operation, see),
