@@ -335,6 +335,7 @@ fn entities_of<'a>(generator: &'a Generator, named: &mut Vec<&'a str>) {
         Generator::Entity { of: Some(path), .. }
         | Generator::Attribute { path, .. }
         | Generator::LocalTime { zone: path }
+        | Generator::Extreme { path, .. }
         | Generator::Token { of: Some(path), .. } => named.extend(first(path)),
         Generator::By { on, cases, default } => {
             named.extend(first(on));
@@ -353,6 +354,7 @@ fn entities_of<'a>(generator: &'a Generator, named: &mut Vec<&'a str>) {
             let paths = template.split('{').skip(1);
             named.extend(paths.filter_map(|path| path.split(['.', ':', '}']).next()));
         }
+        Generator::At { value, .. } => entities_of(&value.value, named),
         Generator::Expression(expression) => paths_of(expression, named),
         _ => {}
     }

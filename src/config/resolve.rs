@@ -9,6 +9,7 @@ mod streams;
 mod tables;
 mod traffic;
 mod value;
+mod walk;
 
 use self::entities::{Entities, Rates};
 pub use self::generator::{BARE as BARE_GENERATORS, KEYS as GENERATORS};

@@ -11,8 +11,10 @@ mod select;
 mod text;
 mod trim;
 mod value;
+mod walk;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::fill::{Fill, Text};
 use super::identity::Cipher;
@@ -144,6 +146,10 @@ struct Compiler<'a> {
     picks: BTreeMap<usize, Cell>,
     groups: BTreeMap<(usize, Register), Register>,
     generations: BTreeMap<(usize, Register), Register>,
+    /// The walks that are read, by name.
+    walks: BTreeMap<String, Arc<super::walk::Walk>>,
+    /// What was read from walks, by the column of the value.
+    readings: BTreeMap<Register, walk::Reading>,
     /// The time at which members are read: microseconds since the model's start.
     now: Wide,
     cipher: Cipher,
@@ -177,6 +183,8 @@ impl<'a> Compiler<'a> {
             picks: BTreeMap::new(),
             groups: BTreeMap::new(),
             generations: BTreeMap::new(),
+            walks: BTreeMap::new(),
+            readings: BTreeMap::new(),
             now: input::TIME,
             cipher: Cipher::new(u64::from(high) << 32 | u64::from(low)),
             identity: None,
@@ -263,7 +271,10 @@ impl<'a> Compiler<'a> {
             State::Waiting => named.state = State::Compiling,
         }
         let (generator, word) = (named.generator, named.word);
+        // Whoever reads it at another time reads the same: it is the event's.
+        let now = std::mem::replace(&mut self.now, input::TIME);
         let cell = self.generate(generator, self.event_site(), word);
+        self.now = now;
         if let Some(named) = self.names.get_mut(name) {
             named.state = State::Done(cell.clone());
         }

@@ -315,6 +315,8 @@ pub enum Operation {
         walk: Arc<super::walk::Walk>,
         /// The member's number.
         member: Register,
+        /// Which of those that live in its place one after the other; the first if there is none.
+        generation: Option<Register>,
         /// Microseconds since the start.
         time_us: Operand,
         /// The position.

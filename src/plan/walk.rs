@@ -12,8 +12,10 @@ use super::normal;
 pub const FRACTION_BITS: u32 = 20;
 /// The shortest step in microseconds: then 44 levels reach over all of model time.
 pub const STEP_US_MIN: u64 = 1_000;
-/// The third and fourth counter words of the draw of where a walk ends.
-pub const END: [u32; 2] = [0, u32::MAX];
+/// The fourth counter word of the draw of where a walk ends.
+pub const END: u32 = u32::MAX;
+/// Bits of a node's number, of its upper word.
+pub const NODE_BITS: u32 = 12;
 /// Model time ends before: from 1970 to 2262 are 292 years.
 const HORIZON_US: u64 = 300 * 366 * 86_400 * 1_000_000;
 /// Levels below the window that a reader remembers.
@@ -31,9 +33,10 @@ pub const KNOT_ROOM: usize = 512;
 ///
 /// Steps are counted from the start of model time; step t of a member is found by halving the
 /// interval from step 0, where the position is 0, to step 2^`levels`, where it is the deviate (see
-/// [`Deviates`]) of the first word under the counter (member, 0, [`END`]), times [`Self::end`].
+/// [`Deviates`]) of the first word under the counter (member, 0, g, [`END`]), times [`Self::end`].
+/// Here g is the generation times 2^12, modulo 2^32, and 0 if members live for ever.
 /// `levels` is even, and a block of random words serves two of them: for j = `levels`, `levels` − 2,
-/// … 2, with n = ⌊t / 2^j⌋, the counter (member, n's lower word, n's upper word, j) has
+/// … 2, with n = ⌊t / 2^j⌋, the counter (member, n's lower word, n's upper word + g, j) has
 ///
 /// - word 0 for the middle of the interval of 2^j steps that t lies in,
 /// - word 1 for the middle of its first half, word 2 for that of its second half.

@@ -19,3 +19,4 @@ mod payments;
 mod plan;
 mod registry;
 mod sources;
+mod walk;

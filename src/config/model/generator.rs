@@ -1,7 +1,7 @@
 //! Where values come from.
 
-use super::walk::{Moment, Walk};
 use super::Expression;
+use super::walk::{Moment, Walk};
 use crate::config::Spanned;
 
 /// A constant.
@@ -120,7 +120,7 @@ pub enum Generator {
         /// When.
         moment: Moment,
     },
-    /// `{ highest = "symbol.price", from = …, to = … }`, or `lowest`: of a walk between two times.
+    /// `{ highest_of = "symbol.price", from = …, to = … }`, or `lowest_of`: of a walk between two times.
     Extreme {
         /// The path to the walk.
         path: Spanned<String>,

@@ -33,6 +33,30 @@ pub(super) fn uniform(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Generator>
     Some(Generator::Uniform { min: i64::try_from(min).ok()?, max: i64::try_from(max).ok()? })
 }
 
+/// What a number is pulled in to, and rounded to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) min: Option<f64>,
+    pub(super) max: Option<f64>,
+    pub(super) digits: u8,
+}
+
+/// `min`, `max` and `digits`.
+pub(super) fn bounds(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<Bounds> {
+    let everything = f64::MIN..=f64::MAX;
+    let min_at = section.get("min");
+    let min = min_at.as_ref().and_then(|at| reader.number(at, &everything));
+    let max = section.get("max").and_then(|at| reader.number(&at, &everything));
+    let digits = section.get("digits").map_or(Some(0), |at| reader.whole(&at, &(0..=DIGITS_MAX)));
+    if let (Some(min), Some(max), Some(at)) = (min, max, min_at)
+        && min > max
+    {
+        let what = format!("`{}` is {min}, above the `max` of {max}", at.path);
+        reader.refuse(&at.node.span, what, "");
+    }
+    Some(Bounds { min, max, digits: u8::try_from(digits?).ok()? })
+}
+
 /// `{ lognormal = { … } }`, `normal`, `exponential` or `mixture`, with `by`, `min`, `max`, `digits`.
 pub(super) fn distribution(
     reader: &mut Reader<'_>,
@@ -40,25 +64,15 @@ pub(super) fn distribution(
     main: &At<'_>,
     key: &str,
 ) -> Option<Generator> {
-    let everything = f64::MIN..=f64::MAX;
     let by = section.get("by").and_then(|at| reader.text(&at));
-    let min_at = section.get("min");
-    let min = min_at.as_ref().and_then(|at| reader.number(at, &everything));
-    let max = section.get("max").and_then(|at| reader.number(&at, &everything));
-    let digits = section.get("digits").map_or(Some(0), |at| reader.whole(&at, &(0..=DIGITS_MAX)));
+    let bounds = bounds(reader, section);
     let has_row = section.has("by");
     let parts = if key == "mixture" {
         mixture(reader, main, has_row)
     } else {
         shape(reader, main, key, has_row).map(|shape| vec![MixturePart { weight: 1.0, shape }])
     };
-    if let (Some(min), Some(max), Some(at)) = (min, max, min_at)
-        && min > max
-    {
-        let what = format!("`{}` is {min}, above the `max` of {max}", at.path);
-        reader.refuse(&at.node.span, what, "");
-    }
-    let digits = u8::try_from(digits?).ok()?;
+    let Bounds { min, max, digits } = bounds?;
     Some(Generator::Distribution { parts: parts?, by, min, max, digits })
 }
 

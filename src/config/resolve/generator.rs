@@ -5,7 +5,7 @@ use super::super::model::{Expression, Generator, Scalar};
 use super::super::raw::{Kind, Node};
 use super::super::reader::{At, Reader, Section};
 use super::super::{Span, Spanned, suggest};
-use super::{Names, distribution, periods, value};
+use super::{Names, distribution, periods, value, walk};
 
 /// Generators that take nothing and are written as bare text.
 pub const BARE: &[&str] = &["identity", "event_time", "null"];
@@ -25,6 +25,9 @@ pub const KEYS: &[&str] = &[
     "cases",
     "entity",
     "attribute",
+    "walk",
+    "highest_of",
+    "lowest_of",
     "template",
     "regex",
     "token",
@@ -124,6 +127,10 @@ fn of_attribute_alone(
             reader.refuse(&changes.key_span, what, help);
         }
     }
+    if let ("walk", Some(changes)) = (key, section.get("changes")) {
+        let what = "a walk changes all the time";
+        reader.refuse(&changes.key_span, what, "leave `changes` out");
+    }
     OfAttribute { dealt, changes_us }
 }
 
@@ -201,6 +208,8 @@ fn by_key(
         "cases" => cases(reader, names, section, &main),
         "entity" => value::entity(reader, names, section, &main),
         "attribute" => value::attribute(reader, section, &main),
+        "walk" => walk::walk(reader, section, &main),
+        "highest_of" | "lowest_of" => walk::extreme(reader, section, &main, key),
         "template" => value::template(reader, &main),
         "regex" => value::regex(reader, &main),
         "token" => value::token(reader, section, &main),

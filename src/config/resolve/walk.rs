@@ -3,10 +3,9 @@
 use super::super::model::{Generator, Given, Moment, Walk};
 use super::super::reader::{At, Reader, Section};
 use super::super::{Spanned, units};
-use super::{generator, traffic};
+use super::distribution::{self, Bounds};
+use super::traffic;
 
-/// The most digits after the point that a walk can have.
-const DIGITS_MAX: i128 = 6;
 /// The shortest step.
 const STEP_US_MIN: u64 = 1_000;
 /// The longest step and offset.
@@ -20,7 +19,7 @@ pub(super) fn walk(
     section: &mut Section<'_>,
     main: &At<'_>,
 ) -> Option<Generator> {
-    let (digits, min, max) = generator::bounds(reader, section, DIGITS_MAX)?;
+    let bounds = distribution::bounds(reader, section);
     let mut own = reader.section(main)?;
     let kinds = [("geometric", true), ("arithmetic", false)];
     let kind = own.get("kind").map_or(Some(true), |at| reader.one_of(&at, &kinds));
@@ -56,6 +55,7 @@ pub(super) fn walk(
         None => None,
         Some(drift) => Some(drift?),
     };
+    let Bounds { min, max, digits } = bounds?;
     Some(Generator::Walk(Box::new(Walk {
         name: main.path.trim_end_matches(".walk").to_owned(),
         geometric: kind?,
@@ -129,7 +129,7 @@ fn step(reader: &mut Reader<'_>, at: &At<'_>) -> Option<u64> {
     found
 }
 
-/// `{ highest = "symbol.price", from = …, to = … }`, and `lowest`.
+/// `{ highest_of = "symbol.price", from = …, to = … }`, and `lowest_of`.
 pub(super) fn extreme(
     reader: &mut Reader<'_>,
     section: &mut Section<'_>,
@@ -141,7 +141,7 @@ pub(super) fn extreme(
     let between = [from, to].map(|at| at.and_then(|at| moment(reader, &at)));
     let path = reader.text(main)?;
     let [Some(from), Some(to)] = between else { return None };
-    Some(Generator::Extreme { path, highest: key == "highest", between: Box::new([from, to]) })
+    Some(Generator::Extreme { path, highest: key == "highest_of", between: Box::new([from, to]) })
 }
 
 /// `"-1d"`, or `{ floor = "1d", zone = "Europe/Paris", plus = "9h30m" }`.

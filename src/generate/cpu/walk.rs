@@ -11,14 +11,14 @@ use super::access::{load, store};
 use super::philox_columns;
 use crate::generate::column::{CHUNK_ROWS, Frame, Window};
 use crate::plan::program::{Operand, Operation, Register, Target, Wide};
-use crate::plan::walk::{END, Extreme, Factor, Walk};
+use crate::plan::walk::{END, Extreme, Factor, NODE_BITS, Walk};
 
 /// Operations on walks.
 #[inline(always)]
 pub(super) fn step(operation: &Operation, frame: &mut Frame) {
     match operation {
-        Operation::Walk { walk, member, time_us, out } => {
-            position(walk, frame, *member, *time_us, *out);
+        Operation::Walk { walk, member, generation, time_us, out } => {
+            position(walk, frame, (*member, *generation), *time_us, *out);
         }
         Operation::Trend { trend, position, time_us, volatility, drift, out } => {
             let rows = frame.rows();
@@ -61,6 +61,8 @@ pub(super) fn step(operation: &Operation, frame: &mut Frame) {
 /// Members with the steps asked for, and the intervals that these lie in.
 struct Descent {
     members: [u32; CHUNK_ROWS],
+    /// Of the members' counters, shifted into place.
+    generations: [u32; CHUNK_ROWS],
     steps: [u64; CHUNK_ROWS],
     ends: [[i64; CHUNK_ROWS]; 2],
     rows: usize,
@@ -70,6 +72,7 @@ impl Descent {
     fn new(rows: usize) -> Self {
         Self {
             members: [0; CHUNK_ROWS],
+            generations: [0; CHUNK_ROWS],
             steps: [0; CHUNK_ROWS],
             ends: [[0; CHUNK_ROWS]; 2],
             rows,
@@ -79,10 +82,20 @@ impl Descent {
 
 /// Where members' walks are.
 #[inline(always)]
-fn position(walk: &Walk, frame: &mut Frame, member: Register, time_us: Operand, out: Wide) {
+fn position(
+    walk: &Walk,
+    frame: &mut Frame,
+    (member, generation): (Register, Option<Register>),
+    time_us: Operand,
+    out: Wide,
+) {
     let rows = frame.rows();
     let mut asked = Descent::new(rows);
     asked.members[..rows].copy_from_slice(frame.column(member));
+    if let Some(generation) = generation {
+        let generations = asked.generations.iter_mut().zip(frame.column(generation));
+        generations.for_each(|(shifted, &it)| *shifted = it << NODE_BITS);
+    }
     let times = load(frame, time_us);
     let last = (1 << walk.levels) - 1;
     for (step, time_us) in asked.steps.iter_mut().zip(&times[..rows]) {
@@ -105,6 +118,8 @@ fn enter(walk: &Walk, asked: &mut Descent, windows: &mut [Window], window_levels
     // Neighbours in number do not get in each other's way, nor do a member's windows.
     const STRIDE: u64 = 0x9E37_79B9;
     let mask = windows.len() - 1;
+    // A window of a member of one generation: no step has more than 44 bits.
+    let number = |generation: u32, step: u64| u64::from(generation) << 32 | step >> window_levels;
     let place = |member: u32, window: u64| {
         u64::from(member).wrapping_add(window.wrapping_mul(STRIDE)) as usize & mask
     };
@@ -112,12 +127,13 @@ fn enter(walk: &Walk, asked: &mut Descent, windows: &mut [Window], window_levels
     let mut rows = [0_u16; CHUNK_ROWS];
     for row in 0..asked.rows {
         let (member, step) = (asked.members[row], asked.steps[row]);
-        let number = step >> window_levels;
+        let number = number(asked.generations[row], step);
         let known = &windows[place(member, number)];
         if known.member == member && known.number == number {
             [asked.ends[0][row], asked.ends[1][row]] = known.ends;
         } else {
             missing.members[missing.rows] = member;
+            missing.generations[missing.rows] = asked.generations[row];
             missing.steps[missing.rows] = step;
             rows[missing.rows] = row as u16;
             missing.rows += 1;
@@ -130,7 +146,8 @@ fn enter(walk: &Walk, asked: &mut Descent, windows: &mut [Window], window_levels
     descend(walk, &mut missing, walk.levels, window_levels);
     for (index, &row) in rows[..missing.rows].iter().enumerate() {
         let row = usize::from(row);
-        let (member, number) = (asked.members[row], asked.steps[row] >> window_levels);
+        let member = asked.members[row];
+        let number = number(asked.generations[row], asked.steps[row]);
         let ends = [missing.ends[0][index], missing.ends[1][index]];
         [asked.ends[0][row], asked.ends[1][row]] = ends;
         windows[place(member, number)] = Window { member, number, ends };
@@ -143,7 +160,8 @@ fn whole(walk: &Walk, asked: &mut Descent) {
     let rows = asked.rows;
     let zeros = [0; CHUNK_ROWS];
     let mut words = [[0; CHUNK_ROWS]; 4];
-    random(walk.key, [&asked.members[..rows], &zeros, &zeros], END, &mut words);
+    let counter = [&asked.members[..rows], &zeros, &asked.generations];
+    random(walk.key, counter, [0, END], &mut words);
     asked.ends[0][..rows].fill(0);
     for (end, &word) in asked.ends[1][..rows].iter_mut().zip(&words[0]) {
         *end = spread(walk.deviates.value(word), walk.end);
@@ -160,24 +178,21 @@ fn descend(walk: &Walk, asked: &mut Descent, from: u32, to: u32) {
         for row in 0..rows {
             let node = asked.steps[row] >> level;
             nodes[0][row] = node as u32;
-            nodes[1][row] = (node >> 32) as u32;
+            nodes[1][row] = ((node >> 32) as u32).wrapping_add(asked.generations[row]);
         }
         let counter = [&asked.members[..rows], &nodes[0], &nodes[1]];
         random(walk.key, counter, [0, level], &mut words);
-        let (upper, lower) =
-            (walk.bridges[level as usize - 1], walk.bridges[level as usize - 2]);
+        let (upper, lower) = (walk.bridges[level as usize - 1], walk.bridges[level as usize - 2]);
         let [first, second] = &mut asked.ends;
         let ends = first.iter_mut().zip(second).zip(&asked.steps).take(rows);
         let drawn = words[0].iter().zip(&words[1]).zip(&words[2]);
         for (((a, b), &step), ((&middle, &left), &right)) in ends.zip(drawn) {
             let half = step >> (level - 1) & 1 == 1;
-            let mid = pull(*a + *b, upper.pull)
-                + spread(walk.deviates.value(middle), upper.spread);
+            let mid = pull(*a + *b, upper.pull) + spread(walk.deviates.value(middle), upper.spread);
             (*a, *b) = if half { (mid, *b) } else { (*a, mid) };
             let quarter = step >> (level - 2) & 1 == 1;
             let word = if half { right } else { left };
-            let mid = pull(*a + *b, lower.pull)
-                + spread(walk.deviates.value(word), lower.spread);
+            let mid = pull(*a + *b, lower.pull) + spread(walk.deviates.value(word), lower.spread);
             (*a, *b) = if quarter { (mid, *b) } else { (*a, mid) };
         }
     }

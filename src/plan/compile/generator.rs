@@ -33,11 +33,14 @@ pub(super) fn words(generator: &Generator) -> u32 {
             let otherwise = otherwise.as_ref().map_or(0, |otherwise| words(&otherwise.value));
             words(&then.value).max(otherwise)
         }
+        Generator::At { value, .. } => words(&value.value),
         Generator::Identity
         | Generator::EventTime
         | Generator::LocalTime { .. }
         | Generator::Constant(_)
         | Generator::Attribute { .. }
+        | Generator::Walk(_)
+        | Generator::Extreme { .. }
         | Generator::Template(_)
         | Generator::Token { .. }
         | Generator::Expression(_) => 0,
@@ -106,6 +109,13 @@ impl<'a> Compiler<'a> {
                 let cell = self.path(&path, site)?;
                 format.as_ref().map_or(Some(cell.clone()), |format| self.format(&cell, format))
             }
+            Generator::At { value, moment } => {
+                self.at(moment, span, |compiler| compiler.generate(value, site, word))
+            }
+            Generator::Extreme { path, highest, between } => {
+                self.extreme((path, *highest), between, site)
+            }
+            Generator::Walk(walk) => self.walk(walk, site, span),
             Generator::Template(template) => self.template(template, site, span),
             Generator::Regex(pattern) => self.regex(pattern, site, word, span),
             Generator::Token { base, length, of } => {

@@ -79,8 +79,8 @@ fn signature(operation: &Operation) -> String {
         Operation::Quantile { word, out, .. } => format!("quantile {word:?} {out:?}"),
         Operation::ChooseBy { word, out, .. } => format!("choose {word:?} {out:?}"),
         Operation::Offset { out, .. } => format!("offset {out:?}"),
-        Operation::Walk { walk, member, time_us, .. } => {
-            format!("walk {:p} {member:?} {time_us:?}", Arc::as_ptr(walk))
+        Operation::Walk { walk, member, generation, time_us, .. } => {
+            format!("walk {:p} {member:?} {generation:?} {time_us:?}", Arc::as_ptr(walk))
         }
         other => {
             let mut other = other.clone();
@@ -283,8 +283,9 @@ fn visit_plain(operation: &mut Operation, see: &mut dyn FnMut(&mut Register, boo
 /// The operations on walks.
 fn visit_walk(operation: &mut Operation, see: &mut dyn FnMut(&mut Register, bool)) {
     match operation {
-        Operation::Walk { member, time_us, out, .. } => {
+        Operation::Walk { member, generation, time_us, out, .. } => {
             see(member, false);
+            generation.iter_mut().for_each(|it| see(it, false));
             visit_operand(time_us, see);
             visit_wide(out, true, see);
         }

@@ -14,17 +14,20 @@ const POWER_BITS: u32 = 30;
 pub struct Factor {
     /// 2^29 to 2^30, of either sign, or 0.
     pub mantissa: i32,
-    /// 0 to 127.
-    pub shift: u32,
+    /// −97 to 127; below 0 to the left.
+    pub shift: i32,
 }
 
 impl Factor {
-    /// The nearest factor to a number below 2^30 in size; 0 below 2^−97.
+    /// The nearest factor to a number; 0 below 2^−98.
+    ///
+    /// # Panics
+    ///
+    /// If the number is 2^127 or more in size: the plan bounds what it asks for.
     pub fn new(value: f64) -> Self {
         let (fraction, exponent) = libm::frexp(value);
-        let Ok(shift) = u32::try_from(30 - exponent) else {
-            return Self { mantissa: 0, shift: 0 };
-        };
+        assert!(exponent <= 127, "a factor of {value} is beyond what the plan lets through");
+        let shift = 30 - exponent;
         if value == 0.0 || shift > 127 {
             return Self { mantissa: 0, shift: 0 };
         }
@@ -36,7 +39,8 @@ impl Factor {
     /// ⌊whole·mantissa / 2^shift⌋.
     #[inline]
     pub fn times(self, whole: i128) -> i128 {
-        (whole * i128::from(self.mantissa)) >> self.shift
+        let product = whole * i128::from(self.mantissa);
+        if self.shift < 0 { product << -self.shift } else { product >> self.shift }
     }
 }
 
@@ -75,7 +79,7 @@ pub struct Pace {
 }
 
 /// Microseconds of a year of 365.25 days.
-pub const YEAR_US: f64 = 31_557_600.0 * 1e6;
+const YEAR_US: f64 = 31_557_600.0 * 1e6;
 /// Binary digits after the point of a geometric trend.
 const LOGARITHM_BITS: i32 = 32;
 /// Binary digits after the point of an arithmetic trend.
@@ -226,12 +230,13 @@ mod tests {
 
     #[test]
     fn a_factor_is_within_a_billionth_of_its_number() {
-        for value in [1.0, -1.0, 0.3, 1e-9, 12_345.678, 1e-20, 1e8] {
+        for value in [1.0, -1.0, 0.3, 1e-9, 12_345.678, 1e-20, 1e8, 1e15] {
             let factor = Factor::new(value);
             let ratio = f64::from(factor.mantissa) / libm::exp2(f64::from(factor.shift)) / value;
             assert!((ratio - 1.0).abs() < 1e-9, "{value}: {factor:?}");
         }
         assert_eq!(Factor::new(0.0).times(1 << 60), 0);
+        assert_eq!(Factor::new(1_099_511_627_776.0).times(-3), -3 << 40);
         assert_eq!(Factor::new(0.5).times(7), 3);
         assert_eq!(Factor::new(-0.5).times(7), -4);
     }
