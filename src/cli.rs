@@ -3,6 +3,7 @@
 pub mod arguments;
 pub mod changes;
 pub mod failure;
+pub mod models;
 pub mod print;
 pub mod repeat;
 pub mod run;
@@ -41,6 +42,9 @@ fn dispatch(invocation: &Invocation, people: &People) -> Result<Exit, Failure> {
         Some(Command::Validate(arguments)) => validate::validate(arguments, people),
         Some(Command::Sample(arguments)) => sample::sample(arguments, people),
         Some(Command::Topics(arguments)) => topics::topics(arguments, people),
+        Some(Command::Models(arguments)) => models::models(arguments),
+        Some(Command::Init(arguments)) => models::init(arguments, people),
+        Some(Command::Schema) => models::schema(),
         Some(Command::Completions(arguments)) => {
             let mut script = Vec::new();
             let mut command = Invocation::command();

@@ -6,6 +6,7 @@
 //! reported at once ([`Refused`]).
 
 mod expression;
+mod generators;
 mod input;
 pub mod library;
 pub mod model;
@@ -14,6 +15,7 @@ pub mod raw;
 mod reader;
 mod refused;
 mod resolve;
+pub mod schema;
 pub mod secret;
 pub mod settings;
 pub mod source;
@@ -23,10 +25,10 @@ pub mod units;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Range;
 
+pub use self::generators::names as generator_names;
 pub use self::input::ModelSource;
 pub use self::overrides::{Override, Overrides};
 pub use self::refused::{Refused, render, render_warnings};
-pub use self::resolve::{BARE_GENERATORS, GENERATORS};
 pub use self::source::Source;
 
 /// Where something stands in the texts of a [`Source`], in bytes.

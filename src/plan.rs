@@ -356,6 +356,25 @@ fn entities_of<'a>(generator: &'a Generator, named: &mut Vec<&'a str>) {
         }
         Generator::At { value, .. } => entities_of(&value.value, named),
         Generator::Expression(expression) => paths_of(expression, named),
+        composite => parts_of(composite, named),
+    }
+}
+
+/// The entities that the parts of a value name.
+fn parts_of<'a>(generator: &'a Generator, named: &mut Vec<&'a str>) {
+    let mut part = |part: &'a Spanned<Generator>| entities_of(&part.value, named);
+    match generator {
+        Generator::Record(fields) => fields.iter().for_each(|field| part(&field.generator)),
+        Generator::Any(all) => all.iter().for_each(|one| part(&one.generator)),
+        Generator::Array { item, length } => {
+            part(length);
+            part(item);
+        }
+        Generator::Map { key, value, length } => {
+            part(length);
+            part(key);
+            part(value);
+        }
         _ => {}
     }
 }

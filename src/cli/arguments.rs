@@ -44,6 +44,12 @@ pub enum Command {
     Sample(Sample),
     /// Tell what topics a model needs and what there is.
     Topics(Topics),
+    /// List the models that come with the program.
+    Models(Models),
+    /// Write a model that comes with the program to files, with its tables and schemas, to start from.
+    Init(Init),
+    /// Print the JSON Schema of the model file, for editors.
+    Schema,
     /// Print what a shell needs to complete commands and flags.
     Completions(Completions),
 }
@@ -214,6 +220,27 @@ pub struct Topics {
     /// What changes the model.
     #[command(flatten)]
     pub changes: Changes,
+}
+
+/// `tidegate models`.
+#[derive(Args, Clone, Debug)]
+pub struct Models {
+    /// Print the result as one JSON object on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `tidegate init`.
+#[derive(Args, Clone, Debug)]
+pub struct Init {
+    /// The name of a model that comes with the program.
+    pub name: String,
+    /// Where to; without it, a folder of the model's name.
+    #[arg(long, value_name = "FOLDER")]
+    pub to: Option<PathBuf>,
+    /// Write over files that are there.
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// `tidegate completions`.

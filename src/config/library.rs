@@ -35,6 +35,14 @@ pub fn models() -> impl Iterator<Item = &'static str> + Clone {
     })
 }
 
+/// What a model that comes with the program is: the first sentence of the comment at its top.
+pub fn about(name: &str) -> String {
+    let text = open(&format!("config/{name}.toml")).unwrap_or_default();
+    let lines = text.lines().map_while(|line| line.strip_prefix('#'));
+    let comment = lines.map(str::trim).collect::<Vec<_>>().join(" ");
+    comment.split(". ").next().unwrap_or_default().trim_end_matches('.').to_owned()
+}
+
 /// The text of a file that comes with the program; `.` and `..` are followed.
 pub fn open(path: &str) -> Option<&'static str> {
     let path = normalised(path);

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use self::expression::{Expression, ExpressionKind, Operator};
-pub use self::generator::{Generator, MixturePart, Parameter, Scalar, Shape};
+pub use self::generator::{Alternative, Generator, MixturePart, Parameter, Scalar, Shape};
 pub use self::walk::{Given, Moment, Walk};
 use super::{Span, Spanned};
 

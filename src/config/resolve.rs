@@ -4,6 +4,7 @@ mod distribution;
 mod entities;
 mod periods;
 mod generator;
+mod list;
 mod settings;
 mod streams;
 mod tables;
@@ -12,7 +13,6 @@ mod value;
 mod walk;
 
 use self::entities::{Entities, Rates};
-pub use self::generator::{BARE as BARE_GENERATORS, KEYS as GENERATORS};
 use self::traffic::Curves;
 use super::model::{Model, Start, Table, Tick};
 use super::raw::{Kind, Node};

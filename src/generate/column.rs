@@ -13,6 +13,7 @@ pub const CHUNK_ROWS: usize = 256;
 #[derive(Clone, Debug, Default)]
 pub struct Frame {
     rows: usize,
+    capacity: usize,
     columns: Vec<Box<[u32]>>,
     children: Vec<Child>,
     windows: Vec<Box<[Window]>>,
@@ -40,13 +41,31 @@ pub struct Child {
     pub starts: Vec<u32>,
     /// The items' columns.
     pub frame: Frame,
+    /// The event that is row `r` of the outermost frame owns the items `events[r]..events[r + 1]`.
+    pub events: Vec<u32>,
+    /// Room for one chunk of items while it is made.
+    pub chunk: Box<Frame>,
 }
 
 impl Frame {
     /// A frame of `columns` columns, with room for `capacity` rows in each.
     pub fn new(columns: usize, capacity: usize) -> Self {
         let columns = (0..columns).map(|_| vec![0; capacity].into_boxed_slice()).collect();
-        Self { rows: 0, columns, children: Vec::new(), windows: Vec::new() }
+        Self { rows: 0, capacity, columns, children: Vec::new(), windows: Vec::new() }
+    }
+
+    /// Makes room for so many rows, in some of `columns` columns; those that had less room lose what
+    /// is in them.
+    pub fn reserve(&mut self, columns: usize, used: &[Register], rows: usize) {
+        if self.columns.len() < columns {
+            self.columns.resize_with(columns, Box::default);
+        }
+        if rows > self.capacity || self.columns.iter().all(|column| column.is_empty()) {
+            self.capacity = rows.next_power_of_two().max(CHUNK_ROWS);
+            for register in used {
+                self.columns[usize::from(register.0)] = vec![0; self.capacity].into_boxed_slice();
+            }
+        }
     }
 
     /// How many columns there are.
@@ -65,7 +84,7 @@ impl Frame {
     ///
     /// If a column has no room for them.
     pub fn set_rows(&mut self, rows: usize) {
-        let room = self.columns.first().map_or(rows, |column| column.len());
+        let room = if self.columns.is_empty() { rows } else { self.capacity };
         assert!(rows <= room, "a frame with room for {room} rows was told to hold {rows}");
         self.rows = rows;
     }

@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod list;
 mod member;
 mod walk;
 
@@ -37,6 +38,9 @@ pub struct Context<'a> {
 /// If the frame has fewer columns than the program, or more rows than a chunk.
 pub fn run(program: &Program, frame: &mut Frame, context: Context<'_>) {
     run_with_widest_vectors(program, frame, context);
+    if !program.lists.is_empty() {
+        list::run(program, frame, None, context);
+    }
 }
 
 // Everything below is inlined here, so that each kernel is compiled for each width of vectors.

@@ -1,20 +1,26 @@
 //! From the fields of a stream to its program: each value once, in columns.
 
+mod any;
 mod bind;
 mod case;
 mod expression;
+mod frame;
 mod generator;
+mod list;
 mod member;
 mod moment;
 mod path;
 mod select;
 mod text;
 mod trim;
+mod union;
 mod value;
 mod walk;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use apache_avro::Schema;
 
 use super::fill::{Fill, Text};
 use super::identity::Cipher;
@@ -61,7 +67,7 @@ pub struct Source<'a> {
     /// Its number in the model.
     pub number: u8,
     /// The schema that values are written by.
-    pub schema: &'a apache_avro::Schema,
+    pub schema: &'a Schema,
     /// The start of model time, in microseconds since the Unix epoch.
     pub start_us: i64,
 }
@@ -79,7 +85,7 @@ pub fn compile(source: &Source<'_>) -> Result<Compiled, Vec<Mistake>> {
     match fill {
         Some(fill) if compiler.mistakes.is_empty() => {
             let mut compiled = Compiled {
-                program: compiler.program,
+                program: compiler.program(0),
                 fill,
                 key,
                 identity_header,
@@ -138,8 +144,17 @@ enum Owner {
 #[derive(Debug)]
 struct Compiler<'a> {
     source: &'a Source<'a>,
-    program: Program,
-    names: BTreeMap<&'a str, Named<'a>>,
+    types: BTreeMap<String, &'a Schema>,
+    /// The frames; the first one has the stream's rows.
+    frames: Vec<frame::Draft>,
+    /// How many columns there are in all frames, the inputs once.
+    columns: u16,
+    /// The frame of each column that is no input.
+    homes: Vec<usize>,
+    /// Who sees which names; the first one is the stream's.
+    scopes: Vec<frame::Scope<'a>>,
+    /// The scope that is compiled in.
+    scope: usize,
     blocks: BTreeMap<(Site, u32), [Register; 4]>,
     /// By entity, number, attribute and the time that it is read at.
     attributes: BTreeMap<(usize, Register, usize, Wide), State>,
@@ -174,10 +189,15 @@ impl<'a> Compiler<'a> {
             word += generator::words(&generator.value);
         }
         let [low, high] = philox::key(source.world.model.seed, "identity", "");
+        let site = event_site(source);
         Self {
             source,
-            program: Program { operations: Vec::new(), columns: input::COUNT },
-            names,
+            types: bind::types(source.schema),
+            frames: vec![frame::Draft::rows()],
+            columns: input::COUNT,
+            homes: Vec::new(),
+            scopes: vec![frame::Scope { above: None, frame: 0, site, names }],
+            scope: 0,
             blocks: BTreeMap::new(),
             attributes: BTreeMap::new(),
             picks: BTreeMap::new(),
@@ -203,12 +223,14 @@ impl<'a> Compiler<'a> {
     }
 
     fn register(&mut self) -> Register {
-        let register = Register(self.program.columns);
-        assert!(
-            self.program.columns < u16::MAX,
-            "a stream's program has fewer than 65,535 columns"
-        );
-        self.program.columns += 1;
+        self.register_of(self.frame())
+    }
+
+    fn register_of(&mut self, frame: usize) -> Register {
+        let register = Register(self.columns);
+        assert!(self.columns < u16::MAX, "a stream's program has fewer than 65,535 columns");
+        self.columns += 1;
+        self.homes.push(frame);
         register
     }
 
@@ -217,7 +239,8 @@ impl<'a> Compiler<'a> {
     }
 
     fn emit(&mut self, operation: Operation) {
-        self.program.operations.push(operation);
+        let frame = self.frame();
+        self.frames[frame].operations.push(operation);
     }
 
     /// A column that holds the same word in every row.
@@ -230,9 +253,7 @@ impl<'a> Compiler<'a> {
 
     /// The randomness of the event itself.
     fn event_site(&self) -> Site {
-        let Wide { high, low } = input::NUMBER;
-        let (key, high) = (stream_key(self.source), Some(high));
-        Site { key, low, high, salt: MODEL_EVENT, index: None, owner: Owner::Event }
+        event_site(self.source)
     }
 
     /// The randomness of a member.
@@ -259,9 +280,18 @@ impl<'a> Compiler<'a> {
         out
     }
 
-    /// A let or field of the stream.
+    /// A let or field of the stream, or a field of a record that is being made.
     fn named(&mut self, name: &str, span: &Span) -> Option<Cell> {
-        let named = self.names.get_mut(name)?;
+        let scope = self.scope_of(name)?;
+        let cell = self.within(scope, |this| this.named_here(name, span))?;
+        self.lift(&cell, span)
+    }
+
+    /// A name of the scope that is compiled in.
+    fn named_here(&mut self, name: &str, span: &Span) -> Option<Cell> {
+        let scope = &mut self.scopes[self.scope];
+        let site = scope.site;
+        let named = scope.names.get_mut(name)?;
         match &named.state {
             State::Done(cell) => return cell.clone(),
             State::Compiling => {
@@ -273,9 +303,9 @@ impl<'a> Compiler<'a> {
         let (generator, word) = (named.generator, named.word);
         // Whoever reads it at another time reads the same: it is the event's.
         let now = std::mem::replace(&mut self.now, input::TIME);
-        let cell = self.generate(generator, self.event_site(), word);
+        let cell = self.generate(generator, site, word);
         self.now = now;
-        if let Some(named) = self.names.get_mut(name) {
+        if let Some(named) = self.scopes[self.scope].names.get_mut(name) {
             named.state = State::Done(cell.clone());
         }
         cell
@@ -296,7 +326,7 @@ impl<'a> Compiler<'a> {
     /// The record's key, if the stream has one; mistakes are noted.
     fn key(&mut self) -> Option<Text> {
         let key = self.source.stream.key.as_ref()?;
-        if !self.names.contains_key(key.value.as_str()) {
+        if self.scope_of(&key.value).is_none() {
             let what = format!("the key `{}` is neither a field nor a let", key.value);
             return self.refuse(&key.span, what, "name a field of the stream");
         }
@@ -308,6 +338,13 @@ impl<'a> Compiler<'a> {
         }
         self.text_of(&cell, None, &key.span)
     }
+}
+
+/// The randomness of a stream's events.
+fn event_site(source: &Source<'_>) -> Site {
+    let Wide { high, low } = input::NUMBER;
+    let (key, high) = (stream_key(source), Some(high));
+    Site { key, low, high, salt: MODEL_EVENT, index: None, owner: Owner::Event }
 }
 
 /// The key of a stream's own randomness.

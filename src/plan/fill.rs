@@ -133,6 +133,13 @@ pub enum Fill {
         /// How many bytes of them are written.
         length: usize,
     },
+    /// For `bytes`: words, big-endian, of which the first bytes are written, as many as a column says.
+    Bytes {
+        /// The words, first the highest.
+        words: Vec<Register>,
+        /// How many bytes of them are written.
+        length: Register,
+    },
     /// For `fixed` with logical type `duration`.
     Duration {
         /// Months.

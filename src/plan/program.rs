@@ -423,11 +423,41 @@ impl Table {
     }
 }
 
-/// The operations of a stream and the columns that they need.
+/// The operations of a frame and the columns that they need.
 #[derive(Clone, Debug, Default)]
 pub struct Program {
     /// In the order in which they run.
     pub operations: Vec<Operation>,
     /// How many columns, inputs included.
     pub columns: u16,
+    /// What the lists in a row hold, in the order of the frame's children; made after the
+    /// operations have run.
+    pub lists: Vec<List>,
+}
+
+/// The items of one list of each row, in a frame of their own.
+#[derive(Clone, Debug)]
+pub struct List {
+    /// How many items the list of a row of the frame above has.
+    pub length: Operand,
+    /// What an item has of the row that its list is in.
+    pub gathered: Vec<Gathered>,
+    /// The column of an item's number among all items that this list has in an event, from 0: where
+    /// lists lie in lists, items of the first inner list come before those of the second.
+    pub number: Option<Register>,
+    /// The column of an item's place in its own list, from 0.
+    pub place: Option<Register>,
+    /// What makes the items. Only columns that the operations read, or that are a result, are there.
+    pub program: Program,
+    /// Columns that are read once all items are there: by the encoder, and by lists inside.
+    pub results: Vec<Register>,
+}
+
+/// A word of a row that each item of its list has too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gathered {
+    /// The column of the frame above.
+    pub from: Register,
+    /// The column of the items.
+    pub out: Register,
 }

@@ -78,7 +78,7 @@ pub struct Bridge {
 
 impl fmt::Debug for Walk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Walk").field("key", &self.key).field("step_us", &self.step_us).finish()
+        f.debug_struct("Walk").field("key", &self.key).finish_non_exhaustive()
     }
 }
 
@@ -221,7 +221,7 @@ mod tests {
     fn a_walk_of_any_step_reaches_over_all_of_model_time() {
         for step_us in [STEP_US_MIN, 1_000_000, 60_000_000, 86_400_000_000] {
             let walk = Walk::new([1, 2], 0, step_us, None);
-            assert!(walk.levels <= 44 && walk.levels % 2 == 0);
+            assert!(walk.levels <= 44 && walk.levels.is_multiple_of(2));
             assert!(u128::from(step_us) << walk.levels >= u128::from(HORIZON_US));
         }
     }

@@ -5,6 +5,7 @@
 mod canary;
 mod delivered;
 mod invocation;
+mod models;
 mod readme;
 mod running;
 

@@ -8,9 +8,9 @@ use tidegate::config::{self, ModelSource, Override, Overrides, Refused, raw};
 use tidegate::plan::{Inputs, Plan};
 
 /// The model of the page that its examples stand in.
-const EXAMPLES_IN: &str = "[streams.payments.let]\n";
+pub(crate) const EXAMPLES_IN: &str = "[streams.payments.let]\n";
 
-fn page(name: &str) -> String {
+pub(crate) fn page(name: &str) -> String {
     fs::read_to_string(folder().join(name)).unwrap()
 }
 
@@ -19,7 +19,7 @@ fn folder() -> PathBuf {
 }
 
 /// A block between fences: what stands behind the opening one, and the text.
-fn blocks(page: &str) -> Vec<(String, String)> {
+pub(crate) fn blocks(page: &str) -> Vec<(String, String)> {
     let mut blocks = Vec::new();
     let mut open: Option<(String, String)> = None;
     for line in page.lines() {
@@ -34,12 +34,12 @@ fn blocks(page: &str) -> Vec<(String, String)> {
     blocks
 }
 
-fn marked(page: &str, mark: &str) -> Vec<String> {
+pub(crate) fn marked(page: &str, mark: &str) -> Vec<String> {
     blocks(page).into_iter().filter(|(found, _)| found == mark).map(|(_, text)| text).collect()
 }
 
 /// What stands in backticks in all tables' columns of that name, cell by cell.
-fn cells(page: &str, column: &str) -> Vec<Vec<String>> {
+pub(crate) fn cells(page: &str, column: &str) -> Vec<Vec<String>> {
     let mut place = None;
     let mut cells = Vec::new();
     for line in page.lines() {
@@ -82,7 +82,11 @@ fn compile(text: &str, folder: &Path) -> Result<(), Refused> {
     compile_with(&Overrides::default(), text, folder)
 }
 
-fn compile_with(overrides: &Overrides, text: &str, folder: &Path) -> Result<(), Refused> {
+pub(crate) fn compile_with(
+    overrides: &Overrides,
+    text: &str,
+    folder: &Path,
+) -> Result<(), Refused> {
     let (name, directory) = ("model.toml".to_owned(), folder.to_path_buf());
     let source = ModelSource::Text { name, directory, text: text.to_owned() };
     let environment = |name: &str| Some(format!("the value of {name}"));
@@ -98,7 +102,7 @@ fn assert_compiles(text: &str, folder: &Path) {
 }
 
 /// The reference, its model for examples, and the folder of its schemas.
-fn reference() -> (String, String, tempfile::TempDir) {
+pub(crate) fn reference() -> (String, String, tempfile::TempDir) {
     let page = page("model-file.md");
     let models = marked(&page, "toml model").into_iter();
     let mut models = models.filter(|model| model.contains(EXAMPLES_IN));
@@ -108,12 +112,12 @@ fn reference() -> (String, String, tempfile::TempDir) {
 }
 
 /// The model with one more value in its `let`.
-fn with_value(model: &str, value: &str) -> String {
+pub(crate) fn with_value(model: &str, value: &str) -> String {
     model.replace(EXAMPLES_IN, &format!("{EXAMPLES_IN}example = {value}\n"))
 }
 
 /// All pages right in the folder.
-fn pages() -> Vec<PathBuf> {
+pub(crate) fn pages() -> Vec<PathBuf> {
     let entries = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
     entries.filter(|path| path.extension().is_some_and(|ending| ending == "md")).collect()
 }
@@ -185,7 +189,7 @@ fn what_the_reference_calls_refused_is_refused_for_itself() {
 }
 
 /// A page's sections: heading and text, in order.
-fn sections(page: &str) -> Vec<(&str, &str)> {
+pub(crate) fn sections(page: &str) -> Vec<(&str, &str)> {
     page.split("\n## ").skip(1).filter_map(|section| section.split_once('\n')).collect()
 }
 
@@ -193,8 +197,7 @@ fn sections(page: &str) -> Vec<(&str, &str)> {
 fn every_generator_has_a_section_and_every_section_is_a_generator() {
     let page = page("generators.md");
     let written: Vec<&str> = sections(&page).iter().map(|(heading, _)| *heading).collect();
-    let known: BTreeSet<&str> =
-        config::BARE_GENERATORS.iter().chain(config::GENERATORS).copied().collect();
+    let known: BTreeSet<&str> = config::generator_names().collect();
     assert_eq!(written.iter().copied().collect::<BTreeSet<_>>(), known);
     assert_eq!(written.len(), known.len(), "a generator has two sections: {written:?}");
 }

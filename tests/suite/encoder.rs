@@ -180,7 +180,8 @@ fn decimals_of_each_length_are_the_shortest() {
 #[test]
 fn empty_lists_and_texts_are_read_back() {
     let mut frame = frame_of(&[&[0, 1, 2]]);
-    let items = || Child { starts: vec![0, 0, 2, 2], frame: frame_of(&[&[7, 8]]) };
+    let items =
+        || Child { starts: vec![0, 0, 2, 2], frame: frame_of(&[&[7, 8]]), ..Child::default() };
     frame.children_mut().extend([items(), items()]);
     let number = Integer::Unsigned(Register(0));
     let array = Fill::Array { child: 0, item: Box::new(Fill::Integer(number)) };
@@ -225,7 +226,7 @@ fn rows_too_long_to_be_written_together_are_read_back() {
     let mut starts = vec![0];
     starts.extend((0..300).map(|row| if row < 150 { row } else { 90_000 + row }));
     let items: Vec<u32> = (0..100_000_u32).map(|item| item.wrapping_mul(0x9e37_79b9)).collect();
-    frame.children_mut().push(Child { starts, frame: frame_of(&[&items]) });
+    frame.children_mut().push(Child { starts, frame: frame_of(&[&items]), ..Child::default() });
     let item = Box::new(Fill::Integer(Integer::Signed(Register(0))));
     let array = Fill::Array { child: 0, item };
     checked(&json!({"type": "array", "items": "int"}), &array, &frame);

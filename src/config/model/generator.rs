@@ -1,7 +1,7 @@
 //! Where values come from.
 
-use super::Expression;
 use super::walk::{Moment, Walk};
+use super::{Expression, Field};
 use crate::config::Spanned;
 
 /// A constant.
@@ -147,6 +147,46 @@ pub enum Generator {
     },
     /// `{ expression = "round(amount * rate)" }`.
     Expression(Expression),
+    /// `{ record = { sku = …, quantity = … } }`: fields, which can refer to each other.
+    Record(Vec<Field>),
+    /// `{ array = <generator>, length = 3 }`.
+    Array {
+        /// What an item is.
+        item: Box<Spanned<Generator>>,
+        /// How many items there are.
+        length: Box<Spanned<Generator>>,
+    },
+    /// `{ map = <generator>, keys = <generator>, length = [0, 5] }`.
+    Map {
+        /// What a key is.
+        key: Box<Spanned<Generator>>,
+        /// What a value is.
+        value: Box<Spanned<Generator>>,
+        /// How many entries there are.
+        length: Box<Spanned<Generator>>,
+    },
+    /// `{ any = [{ weight = 3, value = <generator> }, …] }`: one of several, each of a kind of its
+    /// own.
+    Any(Vec<Alternative>),
+    /// `{ bytes = 16 }` or `{ bytes = [8, 16] }`: random bytes.
+    Bytes {
+        /// The fewest.
+        min: u16,
+        /// The most.
+        max: u16,
+    },
+}
+
+/// One of several generators.
+#[derive(Clone, Debug)]
+pub struct Alternative {
+    /// Its share, from 0 up.
+    pub weight: f64,
+    /// The branch of the schema's union that it goes to: `long`, or a type's full name. None: the
+    /// first of its kind.
+    pub branch: Option<Spanned<String>>,
+    /// The generator.
+    pub generator: Spanned<Generator>,
 }
 
 /// One part of a mixture.

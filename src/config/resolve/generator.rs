@@ -4,47 +4,17 @@ use super::super::expression::{self, Standing};
 use super::super::model::{Expression, Generator, Scalar};
 use super::super::raw::{Kind, Node};
 use super::super::reader::{At, Reader, Section};
-use super::super::{Span, Spanned, suggest};
-use super::{Names, distribution, periods, value, walk};
-
-/// Generators that take nothing and are written as bare text.
-pub const BARE: &[&str] = &["identity", "event_time", "null"];
-
-/// The keys that say which generator a table is.
-pub const KEYS: &[&str] = &[
-    "local_time",
-    "constant",
-    "choice",
-    "table",
-    "uniform",
-    "lognormal",
-    "normal",
-    "exponential",
-    "mixture",
-    "chance",
-    "cases",
-    "entity",
-    "attribute",
-    "walk",
-    "highest_of",
-    "lowest_of",
-    "template",
-    "regex",
-    "token",
-    "expression",
-];
-
-/// Keys that some generators take besides.
-const MODIFIERS: &[&str] = &[
-    "when", "else", "format", "column", "by", "min", "max", "digits", "weight", "with", "of",
-    "length", "default", "dealt", "cases", "changes",
-];
+use super::super::{Span, Spanned, generators, suggest};
+use super::{Names, distribution, list, periods, value, walk};
 
 /// Whether a table is meant as a generator, and not as fields inside a field.
 pub(super) fn is_meant(node: &Node) -> bool {
     node.entries().is_some_and(|entries| {
         entries.iter().any(|entry| {
-            KEYS.contains(&entry.key.as_str()) || MODIFIERS.contains(&entry.key.as_str())
+            let key = entry.key.as_str();
+            // Fields have such names more often than a generator goes without its own.
+            let is_plain = matches!(key, "at" | "from" | "to");
+            generators::keys().any(|known| known == key) || generators::is_beside(key) && !is_plain
         })
     })
 }
@@ -142,14 +112,15 @@ fn bare(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Generator> {
         "null" => Some(Generator::Constant(Scalar::Null)),
         other => {
             let constant = format!("{{ constant = \"{other}\" }}");
-            let help = if KEYS.contains(&other) {
+            let help = if generators::keys().any(|known| known == other) {
                 format!("`{other}` takes a value: {{ {other} = … }}")
-            } else if let Some(near) = suggest::nearest(other, BARE.iter().copied()) {
+            } else if let Some(near) = suggest::nearest(other, generators::bare()) {
                 format!("did you mean \"{near}\"? (constant text is {constant})")
-            } else if let Some(near) = suggest::nearest(other, KEYS.iter().copied()) {
+            } else if let Some(near) = suggest::nearest(other, generators::keys()) {
                 format!("did you mean {{ {near} = … }}? (constant text is {constant})")
             } else {
-                let bare: Vec<String> = BARE.iter().map(|name| format!("\"{name}\"")).collect();
+                let bare: Vec<String> =
+                    generators::bare().map(|name| format!("\"{name}\"")).collect();
                 let bare = bare.join(", ");
                 format!("constant text is {constant}; generators without values are {bare}")
             };
@@ -161,19 +132,19 @@ fn bare(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Generator> {
 
 /// The one key that says which generator it is; none and several are mistakes.
 fn only_key(reader: &mut Reader<'_>, section: &Section<'_>, at: &At<'_>) -> Option<&'static str> {
-    let present: Vec<&'static str> = KEYS.iter().copied().filter(|key| section.has(key)).collect();
+    let present: Vec<&'static str> = generators::keys().filter(|key| section.has(key)).collect();
     match present[..] {
         [key] => Some(key),
         [] => {
             let slip = section
                 .all()
-                .find_map(|(entry, _)| (!MODIFIERS.contains(&entry.key.as_str())).then_some(entry));
+                .find_map(|(entry, _)| (!generators::is_beside(&entry.key)).then_some(entry));
             if let Some(entry) = slip {
-                let help = suggest::way_out(&entry.key, KEYS.iter().copied()).unwrap_or_default();
+                let help = suggest::way_out(&entry.key, generators::keys()).unwrap_or_default();
                 reader.refuse(&entry.key_span, format!("no generator `{}`", entry.key), &help);
             } else {
                 let what = format!("`{}` has no generator", at.path);
-                let help = format!("one of: {}", KEYS.join(", "));
+                let help = format!("one of: {}", generators::keys().collect::<Vec<_>>().join(", "));
                 reader.refuse(&at.node.span, what, &help);
             }
             None
@@ -213,6 +184,11 @@ fn by_key(
         "template" => value::template(reader, &main),
         "regex" => value::regex(reader, &main),
         "token" => value::token(reader, section, &main),
+        "record" => list::record(reader, names, &main),
+        "array" => list::array(reader, names, section, &main),
+        "map" => list::map(reader, names, section, &main),
+        "any" => list::any(reader, names, &main),
+        "bytes" => list::bytes(reader, &main),
         _ => expression(reader, &main).map(|read| Generator::Expression(read.value)),
     }
 }

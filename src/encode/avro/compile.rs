@@ -96,6 +96,9 @@ impl Compiler {
             }
             (schema, Fill::Uuid(words)) => self.uuid(place, schema, *words),
             (schema, Fill::Words { words, length }) => self.words_of(place, schema, words, *length),
+            (Schema::Bytes, Fill::Bytes { words, length }) => {
+                self.some_words(place, words, *length)
+            }
             (Schema::Duration(_), Fill::Duration { months, days, millis }) => {
                 for value in [*months, *days, *millis] {
                     let value = self.within(place, value, (0, u32::MAX.into()))?;
@@ -327,6 +330,27 @@ impl Compiler {
     }
 }
 
+impl Compiler {
+    /// The first bytes of some words, as many as a column says.
+    fn some_words(
+        &mut self,
+        place: &Place<'_>,
+        words: &[Register],
+        length: Register,
+    ) -> Result<(), Error> {
+        let most = i64::try_from(4 * words.len()).unwrap_or(i64::MAX);
+        let count = self.within(place, Integer::Unsigned(length), (0, most))?;
+        self.builder.operation(Operation::Long(count));
+        let length = self.builder.place(length);
+        for (at, word) in words.iter().enumerate() {
+            let word = self.builder.place(*word);
+            let before = u32::try_from(4 * at).unwrap_or(u32::MAX);
+            self.builder.operation(Operation::WordUpTo { word, length, before });
+        }
+        Ok(())
+    }
+}
+
 /// A column, and the bytes that each of its numbers stands for.
 type Entries = (Register, Vec<Vec<u8>>);
 
@@ -388,7 +412,7 @@ fn given(fill: &Fill) -> String {
             _ => "text",
         },
         Fill::Uuid(_) => "a UUID",
-        Fill::Words { .. } => "bytes",
+        Fill::Words { .. } | Fill::Bytes { .. } => "bytes",
         Fill::Duration { .. } => "a duration",
         Fill::Union { branches, .. } => {
             return format!("a choice of {} branches", branches.len());

@@ -43,7 +43,7 @@ impl<'f> View<'f> {
     /// If the frame has not got it: our own bug.
     pub(in crate::encode) fn new(frame: &'f Frame, layout: &Layout) -> Self {
         let list = |(child, layout): &(usize, Layout)| {
-            let Child { starts, frame } = &frame.children()[*child];
+            let Child { starts, frame, .. } = &frame.children()[*child];
             List { starts, items: Self::new(frame, layout) }
         };
         Self {

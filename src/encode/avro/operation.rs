@@ -32,6 +32,8 @@ pub(super) enum Operation {
     DecimalFixed { value: Integer, size: u32 },
     /// The first bytes of a word, big-endian.
     Word { word: Register, bytes: u8 },
+    /// The first bytes of a word, big-endian, of so many bytes of which some were before it.
+    WordUpTo { word: Register, length: Register, before: u32 },
     /// Four words, big-endian.
     Words([Register; 4]),
     /// Four bytes, little-endian.
@@ -69,7 +71,10 @@ impl Operation {
             // The length of a text is counted where it is opened.
             Self::Check { .. } | Self::Mark(_) | Self::Union { .. } | Self::Close => 0,
             Self::Boolean(_) | Self::Optional { .. } => 1,
-            Self::Float { .. } | Self::LittleEndian(_) | Self::Word { .. } => 4,
+            Self::Float { .. }
+            | Self::LittleEndian(_)
+            | Self::Word { .. }
+            | Self::WordUpTo { .. } => 4,
             Self::Double { .. } => 8,
             Self::DecimalBytes(_) => 9,
             // An empty list is a zero, another one a count before and a zero after.

@@ -43,6 +43,13 @@ impl Run<'_, '_> {
                 let (words, bytes) = (view.column(*word), usize::from(*bytes));
                 slots.each(lanes, |writer, _, row| writer.put(&words[row].to_be_bytes(), bytes));
             }
+            Operation::WordUpTo { word, length, before } => {
+                let (words, lengths) = (view.column(*word), view.column(*length));
+                slots.each(lanes, |writer, _, row| {
+                    let bytes = lengths[row].saturating_sub(*before).min(4) as usize;
+                    writer.put(&words[row].to_be_bytes(), bytes);
+                });
+            }
             Operation::Words(words) => {
                 for &word in words {
                     let words = view.column(word);

@@ -175,10 +175,12 @@ fn descend(walk: &Walk, asked: &mut Descent, from: u32, to: u32) {
     let mut nodes = [[0; CHUNK_ROWS]; 2];
     let mut words = [[0; CHUNK_ROWS]; 4];
     for level in (to + 2..=from).rev().step_by(2) {
-        for row in 0..rows {
-            let node = asked.steps[row] >> level;
-            nodes[0][row] = node as u32;
-            nodes[1][row] = ((node >> 32) as u32).wrapping_add(asked.generations[row]);
+        let [low, high] = &mut nodes;
+        let counters = low.iter_mut().zip(high).zip(asked.steps.iter().zip(&asked.generations));
+        for ((low, high), (&step, &generation)) in counters.take(rows) {
+            let node = step >> level;
+            *low = node as u32;
+            *high = ((node >> 32) as u32).wrapping_add(generation);
         }
         let counter = [&asked.members[..rows], &nodes[0], &nodes[1]];
         random(walk.key, counter, [0, level], &mut words);

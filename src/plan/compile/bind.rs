@@ -1,24 +1,65 @@
 //! Binding: each place of the schema gets the value that fills it.
 
+use std::collections::BTreeMap;
+
 use apache_avro::Schema;
 use apache_avro::schema::{DecimalSchema, InnerDecimalSchema, RecordSchema, UuidSchema};
 use apache_avro::types::Value as Avro;
 
 use super::Compiler;
 use super::path::nearest;
-use super::value::{Cell, Number, Value, numbers};
+use super::union::suits;
+use super::value::{Cell, List, Number, Value};
 use crate::config::Span;
 use crate::plan::fill::{Fill, Integer};
-use crate::plan::program::{Arithmetic, Operand, Wide, input};
+use crate::plan::program::{Arithmetic, Operand, Operation, Target, Wide, input};
+
+/// The named types of a schema.
+pub(super) fn types(schema: &Schema) -> BTreeMap<String, &Schema> {
+    let mut types = BTreeMap::new();
+    let mut open = vec![schema];
+    while let Some(schema) = open.pop() {
+        let name = match schema {
+            Schema::Record(record) => Some(&record.name),
+            Schema::Enum(symbols) => Some(&symbols.name),
+            Schema::Fixed(fixed)
+            | Schema::Duration(fixed)
+            | Schema::Uuid(UuidSchema::Fixed(fixed))
+            | Schema::Decimal(DecimalSchema { inner: InnerDecimalSchema::Fixed(fixed), .. }) => {
+                Some(&fixed.name)
+            }
+            _ => None,
+        };
+        if let Some(name) = name {
+            types.insert(name.fullname(None), schema);
+        }
+        match schema {
+            Schema::Record(record) => open.extend(record.fields.iter().map(|field| &field.schema)),
+            Schema::Array(array) => open.push(&array.items),
+            Schema::Map(map) => open.push(&map.types),
+            Schema::Union(union) => open.extend(union.variants()),
+            _ => {}
+        }
+    }
+    types
+}
 
 /// A place in the schema, and the field of the model that fills it.
 #[derive(Clone, Copy)]
-struct Place<'a> {
-    path: &'a str,
-    span: &'a Span,
+pub(super) struct Place<'a> {
+    pub(super) path: &'a str,
+    pub(super) span: &'a Span,
 }
 
-impl Compiler<'_> {
+impl<'a> Compiler<'a> {
+    /// The type that a schema refers to, or itself.
+    pub(super) fn resolved(&self, schema: &'a Schema) -> &'a Schema {
+        match schema {
+            Schema::Ref { name } => self.types.get(&name.fullname(None)).copied().unwrap_or(schema),
+            schema => schema,
+        }
+    }
+
     /// What fills the whole schema; mistakes are noted field by field.
     pub(super) fn bind(&mut self) -> Option<Fill> {
         let source = self.source;
@@ -42,7 +83,7 @@ impl Compiler<'_> {
 
     fn record(
         &mut self,
-        record: &RecordSchema,
+        record: &'a RecordSchema,
         prefix: &str,
         used: &mut Vec<String>,
     ) -> Option<Fill> {
@@ -54,8 +95,9 @@ impl Compiler<'_> {
         fills.into_iter().collect::<Option<_>>().map(Fill::Record)
     }
 
-    fn field(&mut self, schema: &Schema, path: &str, used: &mut Vec<String>) -> Option<Fill> {
+    fn field(&mut self, schema: &'a Schema, path: &str, used: &mut Vec<String>) -> Option<Fill> {
         let stream = self.source.stream;
+        let schema = self.resolved(schema);
         if let Some(field) = stream.fields.iter().find(|field| field.name.value == path) {
             used.push(path.to_owned());
             let cell = self.named(path, &field.name.span)?;
@@ -71,7 +113,13 @@ impl Compiler<'_> {
     }
 
     /// What fills a place with a cell, null included.
-    fn place(&mut self, schema: &Schema, cell: &Cell, place: Place<'_>) -> Option<Fill> {
+    pub(super) fn place(
+        &mut self,
+        schema: &'a Schema,
+        cell: &Cell,
+        place: Place<'_>,
+    ) -> Option<Fill> {
+        let schema = self.resolved(schema);
         let Schema::Union(union) = schema else {
             if cell.present.is_some() || matches!(cell.value, Value::Null) {
                 let what = format!("this can be null, but `{}` cannot", place.path);
@@ -83,6 +131,9 @@ impl Compiler<'_> {
             }
             return self.fill(schema, cell, place);
         };
+        if let Value::Any { index, cells } = &cell.value {
+            return self.union_fill(union, (*index, cells), place);
+        }
         let null = union.variants().iter().position(|branch| matches!(branch, Schema::Null));
         if let Value::Null = cell.value {
             return match null {
@@ -102,8 +153,9 @@ impl Compiler<'_> {
             (Some(present), Some(_)) => present,
             (None, _) => self.constant(1),
         };
-        let fits = |branch: &&(usize, &Schema)| suits(branch.1, &cell.value);
-        let branches: Vec<_> = union.variants().iter().enumerate().collect();
+        let branches = union.variants().iter().map(|branch| self.resolved(branch));
+        let branches: Vec<(usize, &'a Schema)> = branches.enumerate().collect();
+        let fits = |branch: &&(usize, &'a Schema)| suits(branch.1, &cell.value);
         let Some(&(branch, schema)) = branches.iter().find(fits) else {
             let what = format!("`{}` has no branch for {}", place.path, cell.value.kind());
             return self.refuse(place.span, what, "use a generator of one of the union's types");
@@ -113,14 +165,36 @@ impl Compiler<'_> {
         Some(Fill::Optional { present, branch, value })
     }
 
-    fn fill(&mut self, schema: &Schema, cell: &Cell, place: Place<'_>) -> Option<Fill> {
+    pub(super) fn fill(
+        &mut self,
+        schema: &'a Schema,
+        cell: &Cell,
+        place: Place<'_>,
+    ) -> Option<Fill> {
         match (schema, &cell.value) {
+            (Schema::Record(record), Value::Record(fields)) => {
+                self.record_fill(record, fields, place)
+            }
+            (Schema::Duration(_), Value::Record(fields)) => self.duration_fill(fields, place),
+            (Schema::Array(_), Value::List(list @ List { key: None, .. }))
+            | (Schema::Map(_), Value::List(list @ List { key: Some(_), .. })) => {
+                self.list_fill(schema, list, place)
+            }
+            (
+                Schema::Bytes | Schema::Fixed(_) | Schema::Uuid(_),
+                Value::Bytes { words, length, max },
+            ) if !matches!(schema, Schema::Uuid(UuidSchema::String)) => {
+                self.bytes_fill(schema, (words, *length, *max), place)
+            }
             (Schema::Enum(symbols), Value::Dictionary { .. } | Value::Literal(_)) => {
                 let find = |text: &String| {
                     let at = symbols.symbols.iter().position(|symbol| symbol == text)?;
                     Some(Avro::Enum(u32::try_from(at).ok()?, text.clone()))
                 };
                 self.dictionary(&cell.value, find, place)
+            }
+            (Schema::Enum(symbols), Value::Number(number)) => {
+                self.symbol(&symbols.symbols, *number, place)
             }
             (Schema::Boolean, Value::Boolean(word)) => Some(Fill::Boolean(*word)),
             (Schema::Boolean, Value::Dictionary { .. } | Value::Literal(_)) => {
@@ -134,7 +208,7 @@ impl Compiler<'_> {
                 Some(Fill::Uuid(*words))
             }
             (Schema::String | Schema::Bytes | Schema::Uuid(UuidSchema::String), value)
-                if !matches!(value, Value::Boolean(_) | Value::Row { .. }) =>
+                if is_written(value) =>
             {
                 self.text_of(cell, None, place.span).map(Fill::Text)
             }
@@ -184,6 +258,30 @@ impl Compiler<'_> {
             }
             _ => Fill::Constant(values.into_iter().next()?),
         })
+    }
+
+    /// The symbol at a place, counted from 0.
+    fn symbol(&mut self, symbols: &[String], number: Number, place: Place<'_>) -> Option<Fill> {
+        let count = i64::try_from(symbols.len()).unwrap_or(i64::MAX);
+        if number.scale > 0 || number.min < 0 || number.max >= count {
+            let what = format!("`{}` has {count} symbols, which no such number counts", place.path);
+            return self.refuse(place.span, what, "use whole numbers from 0, or the symbols");
+        }
+        let symbol =
+            |(at, text): (usize, &String)| Some(Avro::Enum(u32::try_from(at).ok()?, text.clone()));
+        let values: Vec<_> = symbols.iter().enumerate().filter_map(symbol).collect();
+        match number.operand {
+            Operand::Unsigned(index) => Some(Fill::Dictionary { index, values: values.into() }),
+            Operand::Constant(index) => {
+                let value = values.into_iter().nth(usize::try_from(index).ok()?)?;
+                Some(Fill::Constant(value))
+            }
+            from => {
+                let index = self.register();
+                self.emit(Operation::Move { from, out: Target::Word(index) });
+                Some(Fill::Dictionary { index, values: values.into() })
+            }
+        }
     }
 
     fn whole_number(&mut self, schema: &Schema, number: Number, place: Place<'_>) -> Option<Fill> {
@@ -274,41 +372,21 @@ impl Compiler<'_> {
     }
 }
 
-/// Whether a branch of a union is of the kind of a value.
-fn suits(schema: &Schema, value: &Value) -> bool {
-    let numeric = whole(schema).is_some()
-        || matches!(schema, Schema::Float | Schema::Double | Schema::Decimal(_));
-    match value {
-        Value::Number(Number { scale: 0, .. }) => numeric,
-        Value::Number(_) => numeric && whole(schema).is_none(),
-        Value::Boolean(_) => matches!(schema, Schema::Boolean),
-        Value::Dictionary { cells, .. } => {
-            matches!(schema, Schema::String | Schema::Enum(_) | Schema::Bytes)
-                || numeric && numbers(cells).is_ok()
-        }
-        Value::Literal(_) | Value::Text(_) => {
-            matches!(schema, Schema::String | Schema::Enum(_) | Schema::Bytes | Schema::Uuid(_))
-        }
-        Value::Uuid(_) => {
-            matches!(schema, Schema::Uuid(_) | Schema::String | Schema::Fixed(_) | Schema::Bytes)
-        }
-        Value::Time => matches!(
-            schema,
-            Schema::TimestampMicros
-                | Schema::TimestampMillis
-                | Schema::TimestampNanos
-                | Schema::LocalTimestampMicros
-                | Schema::LocalTimestampMillis
-                | Schema::LocalTimestampNanos
-                | Schema::Long
-        ),
-        Value::Member { .. } => matches!(schema, Schema::String),
-        Value::Row { .. } | Value::Null => false,
-    }
+/// Whether a value can be written as text.
+fn is_written(value: &Value) -> bool {
+    !matches!(
+        value,
+        Value::Boolean(_)
+            | Value::Row { .. }
+            | Value::Bytes { .. }
+            | Value::Record(_)
+            | Value::List(_)
+            | Value::Any { .. }
+    )
 }
 
 /// The bounds of a schema that holds whole numbers.
-fn whole(schema: &Schema) -> Option<(i64, i64)> {
+pub(super) fn whole(schema: &Schema) -> Option<(i64, i64)> {
     match schema {
         Schema::Int | Schema::Date | Schema::TimeMillis => {
             Some((i64::from(i32::MIN), i64::from(i32::MAX)))
@@ -325,7 +403,7 @@ fn whole(schema: &Schema) -> Option<(i64, i64)> {
     }
 }
 
-fn schema_name(schema: &Schema) -> String {
+pub(super) fn schema_name(schema: &Schema) -> String {
     match schema {
         Schema::Ref { name } => format!("a {}", name.name()),
         Schema::Record(_) => "a record".to_owned(),

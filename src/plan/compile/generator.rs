@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::list::Written;
 use super::path::nearest;
 use super::value::{Cell, Number, Value, numbers, power_of_ten};
 use super::{Compiler, Owner, Site, text};
@@ -25,6 +26,14 @@ pub(super) fn words(generator: &Generator) -> u32 {
         | Generator::Chance { .. } => 1,
         Generator::Entity { .. } => 3,
         Generator::Regex(pattern) => text::regex_words(pattern),
+        Generator::Record(fields) => fields.iter().map(|it| words(&it.generator.value)).sum(),
+        Generator::Array { .. } | Generator::Map { .. } => {
+            Written::of(generator).map_or(0, |written| written.words())
+        }
+        Generator::Any(alternatives) => {
+            1 + alternatives.iter().map(|one| words(&one.generator.value)).max().unwrap_or(0)
+        }
+        Generator::Bytes { min, max } => u32::from(max.div_ceil(4)) + u32::from(min < max),
         Generator::By { cases, default, .. } => {
             let cases = cases.iter().map(|(_, case)| words(&case.value)).max();
             cases.unwrap_or(0).max(default.as_ref().map_or(0, |default| words(&default.value)))
@@ -57,6 +66,10 @@ impl<'a> Compiler<'a> {
     ) -> Option<Cell> {
         let span = &generator.span;
         match &generator.value {
+            Generator::Identity if site.owner == Owner::Event && self.frame() > 0 => {
+                let what = "the items of a list have no identity of their own";
+                self.refuse(span, what, "name a field or `let` that is the event's identity")
+            }
             Generator::Identity if site.owner == Owner::Event => {
                 self.identity_used = true;
                 Some(Value::Uuid(self.identity()).into())
@@ -109,19 +122,16 @@ impl<'a> Compiler<'a> {
                 let cell = self.path(&path, site)?;
                 format.as_ref().map_or(Some(cell.clone()), |format| self.format(&cell, format))
             }
-            Generator::At { value, moment } => {
-                self.at(moment, span, |compiler| compiler.generate(value, site, word))
+            Generator::At { .. } | Generator::Extreme { .. } | Generator::Walk(_) => {
+                self.over_time(generator, site, word)
             }
-            Generator::Extreme { path, highest, between } => {
-                self.extreme((path, *highest), between, site)
-            }
-            Generator::Walk(walk) => self.walk(walk, site, span),
             Generator::Template(template) => self.template(template, site, span),
             Generator::Regex(pattern) => self.regex(pattern, site, word, span),
             Generator::Token { base, length, of } => {
                 self.token((*base, *length), of.as_ref(), site, span)
             }
             Generator::Expression(expression) => self.expression(expression, site),
+            composite => self.composite(composite, site, word, span),
         }
     }
 

@@ -31,7 +31,8 @@ impl Compiler<'_> {
             return self.child(entity, of, (site, word));
         }
         if with.is_empty() && site.owner == Owner::Event {
-            return self.pick(entity, &name.span);
+            let cell = self.within(0, |this| this.pick(entity, &name.span))?;
+            return self.lift(&cell, &name.span);
         }
         let words = [0, 1, 2].map(|place| self.word(site, word + place));
         let given = if with.is_empty() { None } else { Some(self.given(entity, with, site)?) };

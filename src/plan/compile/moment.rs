@@ -14,7 +14,7 @@ impl Compiler<'_> {
     /// How many times a member was due by the time at which things are read.
     fn version(&mut self, number: Register, rota: &Arc<Rota>) -> Register {
         let out = self.register();
-        let (time, rota) = (self.now, Arc::clone(rota));
+        let (time, rota) = (self.lift_wide(self.now), Arc::clone(rota));
         self.emit(Operation::Version { number, time, rota, out });
         out
     }

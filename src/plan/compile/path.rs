@@ -11,6 +11,19 @@ use crate::plan::world::World;
 impl Compiler<'_> {
     /// What a path leads to, from a site: a stream's row, or a member whose attribute it is in.
     pub(super) fn path(&mut self, path: &Spanned<String>, site: Site) -> Option<Cell> {
+        let first = path.value.split('.').next().unwrap_or_default();
+        match site.owner {
+            Owner::Event => {
+                // What the items of a list name is worked out once, in the frame that it is in.
+                let scope = self.scope_of(first).unwrap_or(0);
+                let cell = self.within(scope, |this| this.steps(path, site))?;
+                self.lift(&cell, &path.span)
+            }
+            Owner::Member { .. } => self.steps(path, site),
+        }
+    }
+
+    fn steps(&mut self, path: &Spanned<String>, site: Site) -> Option<Cell> {
         let mut steps = path.value.split('.');
         let first = steps.next().unwrap_or_default();
         let mut cell = self.first_step(first, site, &path.span)?;
@@ -23,13 +36,13 @@ impl Compiler<'_> {
     fn first_step(&mut self, name: &str, site: Site, span: &Span) -> Option<Cell> {
         match site.owner {
             Owner::Event => {
-                if self.names.contains_key(name) {
+                if self.scope_of(name).is_some() {
                     return self.named(name, span);
                 }
                 if let Some(entity) = self.source.world.entity(name) {
                     return self.pick(entity, span);
                 }
-                let known = self.names.keys().copied().map(str::to_owned);
+                let known = self.names_seen().into_iter();
                 let known: Vec<_> = known.chain(entity_names(self.source.world)).collect();
                 let what = format!("`{name}` is neither a let, a field nor an entity");
                 self.refuse(span, what, &nearest(name, &known))
@@ -47,10 +60,18 @@ impl Compiler<'_> {
         let next = match &cell.value {
             Value::Member { entity, number } => self.member_step(*entity, *number, step, span)?,
             Value::Row { table, index } => self.column(*table, *index, step, span)?.into(),
+            Value::Record(fields) => {
+                let Some((_, cell)) = fields.iter().find(|(name, _)| name == step) else {
+                    let known: Vec<_> = fields.iter().map(|(name, _)| name.clone()).collect();
+                    let what = format!("the record has no field `{step}`");
+                    return self.refuse(span, what, &nearest(step, &known));
+                };
+                cell.clone()
+            }
             other => {
                 let what =
                     format!("`.{step}` does not lead anywhere: before it is {}", other.kind());
-                return self.refuse(span, what, "only members and rows have parts");
+                return self.refuse(span, what, "only members, rows and records have parts");
             }
         };
         let present = self.both(cell.present, next.present);

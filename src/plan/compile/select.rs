@@ -101,6 +101,13 @@ impl Compiler<'_> {
                 Value::Dictionary { .. } | Value::Literal(_),
                 Value::Dictionary { .. } | Value::Literal(_),
             ) => self.select_dictionary(condition, then, otherwise),
+            (Value::Record(a), Value::Record(b)) if same_names(a, b) => {
+                let mut fields = Vec::with_capacity(a.len());
+                for ((name, then), (_, otherwise)) in a.iter().zip(b) {
+                    fields.push((name.clone(), self.select(condition, then, otherwise, span)?));
+                }
+                Some(Value::Record(fields))
+            }
             (Value::Number(_) | Value::Time, _) | (_, Value::Number(_) | Value::Time) => {
                 let then = self.number(&then.clone().into(), span)?;
                 let otherwise = self.number(&otherwise.clone().into(), span)?;
@@ -169,6 +176,10 @@ impl Compiler<'_> {
         self.emit(Operation::Select { condition, then, otherwise, out: Target::Word(out) });
         Some(Value::Dictionary { index: out, cells })
     }
+}
+
+fn same_names(a: &[(String, Cell)], b: &[(String, Cell)]) -> bool {
+    a.iter().map(|(name, _)| name).eq(b.iter().map(|(name, _)| name))
 }
 
 /// An index and what it points into.

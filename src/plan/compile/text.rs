@@ -169,6 +169,10 @@ impl Compiler<'_> {
         span: &Span,
     ) -> Option<Cell> {
         let bits = token_bits(base, length);
+        if of.is_none() && site.owner == Owner::Event && self.frame() > 0 {
+            let what = "a token is unique for each event, so that all items would have the same";
+            return self.refuse(span, what, "put it in a `let`, and name that");
+        }
         let member = match (of, site.owner) {
             (Some(path), _) => match self.path(path, site)? {
                 Cell { value: Value::Member { entity, number }, present } => {

@@ -1,23 +1,83 @@
 //! What is worked out twice is merged, what nothing reads is dropped, and columns are used again.
 
+mod walk;
+
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Compiled;
 use crate::plan::fill::{Fill, Integer, Piece, Text};
-use crate::plan::program::{Operand, Operation, Register, Target, Wide, input};
+use crate::plan::program::{
+    Gathered, List, Operand, Operation, Program, Register, Target, Wide, input,
+};
 
 /// Merges operations that do the same, drops those without a reader, and gives the columns of values
 /// that are no longer needed to later ones, so that all columns in use stay in the cache.
 pub(super) fn trim(compiled: &mut Compiled) {
-    merge(compiled);
-    let mut kept: BTreeSet<Register> = (0..input::COUNT).map(Register).collect();
-    visit_results(compiled, &mut |register| {
+    let Compiled { program, fill, key, identity_header, .. } = compiled;
+    let mut results = Results {
+        fills: vec![fill],
+        texts: key.iter_mut().collect(),
+        words: identity_header.iter_mut().flatten().collect(),
+    };
+    trim_frame(program, None, &mut results);
+}
+
+/// What is read of a frame when its operations have run.
+struct Results<'r> {
+    fills: Vec<&'r mut Fill>,
+    texts: Vec<&'r mut Text>,
+    words: Vec<&'r mut Register>,
+}
+
+/// A list in a fill: which of the frame's, its keys and its items.
+type Listed<'f> = (&'f mut usize, Option<&'f mut Text>, &'f mut Fill);
+
+impl Results<'_> {
+    /// Shows each register that is read.
+    fn visit(&mut self, see: &mut dyn FnMut(&mut Register)) {
+        self.fills.iter_mut().for_each(|fill| visit_fill(fill, see));
+        self.texts.iter_mut().for_each(|text| visit_text(text, see));
+        self.words.iter_mut().for_each(|word| see(word));
+    }
+
+    fn lists(&mut self) -> Vec<Listed<'_>> {
+        let mut found = Vec::new();
+        self.fills.iter_mut().for_each(|fill| lists_in(fill, &mut found));
+        found
+    }
+
+    /// What is read of a list's items.
+    fn of(&mut self, list: usize) -> Results<'_> {
+        let mut results = Results { fills: Vec::new(), texts: Vec::new(), words: Vec::new() };
+        for (_, key, item) in self.lists().into_iter().filter(|(child, ..)| **child == list) {
+            results.fills.push(item);
+            results.texts.extend(key);
+        }
+        results
+    }
+}
+
+/// Trims the operations of a frame and of the lists in it. `list` is how the frame's rows begin, if
+/// they are the items of a list.
+fn trim_frame(program: &mut Program, mut list: Option<&mut List>, results: &mut Results<'_>) {
+    drop_lists(program, results);
+    merge(program, list.as_deref_mut(), results);
+    for (number, inner) in program.lists.iter_mut().enumerate() {
+        let mut items = std::mem::take(&mut inner.program);
+        trim_frame(&mut items, Some(inner), &mut results.of(number));
+        inner.program = items;
+    }
+    let mut kept = BTreeSet::new();
+    results.visit(&mut |register| {
+        kept.insert(*register);
+    });
+    visit_lists(program, &mut |register| {
         kept.insert(*register);
     });
     let mut needed = kept.clone();
-    let mut operations = std::mem::take(&mut compiled.program.operations);
+    let mut operations = std::mem::take(&mut program.operations);
     operations.reverse();
     operations.retain_mut(|operation| {
         let (reads, writes) = registers(operation);
@@ -28,15 +88,58 @@ pub(super) fn trim(compiled: &mut Compiled) {
         used
     });
     operations.reverse();
-    compiled.program.operations = operations;
-    reuse(compiled, &kept);
+    program.operations = operations;
+    match list {
+        None => kept.extend((0..input::COUNT).map(Register)),
+        Some(list) => {
+            list.gathered.retain(|gathered| needed.contains(&gathered.out));
+            let inputs = needed.iter().filter(|register| register.0 < input::COUNT);
+            list.gathered.extend(inputs.map(|&input| Gathered { from: input, out: input }));
+            for column in [&mut list.number, &mut list.place] {
+                *column = column.filter(|column| needed.contains(column));
+            }
+            reuse(program, Some(list), results, &kept);
+            return;
+        }
+    }
+    reuse(program, None, results, &kept);
+}
+
+/// Drops lists that nothing is filled with.
+fn drop_lists(program: &mut Program, results: &mut Results<'_>) {
+    let mut places = BTreeMap::new();
+    for (child, ..) in results.lists() {
+        places.insert(*child, 0);
+    }
+    for (new, place) in places.values_mut().enumerate() {
+        *place = new;
+    }
+    for (child, ..) in results.lists() {
+        *child = places.get(child).copied().unwrap_or(0);
+    }
+    let lists = std::mem::take(&mut program.lists).into_iter().enumerate();
+    program.lists =
+        lists.filter(|(old, _)| places.contains_key(old)).map(|(_, list)| list).collect();
 }
 
 /// Lets the first of several operations that do the same stand for all of them.
-fn merge(compiled: &mut Compiled) {
+fn merge(program: &mut Program, list: Option<&mut List>, results: &mut Results<'_>) {
     let mut names = BTreeMap::new();
+    if let Some(list) = list {
+        let mut known = BTreeMap::new();
+        list.gathered.retain(|Gathered { from, out }| match known.entry(*from) {
+            Entry::Occupied(first) => {
+                names.insert(*out, *first.get());
+                false
+            }
+            Entry::Vacant(place) => {
+                place.insert(*out);
+                true
+            }
+        });
+    }
     let mut known: BTreeMap<String, Vec<Register>> = BTreeMap::new();
-    compiled.program.operations.retain_mut(|operation| {
+    program.operations.retain_mut(|operation| {
         visit(operation, &mut |register, written| {
             if !written {
                 rename(register, &names);
@@ -54,7 +157,8 @@ fn merge(compiled: &mut Compiled) {
             }
         }
     });
-    visit_results(compiled, &mut |register| rename(register, &names));
+    results.visit(&mut |register| rename(register, &names));
+    visit_lists(program, &mut |register| rename(register, &names));
 }
 
 /// What an operation does, wherever it writes: the same for those, and only those, that do the same.
@@ -95,9 +199,14 @@ fn signature(operation: &Operation) -> String {
 }
 
 /// Renames registers so that one whose last reader has run is free for the next value.
-fn reuse(compiled: &mut Compiled, kept: &BTreeSet<Register>) {
+fn reuse(
+    program: &mut Program,
+    mut list: Option<&mut List>,
+    results: &mut Results<'_>,
+    kept: &BTreeSet<Register>,
+) {
     let mut last = BTreeMap::new();
-    for (place, operation) in compiled.program.operations.iter_mut().enumerate() {
+    for (place, operation) in program.operations.iter_mut().enumerate() {
         let (reads, writes) = registers(operation);
         for register in reads.into_iter().chain(writes) {
             last.insert(register, place);
@@ -107,15 +216,22 @@ fn reuse(compiled: &mut Compiled, kept: &BTreeSet<Register>) {
         (0..input::COUNT).map(|input| (Register(input), Register(input))).collect();
     let mut free: Vec<Register> = Vec::new();
     let mut columns = input::COUNT;
-    for (place, operation) in compiled.program.operations.iter_mut().enumerate() {
+    let mut name = |free: &mut Vec<Register>| {
+        free.pop().unwrap_or_else(|| {
+            columns += 1;
+            Register(columns - 1)
+        })
+    };
+    if let Some(list) = list.as_deref_mut() {
+        let gathered = list.gathered.iter_mut().map(|gathered| &mut gathered.out);
+        for source in gathered.chain(&mut list.number).chain(&mut list.place) {
+            *source = *names.entry(*source).or_insert_with(|| name(&mut free));
+        }
+    }
+    for (place, operation) in program.operations.iter_mut().enumerate() {
         let (reads, writes) = registers(operation);
         for register in &writes {
-            names.entry(*register).or_insert_with(|| {
-                free.pop().unwrap_or_else(|| {
-                    columns += 1;
-                    Register(columns - 1)
-                })
-            });
+            names.entry(*register).or_insert_with(|| name(&mut free));
         }
         visit(operation, &mut |register, _| rename(register, &names));
         let ended: BTreeSet<_> = reads.into_iter().chain(writes).collect();
@@ -125,8 +241,12 @@ fn reuse(compiled: &mut Compiled, kept: &BTreeSet<Register>) {
             }
         }
     }
-    visit_results(compiled, &mut |register| rename(register, &names));
-    compiled.program.columns = columns;
+    results.visit(&mut |register| rename(register, &names));
+    visit_lists(program, &mut |register| rename(register, &names));
+    if let Some(list) = list {
+        list.results = kept.iter().filter_map(|register| names.get(register).copied()).collect();
+    }
+    program.columns = columns;
 }
 
 fn rename(register: &mut Register, names: &BTreeMap<Register, Register>) {
@@ -270,7 +390,7 @@ fn visit_plain(operation: &mut Operation, see: &mut dyn FnMut(&mut Register, boo
         Operation::Walk { .. }
         | Operation::Trend { .. }
         | Operation::Extreme { .. }
-        | Operation::Exponential { .. } => visit_walk(operation, see),
+        | Operation::Exponential { .. } => walk::visit(operation, see),
         Operation::Identity { out, .. } => out.iter_mut().for_each(|out| see(out, true)),
         Operation::Permute { number, out, .. } => {
             visit_wide(number, false, see);
@@ -280,43 +400,26 @@ fn visit_plain(operation: &mut Operation, see: &mut dyn FnMut(&mut Register, boo
     }
 }
 
-/// The operations on walks.
-fn visit_walk(operation: &mut Operation, see: &mut dyn FnMut(&mut Register, bool)) {
-    match operation {
-        Operation::Walk { member, generation, time_us, out, .. } => {
-            see(member, false);
-            generation.iter_mut().for_each(|it| see(it, false));
-            visit_operand(time_us, see);
-            visit_wide(out, true, see);
-        }
-        Operation::Trend { position, time_us, volatility, drift, out, .. } => {
-            visit_wide(position, false, see);
-            for operand in [time_us, volatility, drift] {
-                visit_operand(operand, see);
-            }
-            visit_wide(out, true, see);
-        }
-        Operation::Extreme { ends, times_us, volatility, surprise, out, .. } => {
-            ends.iter_mut().for_each(|end| visit_wide(end, false, see));
-            times_us.iter_mut().for_each(|time_us| visit_operand(time_us, see));
-            visit_operand(volatility, see);
-            see(surprise, false);
-            visit_wide(out, true, see);
-        }
-        Operation::Exponential { start, trend, out, .. } => {
-            visit_operand(start, see);
-            visit_wide(trend, false, see);
-            visit_target(out, see);
-        }
-        _ => unreachable!("the other operations are visited before"),
+/// Shows each register of a frame that the lists in it begin with.
+fn visit_lists(program: &mut Program, see: &mut dyn FnMut(&mut Register)) {
+    for list in &mut program.lists {
+        visit_operand(&mut list.length, &mut |register, _| see(register));
+        list.gathered.iter_mut().for_each(|gathered| see(&mut gathered.from));
     }
 }
 
-/// Shows each register that the encoder reads.
-fn visit_results(compiled: &mut Compiled, see: &mut dyn FnMut(&mut Register)) {
-    visit_fill(&mut compiled.fill, see);
-    compiled.key.iter_mut().for_each(|key| visit_text(key, see));
-    compiled.identity_header.iter_mut().flatten().for_each(see);
+/// Finds the lists of a fill that are in its own frame.
+fn lists_in<'f>(fill: &'f mut Fill, found: &mut Vec<Listed<'f>>) {
+    match fill {
+        Fill::Array { child, item } => found.push((child, None, item)),
+        Fill::Map { child, key, value } => found.push((child, Some(key), value)),
+        Fill::Record(fills) => fills.iter_mut().for_each(|fill| lists_in(fill, found)),
+        Fill::Union { branches, .. } => {
+            branches.iter_mut().flatten().for_each(|fill| lists_in(fill, found));
+        }
+        Fill::Optional { value, .. } => lists_in(value, found),
+        _ => {}
+    }
 }
 
 fn visit_integer(integer: &mut Integer, see: &mut dyn FnMut(&mut Register)) {
@@ -330,7 +433,8 @@ fn visit_integer(integer: &mut Integer, see: &mut dyn FnMut(&mut Register)) {
     }
 }
 
-fn visit_text(text: &mut Text, see: &mut dyn FnMut(&mut Register)) {
+/// Shows each register of a text.
+pub(super) fn visit_text(text: &mut Text, see: &mut dyn FnMut(&mut Register)) {
     for piece in &mut text.0 {
         match piece {
             Piece::Literal(_) => {}
@@ -353,7 +457,7 @@ fn visit_text(text: &mut Text, see: &mut dyn FnMut(&mut Register)) {
 
 fn visit_fill(fill: &mut Fill, see: &mut dyn FnMut(&mut Register)) {
     match fill {
-        // The items of lists have columns of their own, which are not renamed.
+        // The items of lists have columns of their own.
         Fill::Constant(_) | Fill::Array { .. } | Fill::Map { .. } => {}
         Fill::Record(fills) => fills.iter_mut().for_each(|fill| visit_fill(fill, see)),
         Fill::Dictionary { index: register, .. } | Fill::Boolean(register) => see(register),
@@ -361,6 +465,7 @@ fn visit_fill(fill: &mut Fill, see: &mut dyn FnMut(&mut Register)) {
         Fill::Text(text) => visit_text(text, see),
         Fill::Uuid(words) => words.iter_mut().for_each(see),
         Fill::Words { words, .. } => words.iter_mut().for_each(see),
+        Fill::Bytes { words, length } => words.iter_mut().chain([length]).for_each(see),
         Fill::Duration { months, days, millis } => {
             for integer in [months, days, millis] {
                 visit_integer(integer, see);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Compiler;
-use crate::config::Span;
+use crate::config::{Span, Spanned};
 use crate::plan::fill::{Integer, Text};
 use crate::plan::program::{Arithmetic, Logic, Operand, Operation, Register, Table, Target, input};
 
@@ -42,6 +42,33 @@ pub(super) enum Value {
     Uuid([Register; 4]),
     /// The event's time.
     Time,
+    /// Random bytes: the first of some words.
+    Bytes {
+        words: Vec<Register>,
+        /// The column of their count. None: always `max`.
+        length: Option<Register>,
+        max: usize,
+    },
+    /// Fields.
+    Record(Vec<(String, Cell)>),
+    /// The items of a list.
+    List(List),
+    /// One of several values of different kinds, by the number in a column.
+    Any { index: Register, cells: Vec<Part> },
+}
+
+/// The branch of a union, if it is named, and what goes there.
+pub(super) type Part = (Option<Spanned<String>>, Cell);
+
+/// The items of an array or a map.
+#[derive(Clone, Debug)]
+pub(super) struct List {
+    /// The scope that they are made in.
+    pub(super) scope: usize,
+    /// The keys, if it is a map.
+    pub(super) key: Option<Text>,
+    /// The items, or the values of a map.
+    pub(super) item: Box<Cell>,
 }
 
 /// A number with the bounds that it cannot leave.
@@ -83,6 +110,11 @@ impl Value {
             Self::Member { .. } => "a member of an entity",
             Self::Uuid(_) => "an identity",
             Self::Time => "a time",
+            Self::Bytes { .. } => "bytes",
+            Self::Record(_) => "a record",
+            Self::List(List { key: None, .. }) => "an array",
+            Self::List(_) => "a map",
+            Self::Any { .. } => "one of several kinds",
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::value::{Cell, Number, Value, numbers, power_of_ten};
 use super::{Compiler, Owner, Site};
-use crate::config::model::{self, Given, Moment, Zone};
+use crate::config::model::{self, Generator, Given, Moment, Zone};
 use crate::config::{Span, Spanned};
 use crate::generate::philox;
 use crate::plan::program::{
@@ -53,8 +53,28 @@ struct Finish {
 }
 
 impl<'a> Compiler<'a> {
+    /// What is read of members at other times than the event's, and what wanders over time.
+    pub(super) fn over_time(
+        &mut self,
+        generator: &'a Spanned<Generator>,
+        site: Site,
+        word: u32,
+    ) -> Option<Cell> {
+        let span = &generator.span;
+        match &generator.value {
+            Generator::At { value, moment } => {
+                self.at(moment, span, |compiler| compiler.generate(value, site, word))
+            }
+            Generator::Extreme { path, highest, between } => {
+                self.extreme((path, *highest), between, site)
+            }
+            Generator::Walk(walk) => self.walk(walk, site, span),
+            _ => None,
+        }
+    }
+
     /// The value of a member's walk at the time at which members are read.
-    pub(super) fn walk(&mut self, walk: &'a model::Walk, site: Site, span: &Span) -> Option<Cell> {
+    fn walk(&mut self, walk: &'a model::Walk, site: Site, span: &Span) -> Option<Cell> {
         let Owner::Member { entity, number } = site.owner else {
             let help = "make it an attribute of an entity, and read that";
             return self.refuse(span, "a walk belongs to a member", help);
@@ -79,7 +99,7 @@ impl<'a> Compiler<'a> {
             drift: value_unit / power_of_ten(drift.scale) as f64,
         });
         let (position, far) = (self.wide(), self.wide());
-        let time_us = self.now;
+        let time_us = self.lift_wide(self.now);
         let (shared, generation) = (self.shared_walk(walk), self.generation(entity, number));
         let key = shared.key;
         self.emit(Operation::Walk {
@@ -227,13 +247,14 @@ impl<'a> Compiler<'a> {
     }
 
     /// Compiles something that is read at another time than the event's.
-    pub(super) fn at<T>(
+    fn at<T>(
         &mut self,
         moment: &Moment,
         span: &Span,
         read: impl FnOnce(&mut Self) -> Option<T>,
     ) -> Option<T> {
-        let moment = self.moment(moment, span)?;
+        // Beside the row, so that members of the row and of a list's items can be read at it.
+        let moment = self.within(0, |compiler| compiler.moment(moment, span))?;
         let now = std::mem::replace(&mut self.now, moment);
         let result = read(self);
         self.now = now;
@@ -297,7 +318,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// The highest or lowest value of a walk between two times.
-    pub(super) fn extreme(
+    fn extreme(
         &mut self,
         (path, highest): (&'a Spanned<String>, bool),
         between: &'a [Moment; 2],

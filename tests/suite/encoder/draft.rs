@@ -120,7 +120,7 @@ impl Draft {
         let inner = self.frames.split_off(outer);
         let draft = Self { state: 0, types: 0, frames: inner };
         let children = &mut self.frames.last_mut().unwrap().2;
-        children.push(Child { starts, frame: draft.frame() });
+        children.push(Child { starts, frame: draft.frame(), ..Child::default() });
         (children.len() - 1, drawn)
     }
 
