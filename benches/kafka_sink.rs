@@ -54,7 +54,7 @@ fn batches() -> Vec<Arc<Batch>> {
                 value_bytes: u32::try_from(VALUE_BYTES).unwrap(),
                 partition: i32::try_from(scattered % PARTITIONS).unwrap(),
                 stream: 0,
-                identity_bytes: 0,
+                header_bytes: 0,
                 keyed: true,
             });
         }
@@ -74,8 +74,7 @@ fn ours(servers: &str, batches: &[Arc<Batch>], extra: &[(String, String)]) -> f6
     }
     let count = Arc::new(Count::default());
     let receiver: Arc<dyn Receiver> = Arc::<Count>::clone(&count);
-    let topics = ["bench".to_owned()];
-    let mut sink = Kafka::connect(&options, &topics, receiver, clock.clone()).unwrap();
+    let mut sink = Kafka::connect(&options, &["bench".into()], receiver, clock.clone()).unwrap();
     let begin_ns = clock.now_ns();
     for index in 0..RECORDS / BATCH_RECORDS {
         // A copy, so that each counts as a batch of its own in flight.

@@ -4,10 +4,11 @@
 //! the schema and compiled by [`avro::Encoder`], which writes rows straight into one arena.
 
 pub mod avro;
+pub mod headers;
 pub mod json;
 pub mod partition;
 pub mod registry;
 pub mod row;
 pub mod wire;
 
-pub use crate::plan::fill::{Fill, Integer, Piece, Text};
+pub use crate::plan::fill::{Fill, Header, HeaderFill, Integer, Piece, Text};

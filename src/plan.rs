@@ -6,9 +6,11 @@ pub mod quantile;
 pub mod walk;
 pub mod zone;
 pub mod family;
+pub mod ranks;
 pub mod rota;
 pub mod changing;
 pub mod population;
+pub mod steps;
 pub mod poisson;
 pub mod arrival;
 pub mod traffic;
@@ -24,7 +26,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::model::{
-    self, Expression, ExpressionKind, Field, Generator, KeyFormat, Model, Tick, Topic, Zone,
+    self, Expression, ExpressionKind, Field, Generator, HeaderValue, KeyFormat, Model, Tick, Topic,
+    ValueFormat, Zone,
 };
 use crate::config::{Mistake, Span, Spanned};
 use compile::Compiled;
@@ -70,6 +73,8 @@ pub struct StreamPlan {
     pub schema_json: String,
     /// How the key is written.
     pub key_format: KeyFormat,
+    /// How values are written.
+    pub value_format: ValueFormat,
     /// Its program and what fills the schema.
     pub compiled: Compiled,
     /// How fast its events come.
@@ -175,6 +180,7 @@ impl Draft<'_> {
             schema,
             schema_json,
             key_format: self.stream.key_format,
+            value_format: self.stream.value_format,
             compiled,
             traffic,
             key,
@@ -319,6 +325,11 @@ fn actor_of<'a>(model: &'a Model, stream: &'a model::Stream) -> Option<&'a str> 
     let mut named = Vec::new();
     for Field { generator, .. } in stream.lets.iter().chain(&stream.fields) {
         entities_of(&generator.value, &mut named);
+    }
+    for header in &stream.headers {
+        if let HeaderValue::Generator(generator) = &header.value {
+            entities_of(&generator.value, &mut named);
+        }
     }
     let acts = |name: &&str| {
         model.entities.iter().any(|entity| entity.name == **name && entity.activity.is_some())

@@ -21,13 +21,15 @@ use producer::Producer;
 
 /// One encoded event: where its bytes lie in the arena of its [`Batch`], and where it goes.
 ///
-/// In the arena an event is `[identity header][key][value]`, without gaps.
+/// In the arena an event is `[headers][key][value]`, without gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
     /// When it is due, in microseconds of model time since the Unix epoch.
     pub due_us: i64,
     /// Where its bytes begin in the arena.
     pub start: u32,
+    /// Length of its headers, as [`crate::encode::headers`] writes them.
+    pub header_bytes: u32,
     /// Length of its key; see `keyed`.
     pub key_bytes: u32,
     /// Length of its value, framing included.
@@ -36,22 +38,20 @@ pub struct Record {
     pub partition: i32,
     /// The number of the stream in the model.
     pub stream: u16,
-    /// Length of the identity that goes into the header `tidegate-id`: 16, or 0 for no header.
-    pub identity_bytes: u8,
     /// Whether it has a key (a key may be empty).
     pub keyed: bool,
 }
 
 impl Record {
-    /// Where the identity header lies in the arena.
-    pub fn identity_range(&self) -> Range<usize> {
+    /// Where the headers lie in the arena.
+    pub fn header_range(&self) -> Range<usize> {
         let start = self.start as usize;
-        start..start + usize::from(self.identity_bytes)
+        start..start + self.header_bytes as usize
     }
 
     /// Where the key lies in the arena.
     pub fn key_range(&self) -> Range<usize> {
-        let start = self.identity_range().end;
+        let start = self.header_range().end;
         start..start + self.key_bytes as usize
     }
 

@@ -112,6 +112,9 @@ pub struct Way {
     /// Where to; without it, the sink that the model names.
     #[arg(long, value_name = "SINK")]
     pub to: Option<To>,
+    /// At stdout: tell the records' headers too, with stream and key.
+    #[arg(long)]
+    pub headers: bool,
     /// How much faster than the clock: 60, 0.5, or `max` for as fast as it goes.
     #[arg(long, value_name = "TIMES")]
     pub speed: Option<String>,
@@ -198,6 +201,9 @@ pub struct Sample {
     /// Only this stream.
     #[arg(long, value_name = "NAME")]
     pub stream: Option<String>,
+    /// Tell the records' headers too, with stream and key.
+    #[arg(long)]
+    pub headers: bool,
     /// Begin at this model time: RFC 3339, or a time after the start such as 2h.
     #[arg(long, value_name = "TIME")]
     pub from: Option<String>,

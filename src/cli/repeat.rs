@@ -47,8 +47,11 @@ pub fn command(run: &Run, variables: &Overrides, source: &Source, facts: &Facts)
             flag(origin, Some(&written));
         }
     }
-    for (name, given) in [("--create-topics", way.create_topics), ("--digest", run.telling.digest)]
-    {
+    for (name, given) in [
+        ("--headers", way.headers),
+        ("--create-topics", way.create_topics),
+        ("--digest", run.telling.digest),
+    ] {
         if given {
             words.push(name.to_owned());
         }

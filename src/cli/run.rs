@@ -33,6 +33,10 @@ pub fn run(arguments: &Run, people: &People) -> Result<Exit, Failure> {
 
 /// Where to: with no model and nothing else said, to the Kafka inside the process.
 fn destination(arguments: &Run) -> Result<Destination, Failure> {
+    if arguments.way.headers && arguments.way.to != Some(To::Stdout) {
+        let told = "`--headers` is for `--to stdout`: to a broker, headers are sent anyway";
+        return Err(Failure::Bad(told.to_owned()));
+    }
     match (arguments.way.to, &arguments.model) {
         (Some(To::Kafka), _) | (None, Some(_)) => Ok(Destination::Kafka),
         (Some(To::Stdout), _) => Ok(Destination::Stdout),
@@ -69,6 +73,7 @@ fn request(
         streams: arguments.window.streams.clone(),
         shard: arguments.window.shard,
         at: arguments.way.at,
+        headers: arguments.way.headers,
         manifest,
         conditions: arguments.telling.fail_if.clone(),
         repeat: Box::new(move |facts: &Facts| {

@@ -10,7 +10,7 @@ use super::{changes, print};
 use crate::config::{suggest, units};
 use crate::plan::Plan;
 use crate::run;
-use crate::run::lines::Lines;
+use crate::run::lines::{Lines, Told};
 use crate::run::window::Window;
 use crate::stream::{EventStream, Options, Route};
 
@@ -36,7 +36,9 @@ pub fn sample(arguments: &Sample, people: &print::People) -> Result<Exit, Failur
         ..Options::default()
     };
     let left = wanted.iter().map(|wanted| if *wanted { number } else { 0 }).collect();
-    print_some(&Arc::new(plan), options, left)?;
+    let streams = wanted.iter().filter(|wanted| **wanted).count();
+    let told = Told { streams, headers: arguments.headers };
+    print_some(&Arc::new(plan), options, told, left)?;
     Ok(Exit::Good)
 }
 
@@ -52,9 +54,13 @@ fn wanted(plan: &Plan, only: Option<&str>) -> Result<Vec<bool>, Failure> {
 }
 
 /// Prints events until nothing is left to print, or nobody reads any more.
-fn print_some(plan: &Arc<Plan>, options: Options, mut left: Vec<u64>) -> Result<(), Failure> {
-    let streams = options.routes.iter().filter(|route| !route.skipped).count();
-    let lines = Lines::new(plan, streams)
+fn print_some(
+    plan: &Arc<Plan>,
+    options: Options,
+    told: Told,
+    mut left: Vec<u64>,
+) -> Result<(), Failure> {
+    let lines = Lines::new(plan, told)
         .context("a schema cannot be shown as JSON")
         .map_err(Failure::Other)?;
     let mut events = EventStream::start(Arc::clone(plan), options).map_err(run::Error::from)?;
@@ -67,8 +73,10 @@ fn print_some(plan: &Arc<Plan>, options: Options, mut left: Vec<u64>) -> Result<
             let left = &mut left[usize::from(record.stream)];
             if *left > 0 {
                 *left -= 1;
+                // As if a run at the clock's own speed had begun with the window.
+                let intended_ns = record.due_us.saturating_mul(1_000);
                 lines
-                    .write(&batch, record, &mut text)
+                    .write((&batch, record), intended_ns, &mut text)
                     .context("an event cannot be shown as JSON")
                     .map_err(Failure::Other)?;
             }

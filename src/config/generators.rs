@@ -29,6 +29,9 @@ const GENERATOR: &str = r##"{ "$ref": "#/$defs/generator" }"##;
 /// A number, or a column of the row that `by` leads to.
 const PARAMETER: &str = r##"{ "anyOf": [{ "type": "number" }, { "$ref": "#/$defs/text" }] }"##;
 
+/// What stands beside every distribution of numbers.
+const OF_NUMBERS: &[&str] = &["by", "min", "max", "digits", "round"];
+
 /// The generators that are tables. A new one needs a line here, and its reader in `resolve`.
 pub(super) const FORMS: &[Form] = &[
     Form {
@@ -57,32 +60,50 @@ pub(super) const FORMS: &[Form] = &[
     },
     Form {
         key: "uniform",
-        shape: r#"{ "type": "array", "minItems": 2, "maxItems": 2 }"#,
-        beside: &[],
+        shape: r##"{ "$ref": "#/$defs/uniform" }"##,
+        beside: OF_NUMBERS,
         gives: "a number between two, both included",
     },
     Form {
         key: "lognormal",
         shape: r##"{ "$ref": "#/$defs/lognormal" }"##,
-        beside: &["by", "min", "max", "digits"],
+        beside: OF_NUMBERS,
         gives: "e to the power of (ln median + sigma · z)",
     },
     Form {
         key: "normal",
         shape: r##"{ "$ref": "#/$defs/normal" }"##,
-        beside: &["by", "min", "max", "digits"],
+        beside: OF_NUMBERS,
         gives: "mean + sd · z",
     },
     Form {
         key: "exponential",
         shape: r##"{ "$ref": "#/$defs/exponential" }"##,
-        beside: &["by", "min", "max", "digits"],
+        beside: OF_NUMBERS,
         gives: "a waiting time of that mean",
+    },
+    Form {
+        key: "pareto",
+        shape: r##"{ "$ref": "#/$defs/pareto" }"##,
+        beside: OF_NUMBERS,
+        gives: "nothing below a scale, and a tail that falls like x^−shape",
+    },
+    Form {
+        key: "zipf",
+        shape: r##"{ "$ref": "#/$defs/zipf" }"##,
+        beside: OF_NUMBERS,
+        gives: "1 to count, the r-th in proportion to r^−exponent",
+    },
+    Form {
+        key: "histogram",
+        shape: r##"{ "$ref": "#/$defs/histogram" }"##,
+        beside: OF_NUMBERS,
+        gives: "bins by weight, even inside a bin",
     },
     Form {
         key: "mixture",
         shape: r##"{ "$ref": "#/$defs/mixture" }"##,
-        beside: &["by", "min", "max", "digits"],
+        beside: OF_NUMBERS,
         gives: "one of several distributions, by weight",
     },
     Form { key: "chance", shape: PARAMETER, beside: &["by"], gives: "true with that probability" },
@@ -123,7 +144,7 @@ pub(super) const FORMS: &[Form] = &[
         gives: "the lowest value of a walk between two times",
     },
     Form { key: "template", shape: TEXT, beside: &[], gives: "text with paths in braces" },
-    Form { key: "regex", shape: TEXT, beside: &[], gives: "random text of that form" },
+    Form { key: "regex", shape: TEXT, beside: &["length"], gives: "random text of that form" },
     Form {
         key: "token",
         shape: r#"{ "enum": ["decimal", "hex", "base36"] }"#,
@@ -173,6 +194,7 @@ pub(super) const BESIDE: &[(&str, &str)] = &[
     ("min", NUMBER),
     ("max", NUMBER),
     ("digits", r#"{ "type": "integer", "minimum": 0 }"#),
+    ("round", r#"{ "type": "number", "exclusiveMinimum": 0 }"#),
     ("weight", TEXT),
     ("with", r##"{ "type": "object", "additionalProperties": { "$ref": "#/$defs/path" } }"##),
     ("of", PATH),

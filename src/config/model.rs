@@ -167,7 +167,7 @@ pub enum Spread {
 }
 
 /// How often the members of an entity are picked.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Popularity {
     /// All the same.
     Uniform,
@@ -175,6 +175,11 @@ pub enum Popularity {
     Zipf {
         /// The exponent.
         exponent: f64,
+    },
+    /// Shares of the members, and what share of all picks each gets.
+    Histogram {
+        /// Both above 0 and with a sum of 1 each, the most popular members first.
+        shares: Arc<[(f64, f64)]>,
     },
 }
 
@@ -216,6 +221,12 @@ pub struct Stream {
     pub key: Option<Spanned<String>>,
     /// How the key is written.
     pub key_format: KeyFormat,
+    /// How values are written.
+    pub value_format: ValueFormat,
+    /// Headers of its records, in the order of the file.
+    pub headers: Vec<Header>,
+    /// Where its events say who they are.
+    pub identity: IdentityPlace,
     /// Its own traffic.
     pub traffic: Option<Traffic>,
     /// Named values of a row that fields refer to, in the order of the file.
@@ -254,6 +265,54 @@ pub enum KeyFormat {
     String,
     /// As a framed Avro `string`, registered under the key's subject.
     Avro,
+}
+
+/// How a value is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ValueFormat {
+    /// As an Avro datum, framed where there is a registry.
+    #[default]
+    Avro,
+    /// As JSON text.
+    Json,
+}
+
+/// Where an event says who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdentityPlace {
+    /// In a field of its value.
+    Field,
+    /// In a header that the file defines.
+    Header,
+    /// In the header `tidegate-id`.
+    AddedHeader,
+    /// In its key, which is the identity itself if the stream names no other.
+    Key,
+    /// Nowhere.
+    Nowhere,
+}
+
+/// The header that the identity goes into where nothing else holds it.
+pub const IDENTITY_HEADER: &str = "tidegate-id";
+
+/// A header of a stream's records.
+#[derive(Clone, Debug)]
+pub struct Header {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// Where its value comes from.
+    pub value: HeaderValue,
+}
+
+/// Where the value of a header comes from.
+#[derive(Clone, Debug)]
+pub enum HeaderValue {
+    /// Text; where it is null, the record has not got the header.
+    Generator(Spanned<Generator>),
+    /// `"intended_time"`: when the record was to be sent, by the wall clock.
+    IntendedTime,
+    /// `"traceparent"`: the event as a trace, as W3C has it.
+    Traceparent,
 }
 
 /// A named value of a row.

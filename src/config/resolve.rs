@@ -4,13 +4,16 @@ mod distribution;
 mod entities;
 mod periods;
 mod generator;
+mod popularity;
 mod list;
 mod settings;
+mod shape;
 mod streams;
 mod tables;
 mod traffic;
 mod value;
 mod walk;
+mod wire;
 
 use self::entities::{Entities, Rates};
 use self::traffic::Curves;

@@ -17,6 +17,7 @@ use apache_avro::Schema;
 pub(super) use self::compile::Compiler;
 pub use self::execute::Scratch;
 pub(super) use self::execute::View;
+pub(super) use self::local_time::{RFC_3339_UTC_BYTES, put_utc};
 pub(super) use self::operation::Program;
 pub(super) use self::schema::{Place, names};
 pub(super) use self::text::Extent;

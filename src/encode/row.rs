@@ -1,11 +1,11 @@
-//! Whole records: identity header, key and framed value, one after the other.
+//! Whole records: headers, key and framed value, one after the other.
 
 use apache_avro::Schema;
 
 use super::avro::{Compiler, Error, Extent, Place, Program, Scratch, View, names};
 use super::wire::{FRAMING_BYTES, framing};
-use super::{Fill, Text};
-use crate::generate::column::{Frame, Register};
+use super::{Fill, Header, Text, headers};
+use crate::generate::column::Frame;
 
 /// How the key of a record is written.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,8 +24,8 @@ pub enum Key {
 /// What a record is made of.
 #[derive(Clone, Debug)]
 pub struct Plan<'a> {
-    /// The four words of the identity, if it goes into a header.
-    pub identity: Option<[Register; 4]>,
+    /// The headers.
+    pub headers: &'a [Header],
     /// The key, if there is one.
     pub key: Option<&'a Key>,
     /// The id of the value's schema in the registry; none for bare datums.
@@ -39,8 +39,8 @@ pub struct Plan<'a> {
 /// The lengths of one record's parts, in bytes; in the arena they follow each other in this order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lengths {
-    /// Of the identity: 16, or 0.
-    pub identity: u32,
+    /// Of the block of headers, see [`super::headers`].
+    pub headers: u32,
     /// Of the key.
     pub key: u32,
     /// Of the value, framing included.
@@ -58,9 +58,7 @@ impl RowEncoder {
     /// Compiles what a record is made of.
     pub fn compile(plan: &Plan<'_>) -> Result<Self, Error> {
         let mut compiler = Compiler::new();
-        if let Some(words) = plan.identity {
-            compiler.words(words);
-        }
+        headers::compile(&mut compiler, plan.headers)?;
         compiler.mark(0);
         let names = names(plan.schema);
         match plan.key {
@@ -105,11 +103,11 @@ impl RowEncoder {
         let view = View::new(frame, &self.program.layout);
         let before = (arena.len(), lengths.len());
         lengths.reserve(frame.rows());
-        let written = self.program.write(&view, scratch, |row, [identity_end, key_end]| {
+        let written = self.program.write(&view, scratch, |row, [headers_end, key_end]| {
             arena.extend_from_slice(row);
             lengths.push(Lengths {
-                identity: identity_end,
-                key: key_end - identity_end,
+                headers: headers_end,
+                key: key_end - headers_end,
                 value: length(row) - key_end,
             });
         });

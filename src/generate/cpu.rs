@@ -78,6 +78,18 @@ fn step(operation: &Operation, frame: &mut Frame, context: Context<'_>) {
             }
             store(frame, *out, &values);
         }
+        Operation::Steps { word, tables, select: None, out } => {
+            let table = &tables[0];
+            map_value(frame, *word, *out, |word| table.value(word));
+        }
+        Operation::Steps { word, tables, select: Some(select), out } => {
+            let mut values = [0; CHUNK_ROWS];
+            let (words, rows) = (frame.column(*word), frame.column(*select));
+            for ((value, &word), &row) in values.iter_mut().zip(words).zip(rows) {
+                *value = tables[row as usize].value(word);
+            }
+            store(frame, *out, &values);
+        }
         Operation::Lookup { index, values: Table::Words(values), out: Target::Word(out) } => {
             map(frame, *index, *out, |index| values[index as usize]);
         }

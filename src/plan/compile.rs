@@ -3,13 +3,17 @@
 mod any;
 mod bind;
 mod case;
+mod distribution;
 mod expression;
 mod frame;
 mod generator;
+mod headers;
 mod list;
 mod member;
 mod moment;
 mod path;
+mod pattern;
+mod regex;
 mod select;
 mod text;
 mod trim;
@@ -22,11 +26,11 @@ use std::sync::Arc;
 
 use apache_avro::Schema;
 
-use super::fill::{Fill, Text};
+use super::fill::{Fill, Header, Piece, Text};
 use super::identity::Cipher;
 use super::program::{Counter, Operand, Operation, Program, Register, Target, Wide, input};
 use super::world::World;
-use crate::config::model::{self, Generator};
+use crate::config::model::{self, Generator, IdentityPlace};
 use crate::config::{Mistake, Span, Spanned};
 use crate::generate::philox;
 use value::Cell;
@@ -47,8 +51,8 @@ pub struct Compiled {
     pub fill: Fill,
     /// The record's key.
     pub key: Option<Text>,
-    /// The identity for the record's header, if no field holds it.
-    pub identity_header: Option<[Register; 4]>,
+    /// The record's headers.
+    pub headers: Vec<Header>,
     /// The number of the entity that acts, if the stream has one.
     pub actor: Option<usize>,
     /// How many ticks the positions of its events can number.
@@ -81,14 +85,14 @@ pub fn compile(source: &Source<'_>) -> Result<Compiled, Vec<Mistake>> {
         // What no field uses is checked all the same.
         compiler.named(&field.name.value, &field.name.span);
     }
-    let identity_header = (!compiler.identity_used).then(|| compiler.identity());
+    let headers = compiler.headers();
     match fill {
         Some(fill) if compiler.mistakes.is_empty() => {
             let mut compiled = Compiled {
                 program: compiler.program(0),
                 fill,
                 key,
-                identity_header,
+                headers,
                 actor: compiler.actor,
                 ticks_max: compiler.ticks_max,
                 warnings: compiler.warnings,
@@ -169,7 +173,6 @@ struct Compiler<'a> {
     now: Wide,
     cipher: Cipher,
     identity: Option<[Register; 4]>,
-    identity_used: bool,
     actor: Option<usize>,
     ticks_max: u64,
     mistakes: Vec<Mistake>,
@@ -208,7 +211,6 @@ impl<'a> Compiler<'a> {
             now: input::TIME,
             cipher: Cipher::new(u64::from(high) << 32 | u64::from(low)),
             identity: None,
-            identity_used: false,
             actor: None,
             ticks_max: 1 << TICK_BITS,
             mistakes: Vec::new(),
@@ -325,7 +327,11 @@ impl<'a> Compiler<'a> {
 
     /// The record's key, if the stream has one; mistakes are noted.
     fn key(&mut self) -> Option<Text> {
-        let key = self.source.stream.key.as_ref()?;
+        let stream = self.source.stream;
+        if stream.key.is_none() && stream.identity == IdentityPlace::Key {
+            return Some(Text(vec![Piece::Uuid(self.identity())]));
+        }
+        let key = stream.key.as_ref()?;
         if self.scope_of(&key.value).is_none() {
             let what = format!("the key `{}` is neither a field nor a let", key.value);
             return self.refuse(&key.span, what, "name a field of the stream");

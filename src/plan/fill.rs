@@ -72,6 +72,27 @@ pub enum Piece {
         /// How many.
         count: u8,
     },
+    /// The same, but only so many of these characters that the text has `length` with the `before`
+    /// that stood there already: none to `count`.
+    SomeCharacters {
+        /// The random word.
+        word: Register,
+        /// What may stand there; at most 256, one-byte or longer UTF-8.
+        alphabet: Arc<[char]>,
+        /// How many at most.
+        count: u8,
+        /// The column of how many there are, with those before.
+        length: Register,
+        /// How many there could be before.
+        before: u32,
+    },
+    /// One of several texts, by the number in a column.
+    Choice {
+        /// The column that says which.
+        index: Register,
+        /// What it says.
+        texts: Vec<Text>,
+    },
     /// One of two texts, by a word that is 1 or 0.
     Either {
         /// The column.
@@ -182,4 +203,29 @@ pub enum Fill {
         /// What fills a value, in columns of the child frame.
         value: Box<Fill>,
     },
+}
+
+/// A header of a record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Header {
+    /// Its name.
+    pub name: String,
+    /// What it says.
+    pub value: HeaderFill,
+}
+
+/// What a header says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum HeaderFill {
+    /// The event's identity, 16 bytes: four words, first the highest.
+    Identity([Register; 4]),
+    /// Text; where the word is 0, the record has not got the header.
+    Text {
+        /// The text.
+        text: Text,
+        /// The column that is 0 where there is none.
+        present: Option<Register>,
+    },
+    /// When the record was to be sent: known at the hand-over only.
+    IntendedTime,
 }

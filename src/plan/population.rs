@@ -7,20 +7,7 @@ use super::alias::Alias;
 use super::family::{Lanes, in_lane};
 use super::normal;
 use super::quantile::Quantile;
-
-/// Ranks with an exact weight of their own; further ones share ranges of a sixteenth of an octave.
-const HEAD: u64 = 256;
-
-/// How the members of a group differ in how often they are picked.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Ranks {
-    /// All the same.
-    Uniform,
-    /// Like a gamma distribution of this shape.
-    Gamma(f64),
-    /// The r-th in proportion to r^−exponent.
-    Zipf(f64),
-}
+use super::ranks::Ranks;
 
 /// The members of an entity, dealt out over lanes and, in ranges of numbers, over groups.
 ///
@@ -57,7 +44,7 @@ enum Rank {
     Uniform,
     Gamma(Arc<Quantile>),
     /// The entries of all sizes of slots, one after the other.
-    Zipf(Vec<Entry>),
+    Ranges(Vec<Entry>),
 }
 
 /// An entry of an alias table over ranges of ranks: all that a draw needs, side by side.
@@ -114,24 +101,24 @@ impl Population {
                 slots.push(Slot::new(at(group), end, dealing.key, number));
             }
         }
-        let rank = match dealing.ranks {
+        let rank = match &dealing.ranks {
             Ranks::Uniform => Rank::Uniform,
             Ranks::Gamma(shape) => Rank::Gamma(Arc::new(Quantile::new(|p, _| {
-                normal::gamma_rank(shape, p).clamp(0.0, 1.0) * f64::from(u32::MAX)
+                normal::gamma_rank(*shape, p).clamp(0.0, 1.0) * f64::from(u32::MAX)
             }))),
-            Ranks::Zipf(exponent) => {
+            Ranks::Zipf(_) | Ranks::Shares(_) => {
                 // Slots of one size share their entries, so that all of them stay in the cache.
                 let mut entries = Vec::new();
                 let mut known = BTreeMap::new();
                 for slot in &mut slots {
                     slot.entries = *known.entry(slot.size).or_insert_with(|| {
-                        let own = zipf(slot.size, exponent);
+                        let own = range_entries(slot.size, &dealing.ranks);
                         let place = (low(entries.len() as u64), low(own.len() as u64));
                         entries.extend(own);
                         place
                     });
                 }
-                Rank::Zipf(entries)
+                Rank::Ranges(entries)
             }
         };
         let weights = group_weights(&slots, groups, dealing.weights);
@@ -201,7 +188,7 @@ impl Population {
         let rank = match &self.rank {
             Rank::Uniform => (u64::from(entry) * size) >> 32,
             Rank::Gamma(quantile) => (quantile.value(entry).cast_unsigned() * size) >> 32,
-            Rank::Zipf(entries) => {
+            Rank::Ranges(entries) => {
                 let (first, count) = slot.entries;
                 let own = &entries[first as usize..][..count as usize];
                 u64::from(rank_of(own, entry, inside))
@@ -298,24 +285,18 @@ fn group_weights(slots: &[Slot], groups: usize, weights: &[f64]) -> Vec<f64> {
         .collect()
 }
 
-/// Ranks by r^−exponent: each of the head, and ranges of the tail in which all weigh the same.
-fn zipf(size: u32, exponent: f64) -> Vec<Entry> {
-    let size = u64::from(size.max(1));
-    let weight = |rank: u64| libm::pow(rank as f64 + 1.0, -exponent);
-    let mut ranges = Vec::new();
-    let mut weights = Vec::new();
-    let mut first = 0;
-    while first < size {
-        let length = if first < HEAD { 1 } else { (first / 16).min(size - first) };
-        // Beyond the head the midpoint of a range stands for all of it, right to 0.1 %.
-        weights.push(weight(first + (length - 1) / 2) * length as f64);
-        ranges.push((low(first), low(length)));
-        first += length;
-    }
+/// Ranges of ranks as an alias table.
+fn range_entries(size: u32, ranks: &Ranks) -> Vec<Entry> {
+    let ranges = ranks.ranges(size.max(1));
+    let weights: Vec<f64> = ranges.iter().map(|range| range.weight).collect();
     let choice = Alias::new(&weights);
+    let range = |place: u32| {
+        let range = &ranges[place as usize];
+        (low(range.first), low(range.count))
+    };
     let entry = |(threshold, own, alias): (u32, u32, u32)| Entry {
         threshold,
-        ranges: [ranges[own as usize], ranges[alias as usize]],
+        ranges: [range(own), range(alias)],
     };
     choice.entries().map(entry).collect()
 }
@@ -416,7 +397,7 @@ mod tests {
 
     #[test]
     fn the_head_of_a_zipf_has_its_exact_shares() {
-        let zipf = zipf(50_000, 1.1);
+        let zipf = range_entries(50_000, &Ranks::Zipf(1.1));
         let total: f64 = (1..=50_000).map(|rank| f64::from(rank).powf(-1.1)).sum();
         let draws = 400_000;
         let mut seen = vec![0.0; 50_000];

@@ -177,6 +177,17 @@ pub enum Operation {
         /// The value.
         out: Target,
     },
+    /// A whole number from pieces of equal chance inside, see [`super::steps::Steps`].
+    Steps {
+        /// A random word.
+        word: Register,
+        /// One or more distributions.
+        tables: Arc<[super::steps::Steps]>,
+        /// Which of them; the first if there is none.
+        select: Option<Register>,
+        /// The value.
+        out: Target,
+    },
     /// `values[index]`.
     Lookup {
         /// The column of indices.

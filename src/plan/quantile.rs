@@ -83,6 +83,13 @@ pub enum Curve {
         /// The mean.
         mean: f64,
     },
+    /// scale · (1 − p)^(−1 / shape).
+    Pareto {
+        /// The least value, above 0.
+        scale: f64,
+        /// How fast the tail falls.
+        shape: f64,
+    },
 }
 
 impl Curve {
@@ -98,6 +105,10 @@ impl Curve {
                     -mean * libm::log(q)
                 }
             }
+            Self::Pareto { scale, shape } => {
+                let logarithm = if p < 0.5 { libm::log1p(-p) } else { libm::log(q) };
+                scale * libm::exp(-logarithm / shape)
+            }
         }
     }
 
@@ -111,7 +122,11 @@ impl Curve {
             Self::Exponential { mean } if x > 0.0 => {
                 (-libm::expm1(-x / mean), libm::exp(-x / mean))
             }
-            Self::Lognormal { .. } | Self::Exponential { .. } => (0.0, 1.0),
+            Self::Pareto { scale, shape } if x > scale => {
+                let logarithm = -shape * libm::log(x / scale);
+                (-libm::expm1(logarithm), libm::exp(logarithm))
+            }
+            Self::Lognormal { .. } | Self::Exponential { .. } | Self::Pareto { .. } => (0.0, 1.0),
         }
     }
 }

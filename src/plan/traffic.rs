@@ -83,7 +83,8 @@ impl Traffic {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::population::{Dealing, Ranks};
+    use crate::plan::population::Dealing;
+    use crate::plan::ranks::Ranks;
 
     #[test]
     fn the_rate_is_shared_by_the_lanes_and_follows_each_zone() {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::changing::Changing;
 use super::family::{Kinship, in_lane};
-use super::population::{Dealing, Population, Ranks};
+use super::population::{Dealing, Population};
+use super::ranks::Ranks;
 use crate::config::model::{Entity, Generator, Model, Popularity, Spread, Table};
 use crate::config::{Mistake, Span};
 use crate::generate::philox;
@@ -285,10 +286,11 @@ impl<'a> Draft<'a> {
             Some(Spread::Gamma { shape }) => Ranks::Gamma(shape),
             Some(Spread::Equal) | None => Ranks::Uniform,
         });
-        let picked = match entity.popularity {
+        let picked = match &entity.popularity {
             Popularity::Uniform if entity.activity.is_none() => Arc::clone(&actors),
             Popularity::Uniform => population(Ranks::Uniform),
-            Popularity::Zipf { exponent } => population(Ranks::Zipf(exponent)),
+            Popularity::Zipf { exponent } => population(Ranks::Zipf(*exponent)),
+            Popularity::Histogram { shares } => population(Ranks::Shares(Arc::clone(shares))),
         };
         let parent = self.parents[number].zip(self.kinships[number].clone());
         Some(Kind {

@@ -11,10 +11,11 @@ mod options;
 mod problem;
 mod produce;
 mod receipts;
+mod single;
 mod sink;
 pub mod topics;
 
 pub use options::{Options, Property, Timestamp};
 pub use problem::{Error, way_out};
-pub use sink::Kafka;
 pub(crate) use sink::PURGE_PATIENCE;
+pub use sink::{Kafka, Outlet};

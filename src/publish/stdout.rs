@@ -8,8 +8,9 @@ use super::{Error, Receipt, Receiver, Sink, Slice, Unacknowledged};
 use crate::clock::Clock;
 use crate::stream::{Batch, Record};
 
-/// Appends a record as one line, its end included, to the bytes.
-pub type Format = Box<dyn FnMut(&Batch, &Record, &mut Vec<u8>) + Send>;
+/// Appends a record as one line, its end included, to the bytes; it is intended at so many
+/// nanoseconds since the Unix epoch.
+pub type Format = Box<dyn FnMut((&Batch, &Record), i64, &mut Vec<u8>) + Send>;
 
 /// How many bytes are written at once, at least, while there are more records in the slice.
 const WRITE_BYTES: usize = 64 << 10;
@@ -50,7 +51,9 @@ impl Stdout {
         let batch = &slice.batch;
         let mut end = first;
         while end < slice.records.end && self.text.len() < WRITE_BYTES {
-            (self.format)(batch, &batch.records[end], &mut self.text);
+            let record = &batch.records[end];
+            let intended_ns = slice.schedule.intended_ns(record.due_us);
+            (self.format)((batch, record), intended_ns, &mut self.text);
             end += 1;
         }
         self.output.write_all(&self.text)?;
@@ -146,7 +149,7 @@ mod tests {
             value_bytes: 2,
             partition: 0,
             stream: 0,
-            identity_bytes: 0,
+            header_bytes: 0,
             keyed: false,
         };
         let batch = Batch {
@@ -160,7 +163,7 @@ mod tests {
     }
 
     fn sink(output: Box<dyn Write + Send>, count: &Arc<Count>) -> Stdout {
-        let format = |batch: &Batch, record: &Record, text: &mut Vec<u8>| {
+        let format = |(batch, record): (&Batch, &Record), _: i64, text: &mut Vec<u8>| {
             text.extend_from_slice(&batch.arena[record.value_range()]);
             text.push(b'\n');
         };

@@ -1,45 +1,106 @@
 //! Events as JSON lines: of one stream the value alone, of several with stream and key.
 
-use serde_json::json;
+use std::fmt::Write as _;
 
+use serde_json::Value as Json;
+
+use crate::config::model::ValueFormat;
+use crate::encode::headers::{self, Shape, Value};
 use crate::encode::json::{self, Reader};
 use crate::plan::Plan;
 use crate::stream::{Batch, Record};
 
-/// Writes records as lines of JSON; their values are bare Avro, without framing.
+/// Writes records as lines of JSON; their values are JSON, or bare Avro without framing.
 #[derive(Debug)]
 pub struct Lines<'p> {
-    plan: &'p Plan,
-    readers: Vec<Reader<'p>>,
-    /// Whether only one stream is written, so that its name need not be told.
+    streams: Vec<Stream<'p>>,
+    /// Whether values stand alone: without stream, key and headers.
     alone: bool,
+    /// Whether headers are told.
+    headers: bool,
+}
+
+/// What is known of a stream.
+#[derive(Debug)]
+struct Stream<'p> {
+    name: &'p str,
+    headers: Vec<Shape>,
+    /// None for values that are JSON already.
+    reader: Option<Reader<'p>>,
+}
+
+/// What is told of an event.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    /// How many streams are written: of one, neither name nor key need be told.
+    pub streams: usize,
+    /// Whether headers are told, and with them stream and key.
+    pub headers: bool,
 }
 
 impl<'p> Lines<'p> {
-    /// For records of `plan`, of which so many streams are written.
-    pub fn new(plan: &'p Plan, streams: usize) -> Result<Self, json::Error> {
-        let readers = plan.streams.iter().map(|stream| Reader::new(&stream.schema));
-        Ok(Self { plan, readers: readers.collect::<Result<_, _>>()?, alone: streams == 1 })
+    /// For records of `plan`.
+    pub fn new(plan: &'p Plan, told: Told) -> Result<Self, json::Error> {
+        let streams = plan.streams.iter().map(|stream| {
+            let reader = match stream.value_format {
+                ValueFormat::Avro => Some(Reader::new(&stream.schema)?),
+                ValueFormat::Json => None,
+            };
+            let headers = stream.compiled.headers.iter().map(Shape::of).collect();
+            Ok(Stream { name: &stream.name, headers, reader })
+        });
+        let streams = streams.collect::<Result<_, _>>()?;
+        Ok(Self { streams, alone: told.streams == 1 && !told.headers, headers: told.headers })
     }
 
-    /// Appends a record's line, with its line break.
+    /// Appends the line of a record that is intended at `intended_ns`, with its line break.
     pub fn write(
         &self,
-        batch: &Batch,
-        record: &Record,
+        (batch, record): (&Batch, &Record),
+        intended_ns: i64,
         line: &mut Vec<u8>,
     ) -> Result<(), json::Error> {
-        let index = usize::from(record.stream);
-        let value = self.readers[index].read(&batch.arena[record.value_range()])?;
-        let told = if self.alone {
-            value
-        } else {
-            let key = record.keyed.then(|| &batch.arena[record.key_range()]);
-            let key = key.map(|key| String::from_utf8_lossy(key).into_owned());
-            json!({ "stream": self.plan.streams[index].name, "key": key, "value": value })
-        };
-        line.extend_from_slice(told.to_string().as_bytes());
-        line.push(b'\n');
+        let stream = &self.streams[usize::from(record.stream)];
+        if !self.alone {
+            let key = record.keyed.then(|| text(&batch.arena[record.key_range()]));
+            let (name, key) = (Json::from(stream.name), Json::from(key));
+            let mut begin = format!("{{\"stream\":{name},\"key\":{key},");
+            if self.headers {
+                let block = &batch.arena[record.header_range()];
+                let told = stream.told_headers(block, intended_ns);
+                // Writing to a string does not fail.
+                _ = write!(begin, "\"headers\":{told},");
+            }
+            line.extend_from_slice(begin.as_bytes());
+            line.extend_from_slice(b"\"value\":");
+        }
+        let value = &batch.arena[record.value_range()];
+        match &stream.reader {
+            Some(reader) => line.extend_from_slice(reader.read(value)?.to_string().as_bytes()),
+            None => line.extend_from_slice(value),
+        }
+        line.extend_from_slice(if self.alone { b"\n" } else { b"}\n" });
         Ok(())
     }
+}
+
+impl Stream<'_> {
+    /// Names and values; bytes are hexadecimal.
+    fn told_headers(&self, block: &[u8], intended_ns: i64) -> Json {
+        let told = headers::read(&self.headers, block).map(|(number, value)| {
+            let value = match value {
+                Value::Identity(bytes) => {
+                    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+                }
+                Value::Text(bytes) => text(bytes),
+                Value::IntendedTime => text(&headers::intended_time(intended_ns)),
+            };
+            (self.headers[number].name.clone(), Json::String(value))
+        });
+        Json::Object(told.collect())
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }

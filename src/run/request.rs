@@ -158,6 +158,8 @@ pub struct Request {
     pub shard: Option<Shard>,
     /// When the window begins on the wall clock; `None`: as soon as all is ready.
     pub at: Option<Moment>,
+    /// Whether headers are told at stdout.
+    pub headers: bool,
     /// Where the manifest goes.
     pub manifest: ManifestPath,
     /// What makes the verdict negative.

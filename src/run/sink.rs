@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use super::Error;
 use super::broker;
-use super::lines::Lines;
+use super::lines::{Lines, Told};
 use super::request::{Destination, Request};
 use super::window::Window;
 use crate::clock::Clock;
 use crate::config::Configuration;
+use crate::encode::headers::Shape;
 use crate::observe::tally::Tally;
 use crate::plan::{Plan, StreamPlan};
-use crate::publish::kafka::Kafka;
+use crate::publish::kafka::{Kafka, Outlet};
 use crate::publish::null::Null;
 use crate::publish::stdout::{Format, Stdout};
 use crate::publish::{Receiver, Sink};
@@ -74,9 +75,10 @@ pub fn open(ask: &Ask<'_>) -> Result<Opened, Error> {
 fn open_stdout(ask: &Ask<'_>, receiver: Arc<dyn Receiver>) -> Result<Stdout, Error> {
     // The lines read with the plan's own schemas, and the sink lives as long as the process.
     let plan: &'static Plan = Box::leak(Box::new(Arc::clone(ask.plan)));
-    let lines = Lines::new(plan, ask.streams)?;
-    let format: Format = Box::new(move |batch, record, text| {
-        let written = lines.write(batch, record, text);
+    let told = Told { streams: ask.streams, headers: ask.request.headers };
+    let lines = Lines::new(plan, told)?;
+    let format: Format = Box::new(move |event, intended_ns, text| {
+        let written = lines.write(event, intended_ns, text);
         assert!(written.is_ok(), "what our encoder writes can be read: {written:?}");
     });
     let output = (Box::new(std::io::stdout()) as Box<dyn std::io::Write + Send>, "stdout");
@@ -99,12 +101,17 @@ fn open_kafka(ask: &Ask<'_>, receiver: Arc<dyn Receiver>) -> Result<Opened, Erro
     let stand_in = streams.iter().find(is_sent);
     let sent =
         streams.iter().map(|stream| stand_in.filter(|_| !is_sent(&stream)).unwrap_or(stream));
-    let topics: Vec<String> = sent.map(|stream| stream.topic.name.clone()).collect();
-    let partitions = topics
-        .iter()
-        .map(|topic| states.iter().find(|state| state.name == *topic)?.partitions)
+    let outlets: Vec<Outlet> = sent
+        .map(|stream| Outlet {
+            topic: stream.topic.name.clone(),
+            headers: stream.compiled.headers.iter().map(Shape::of).collect(),
+        })
         .collect();
-    let sink = Kafka::connect(&options, &topics, receiver, ask.clock.clone())?;
+    let partitions = outlets
+        .iter()
+        .map(|outlet| states.iter().find(|state| state.name == outlet.topic)?.partitions)
+        .collect();
+    let sink = Kafka::connect(&options, &outlets, receiver, ask.clock.clone())?;
     let embedded = ask.request.destination == Destination::Embedded;
     let kind = if embedded { "the embedded Kafka" } else { "Kafka" };
     let target = format!("{kind} at {}", options.servers());

@@ -274,7 +274,7 @@ mod tests {
             value_bytes: 0,
             partition: -1,
             stream: 0,
-            identity_bytes: 0,
+            header_bytes: 0,
             keyed: false,
         }
     }

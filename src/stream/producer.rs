@@ -267,11 +267,11 @@ impl Output {
             let mut record = Record {
                 due_us: shape.start_us.saturating_add_unsigned(row.time_us),
                 start: low(start as u64),
+                header_bytes: lengths.headers,
                 key_bytes: lengths.key,
                 value_bytes: lengths.value,
                 partition: -1,
                 stream: shape.stream,
-                identity_bytes: lengths.identity.to_le_bytes()[0],
                 keyed: shape.keyed,
             };
             if let Some(partitions) = shape.partitions {
@@ -295,7 +295,7 @@ fn encoder(stream: &StreamPlan, route: Route) -> Result<RowEncoder, Error> {
         KeyFormat::Avro => Key::Avro { text: text.clone(), schema_id: route.ids.key },
     });
     RowEncoder::compile(&row::Plan {
-        identity: stream.compiled.identity_header,
+        headers: &stream.compiled.headers,
         key: key.as_ref(),
         schema_id: route.ids.value,
         schema: &stream.schema,

@@ -19,7 +19,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use tidegate::encode::avro::{Encoder, Error, Scratch};
 use tidegate::encode::row::{Key, Plan, RowEncoder};
-use tidegate::encode::{Fill, Integer, Piece, Text};
+use tidegate::encode::{Fill, Header, HeaderFill, Integer, Piece, Text, headers};
 use tidegate::generate::column::{Child, Frame, Register, Wide};
 
 use draft::{Draft, shape};
@@ -72,9 +72,9 @@ proptest! {
         checked(&schema, &fill, &draft.frame());
     }
 
-    /// Identity, key and framed value lie one after the other, and the value is the bare datum.
+    /// Headers, key and framed value lie one after the other, and the value is the bare datum.
     #[test]
-    fn a_record_is_identity_key_and_value(
+    fn a_record_is_headers_key_and_value(
         shape in shape(),
         seed: u64,
         parts: (bool, bool, bool, bool),
@@ -82,7 +82,8 @@ proptest! {
     ) {
         let (with_identity, with_key, avro_key, framed) = parts;
         let mut draft = Draft::new(seed, 9);
-        let words = [0; 4].map(|_: u32| draft.column(u32::MAX));
+        let mut words = [0; 4].map(|_: u32| draft.column(u32::MAX));
+        words[3] = draft.column(1);
         let number = Piece::Number { value: Integer::Unsigned(words[0]), base: 10, width: 0, upper: false };
         let text = Text(vec![Piece::Literal("acct-".to_owned()), number]);
         let (schema, fill) = draft.place(&shape);
@@ -92,8 +93,20 @@ proptest! {
         } else {
             Key::Text(text.clone())
         };
+        let header = |value| Header { name: "h".to_owned(), value };
+        let headers = if with_identity {
+            vec![
+                header(HeaderFill::Identity(words)),
+                header(HeaderFill::IntendedTime),
+                header(HeaderFill::Text { text: text.clone(), present: None }),
+                header(HeaderFill::Text { text: text.clone(), present: Some(words[3]) }),
+            ]
+        } else {
+            Vec::new()
+        };
+        let shapes: Vec<headers::Shape> = headers.iter().map(headers::Shape::of).collect();
         let encoder = RowEncoder::compile(&Plan {
-            identity: with_identity.then_some(words),
+            headers: &headers,
             key: with_key.then_some(&key),
             schema_id: framed.then_some(ids.0),
             schema: &schema,
@@ -104,14 +117,27 @@ proptest! {
         encoder.encode(&frame, &mut Scratch::default(), &mut arena, &mut lengths).unwrap();
         let mut rest = &arena[2..];
         for (row, datum) in encoded(&schema, &fill, &frame).unwrap().iter().enumerate() {
-            let (identity, after) = rest.split_at(lengths[row].identity as usize);
+            let (block, after) = rest.split_at(lengths[row].headers as usize);
             let (key, after) = after.split_at(lengths[row].key as usize);
             let (value, after) = after.split_at(lengths[row].value as usize);
             rest = after;
             let word = |register| frame.column(register)[row];
             let expected: Vec<u8> = words.iter().flat_map(|&w| word(w).to_be_bytes()).collect();
-            prop_assert_eq!(identity, if with_identity { &expected[..] } else { &[] });
             let said = format!("acct-{}", word(words[0]));
+            let mut wanted = Vec::new();
+            if with_identity {
+                wanted.extend([
+                    (0, headers::Value::Identity(&expected)),
+                    (1, headers::Value::IntendedTime),
+                    (2, headers::Value::Text(said.as_bytes())),
+                ]);
+                if word(words[3]) != 0 {
+                    wanted.push((3, headers::Value::Text(said.as_bytes())));
+                }
+            }
+            let read: Vec<_> = headers::read(&shapes, block).collect();
+            prop_assert_eq!(read, wanted);
+            prop_assert!(with_identity || block.is_empty());
             let mut expected = Vec::new();
             if with_key && avro_key {
                 if framed {

@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 
 use apache_avro::types::Value;
 use serde_json::json;
+use tidegate::stream::{Options, Shard};
 
+use crate::determinism::{Event, events};
 use model::{field, first, items, opened, plan, refused, text, whole};
 
 /// The schema of an order with items that have parts, and a map of notes.
@@ -293,4 +295,82 @@ fn what_cannot_be_made_is_refused_with_a_way_out() {
         let told = told(avro, generator);
         assert!(told.contains(reason) && told.contains("model.toml:"), "{generator}: {told}");
     }
+}
+
+#[test]
+fn texts_have_the_form_of_their_regular_expression() {
+    for (pattern, length) in [
+        ("[a-z]{3,8}", None),
+        ("[a-z]+@(example|test)\\.(com|org|co\\.uk)", None),
+        ("-?[1-9][0-9]{0,5}(\\.[0-9]{1,3})?", None),
+        ("^(ab|c[de]?|[x-z]{2,30}){1,4}$", None),
+        ("([A-Z]{2}-){0,3}\\d*\\w?.", None),
+        ("(red|green|blue)", None),
+        ("x{2,5}(y|z|yz)*", None),
+        ("[a-z]+", Some((8, 16))),
+        ("[a-c]{0,9}-[0-9]+(q|r)[x-z]*", Some((6, 9))),
+        ("[a-z]{30,40}", None),
+    ] {
+        let bound =
+            length.map_or_else(String::new, |(min, max)| format!(", length = [{min}, {max}]"));
+        let generator = format!("{{ regex = '{pattern}'{bound} }}");
+        let form = regex::Regex::new(&format!("^(?:{pattern})$")).unwrap();
+        let mut lengths = BTreeSet::new();
+        for value in values(&json!("string"), &generator, 2_000) {
+            let said = text(&value);
+            assert!(form.is_match(said), "{pattern}: {said:?}");
+            lengths.insert(said.chars().count());
+        }
+        if let Some((min, max)) = length {
+            assert_eq!(lengths, (min..=max).collect(), "{pattern}");
+        }
+    }
+}
+
+#[test]
+fn counts_and_alternatives_of_a_regular_expression_are_alike_likely() {
+    let mut counts = std::collections::BTreeMap::new();
+    for value in values(&json!("string"), "{ regex = 'a{0,3}(x|[yz]y|w)' }", 12_000) {
+        let said = text(&value);
+        let alternative = said.trim_start_matches('a').chars().last().unwrap();
+        *counts.entry((said.matches('a').count(), alternative)).or_insert(0_u32) += 1;
+    }
+    assert_eq!(counts.len(), 12, "{counts:?}");
+    let chi: f64 = counts.values().map(|&n| (f64::from(n) - 1_000.0).powi(2) / 1_000.0).sum();
+    assert!(chi < 31.26, "chi-squared {chi} of 11 degrees of freedom, {counts:?}");
+}
+
+#[test]
+fn a_repeat_without_a_bound_is_told() {
+    let fields = json!([{"name": "v", "type": "string"}]);
+    let told = |generator: &str| {
+        let plan = plan(&fields, &format!("[streams.s.fields]\nv = {generator}"));
+        plan.warnings.iter().map(|warning| warning.what.clone()).collect::<Vec<_>>()
+    };
+    let open = told("{ regex = 'a[0-9]+' }");
+    assert!(open.len() == 1 && open[0].contains("`+`") && open[0].contains("{1,9}"), "{open:?}");
+    assert!(told("{ regex = 'a[0-9]+', length = [3, 5] }").is_empty());
+    assert!(told("{ regex = 'a[0-9]{1,9}' }").is_empty());
+}
+
+#[test]
+fn lists_are_the_same_however_they_are_made() {
+    let plan = plan(&order(), &ORDER.replace("[A-Z]{3}-[0-9]{4}", "([A-Z]{3}|[a-z]+)-[0-9]{2,9}"));
+    let window = || Options { window_us: 1_234_567..21_000_000, ..Options::default() };
+    let usual = events(&plan, window());
+    assert!(usual.len() > 1_500, "{}", usual.len());
+    for (threads, batch_events) in [(1, 7), (2, 50), (3, 1_000)] {
+        let made = events(&plan, Options { threads, batch_events, ..window() });
+        assert!(made == usual, "{threads} threads, batches of {batch_events}");
+    }
+    let shard = |index| Options { shard: Shard { index, count: 3 }, ..window() };
+    let mut parts: Vec<_> = (0..3).flat_map(|index| events(&plan, shard(index))).collect();
+    assert_eq!(parts.len(), usual.len());
+    let by = |event: &Event| (event.due_us, event.datum.clone());
+    parts.sort_by_key(by);
+    let mut whole = usual.clone();
+    whole.sort_by_key(by);
+    assert!(parts == whole, "three shards are not the whole");
+    let begun = events(&plan, Options { window_us: 9_000_000..21_000_000, ..Options::default() });
+    assert!(usual.ends_with(&begun), "a run that begins later differs");
 }

@@ -45,12 +45,14 @@ pub enum Generator {
         /// The column that is the value. None: the row, for paths to go through.
         column: Option<Spanned<String>>,
     },
-    /// `{ uniform = [0, 9999] }`: whole numbers, both ends included.
+    /// `{ uniform = [0, 9999] }` or `{ uniform = [0.5, 9.5], digits = 1 }`: both ends included.
     Uniform {
-        /// The least.
+        /// The least, times 10^`digits`.
         min: i64,
-        /// The greatest.
+        /// The greatest, times 10^`digits`.
         max: i64,
+        /// Digits after the point, 0 to 6.
+        digits: u8,
     },
     /// `{ lognormal = { median = 2200, sigma = 1.3 }, min = 1, max = … }` and its like.
     Distribution {
@@ -64,6 +66,8 @@ pub enum Generator {
         max: Option<f64>,
         /// Digits after the point, 0 to 6; the value is rounded to them.
         digits: u8,
+        /// The value is rounded to a multiple of it, before `min` and `max`.
+        round: Option<f64>,
     },
     /// `{ chance = 0.02 }`, or of a column: `{ chance = "online_share", by = "merchant.mcc" }`.
     Chance {
@@ -133,8 +137,13 @@ pub enum Generator {
     Walk(Box<Walk>),
     /// `{ template = "{merchant.name:25}{merchant.site.city:13}" }`: text with paths in braces.
     Template(String),
-    /// `{ regex = "[0-9a-f]{16}" }`: random text of that form.
-    Regex(String),
+    /// `{ regex = "[0-9a-f]+", length = [8, 16] }`: random text of that form.
+    Regex {
+        /// The form.
+        pattern: String,
+        /// The fewest and the most characters of the whole.
+        length: Option<(u16, u16)>,
+    },
     /// `{ token = "base36", length = 12 }`: text that is unique for each event, or, with
     /// `of = "card"`, for each member; looks random, by a keyed permutation.
     Token {
@@ -198,7 +207,7 @@ pub struct MixturePart {
     pub shape: Shape,
 }
 
-/// A continuous distribution.
+/// A distribution.
 #[derive(Clone, Debug)]
 pub enum Shape {
     /// e^(ln median + sigma · z).
@@ -219,6 +228,34 @@ pub enum Shape {
     Exponential {
         /// The mean, above 0.
         mean: Spanned<Parameter>,
+    },
+    /// scale · u^(−1 / shape): nothing below the scale, and a tail that falls like x^−shape.
+    Pareto {
+        /// The least value, above 0.
+        scale: Spanned<Parameter>,
+        /// How fast the tail falls, above 0.
+        shape: Spanned<Parameter>,
+    },
+    /// All alike likely, both ends included.
+    Uniform {
+        /// The least.
+        min: Spanned<Parameter>,
+        /// The greatest.
+        max: Spanned<Parameter>,
+    },
+    /// Whole numbers from 1 to `count`, the r-th in proportion to r^−exponent.
+    Zipf {
+        /// How many.
+        count: Spanned<Parameter>,
+        /// The exponent, 0 to 4.
+        exponent: Spanned<Parameter>,
+    },
+    /// Bins in which all values are alike likely; the upper edge belongs to the next.
+    Histogram {
+        /// Where the bins begin, and the last one ends: one more than bins, rising.
+        edges: Vec<f64>,
+        /// What the bins weigh; not all 0.
+        weights: Vec<f64>,
     },
 }
 

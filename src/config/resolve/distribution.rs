@@ -1,63 +1,106 @@
 //! Numbers at random: ranges, distributions and chances.
 
-use super::super::model::{Generator, MixturePart, Parameter, Shape};
+use super::super::model::{Generator, MixturePart, Parameter};
 use super::super::raw::Kind;
 use super::super::reader::{At, Reader, Section};
 use super::super::{Spanned, units};
+use super::shape;
 
 /// The most digits after the point that a drawn number can have.
 const DIGITS_MAX: i128 = 6;
 
-/// `{ uniform = [0, 9999] }`.
-pub(super) fn uniform(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Generator> {
-    let items = reader.list(at)?;
+/// `{ uniform = [0, 9999] }`, with decimals `{ uniform = [0.5, 9.5], digits = 1 }`; what has other
+/// keys besides is a distribution.
+pub(super) fn uniform(
+    reader: &mut Reader<'_>,
+    section: &mut Section<'_>,
+    main: &At<'_>,
+) -> Option<Generator> {
+    // All are asked for, so that a key that is not known is told which there are.
+    let besides = ["by", "min", "max", "round"].map(|key| section.get(key).is_some());
+    if besides.contains(&true) {
+        return distribution(reader, section, main, "uniform");
+    }
+    let digits = digits(reader, section)?;
+    let items = reader.list(main)?;
     let [least, most] = &items[..] else {
-        let what = format!("`{}` has {} numbers, but must have 2", at.path, items.len());
-        reader.refuse(&at.node.span, what, "the least and the greatest: [0, 9999]");
+        let what = format!("`{}` has {} numbers, but must have 2", main.path, items.len());
+        reader.refuse(&main.node.span, what, "the least and the greatest: [0, 9999]");
         return None;
     };
-    let range = i128::from(i32::MIN)..=i128::from(u32::MAX);
-    let min = reader.whole(least, &range);
-    let max = reader.whole(most, &range);
-    let (min, max) = (min?, max?);
+    let has_point = items.iter().any(|item| matches!(item.node.kind, Kind::Real(_)));
+    let (min, max) = if digits == 0 && !has_point {
+        let range = i128::from(i32::MIN)..=i128::from(u32::MAX);
+        let (min, max) = (reader.whole(least, &range), reader.whole(most, &range));
+        (i64::try_from(min?).ok()?, i64::try_from(max?).ok()?)
+    } else {
+        let (min, max) = (units_of(reader, least, digits), units_of(reader, most, digits));
+        (min?, max?)
+    };
     if min > max {
-        let what = format!("`{}` goes from {min} down to {max}", at.path);
-        reader.refuse(&at.node.span, what, "write the least number first");
+        let unit = 10_f64.powi(i32::from(digits));
+        let (min, max) = (min as f64 / unit, max as f64 / unit);
+        let what = format!("`{}` goes from {min} down to {max}", main.path);
+        reader.refuse(&main.node.span, what, "write the least number first");
         return None;
     }
-    if max - min > i128::from(u32::MAX) || min < 0 && max > i128::from(i32::MAX) {
-        let what = format!("`{}` spans more than 32 bits", at.path);
-        reader.refuse(&at.node.span, what, "from −2147483648 to 2147483647, or 0 to 4294967295");
+    if max - min > i64::from(u32::MAX) || min < 0 && max > i64::from(i32::MAX) {
+        let what = format!("`{}` spans more than 32 bits", main.path);
+        let help = if digits == 0 {
+            "from −2147483648 to 2147483647, or 0 to 4294967295"
+        } else {
+            "narrow the range, or set fewer `digits`"
+        };
+        reader.refuse(&main.node.span, what, help);
         return None;
     }
-    Some(Generator::Uniform { min: i64::try_from(min).ok()?, max: i64::try_from(max).ok()? })
+    Some(Generator::Uniform { min, max, digits })
 }
 
-/// What a number is pulled in to, and rounded to.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
-    pub(super) min: Option<f64>,
-    pub(super) max: Option<f64>,
-    pub(super) digits: u8,
+/// A number times 10^digits, which must be whole.
+pub(super) fn units_of(reader: &mut Reader<'_>, at: &At<'_>, digits: u8) -> Option<i64> {
+    // So that the difference of two of them stays within 64 bits, and is exact in a double.
+    const LIMIT: f64 = (1_u64 << 52) as f64;
+    let number = reader.number(at, &(f64::MIN..=f64::MAX))?;
+    let scaled = number * 10_f64.powi(i32::from(digits));
+    let whole = libm::round(scaled);
+    if (scaled - whole).abs() > 1e-6 {
+        let what = format!("`{}` is {number}, which has more than {digits} digits", at.path);
+        reader.refuse(&at.node.span, what, "say how many stand after the point: digits = 2");
+        return None;
+    }
+    if whole.abs() > LIMIT {
+        let what = format!("`{}` is {number}, beyond 2^52 units of its last digit", at.path);
+        reader.refuse(&at.node.span, what, "set fewer `digits`");
+        return None;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "a whole number within the limit")]
+    let whole = whole as i64;
+    Some(whole)
 }
 
-/// `min`, `max` and `digits`.
-pub(super) fn bounds(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<Bounds> {
+pub(super) fn digits(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<u8> {
+    let digits = section.get("digits").map_or(Some(0), |at| reader.whole(&at, &(0..=DIGITS_MAX)));
+    u8::try_from(digits?).ok()
+}
+
+/// What a number is pulled in to: `min` and `max`.
+pub(super) fn limits(reader: &mut Reader<'_>, section: &mut Section<'_>) -> [Option<f64>; 2] {
     let everything = f64::MIN..=f64::MAX;
     let min_at = section.get("min");
     let min = min_at.as_ref().and_then(|at| reader.number(at, &everything));
     let max = section.get("max").and_then(|at| reader.number(&at, &everything));
-    let digits = section.get("digits").map_or(Some(0), |at| reader.whole(&at, &(0..=DIGITS_MAX)));
     if let (Some(min), Some(max), Some(at)) = (min, max, min_at)
         && min > max
     {
         let what = format!("`{}` is {min}, above the `max` of {max}", at.path);
         reader.refuse(&at.node.span, what, "");
     }
-    Some(Bounds { min, max, digits: u8::try_from(digits?).ok()? })
+    [min, max]
 }
 
-/// `{ lognormal = { … } }`, `normal`, `exponential` or `mixture`, with `by`, `min`, `max`, `digits`.
+/// `{ lognormal = { … } }` and the other shapes, or a `mixture`, with `by`, `min`, `max`, `digits`
+/// and `round`.
 pub(super) fn distribution(
     reader: &mut Reader<'_>,
     section: &mut Section<'_>,
@@ -65,19 +108,27 @@ pub(super) fn distribution(
     key: &str,
 ) -> Option<Generator> {
     let by = section.get("by").and_then(|at| reader.text(&at));
-    let bounds = bounds(reader, section);
-    let has_row = section.has("by");
+    let [min, max] = limits(reader, section);
+    let digits = digits(reader, section);
+    let reads = shape::Reads { has_row: section.has("by"), digits: digits.unwrap_or(0) };
+    let round_at = section.get("round");
+    let round = round_at.as_ref().and_then(|at| {
+        let step = reader.positive(at)?;
+        units_of(reader, at, reads.digits).map(|_| step)
+    });
     let parts = if key == "mixture" {
-        mixture(reader, main, has_row)
+        mixture(reader, main, reads)
     } else {
-        shape(reader, main, key, has_row).map(|shape| vec![MixturePart { weight: 1.0, shape }])
+        let shape = shape::shape(reader, main, key, reads);
+        shape.map(|shape| vec![MixturePart { weight: 1.0, shape }])
     };
-    let Bounds { min, max, digits } = bounds?;
-    Some(Generator::Distribution { parts: parts?, by, min, max, digits })
+    if round_at.is_some() {
+        round?;
+    }
+    Some(Generator::Distribution { parts: parts?, by, min, max, digits: digits?, round })
 }
 
-fn mixture(reader: &mut Reader<'_>, at: &At<'_>, has_row: bool) -> Option<Vec<MixturePart>> {
-    const SHAPES: [&str; 3] = ["lognormal", "normal", "exponential"];
+fn mixture(reader: &mut Reader<'_>, at: &At<'_>, reads: shape::Reads) -> Option<Vec<MixturePart>> {
     let items = reader.list(at)?;
     if items.is_empty() {
         let help = "list parts: { weight = 0.6, lognormal = { … } }";
@@ -91,12 +142,13 @@ fn mixture(reader: &mut Reader<'_>, at: &At<'_>, has_row: bool) -> Option<Vec<Mi
         let weight = reader.require(&mut section, "weight", help);
         let weight = weight.and_then(|at| reader.positive(&at));
         let found: Vec<(&str, At<'_>)> =
-            SHAPES.iter().filter_map(|key| Some((*key, section.get(key)?))).collect();
+            shape::KEYS.iter().filter_map(|key| Some((*key, section.get(key)?))).collect();
         let shape = if let [(key, at)] = &found[..] {
-            shape(reader, at, key, has_row)
+            shape::shape(reader, at, key, reads)
         } else {
             let what = format!("`{}` must have one distribution", section.path);
-            reader.refuse(&item.node.span, what, "one of: lognormal, normal, exponential");
+            let help = format!("one of: {}", shape::KEYS.join(", "));
+            reader.refuse(&item.node.span, what, &help);
             None
         };
         reader.finish(section);
@@ -107,37 +159,12 @@ fn mixture(reader: &mut Reader<'_>, at: &At<'_>, has_row: bool) -> Option<Vec<Mi
     (parts.len() == items.len()).then_some(parts)
 }
 
-fn shape(reader: &mut Reader<'_>, at: &At<'_>, key: &str, has_row: bool) -> Option<Shape> {
-    let mut section = reader.section(at)?;
-    let mut parameter = |reader: &mut Reader<'_>, name: &'static str, above_zero: bool| {
-        let at = reader.require(&mut section, name, "")?;
-        let parameter = if above_zero && matches!(at.node.kind, Kind::Integer(_) | Kind::Real(_)) {
-            let value = Parameter::Number(reader.positive(&at)?);
-            Some(Spanned { value, span: at.node.span.clone() })
-        } else {
-            parameter(reader, &at, has_row)
-        }?;
-        Some(parameter)
-    };
-    let shape = match key {
-        "lognormal" => {
-            let median = parameter(reader, "median", true);
-            let sigma = parameter(reader, "sigma", true);
-            median.zip(sigma).map(|(median, sigma)| Shape::Lognormal { median, sigma })
-        }
-        "normal" => {
-            let mean = parameter(reader, "mean", false);
-            let sd = parameter(reader, "sd", true);
-            mean.zip(sd).map(|(mean, sd)| Shape::Normal { mean, sd })
-        }
-        _ => parameter(reader, "mean", true).map(|mean| Shape::Exponential { mean }),
-    };
-    reader.finish(section);
-    shape
-}
-
 /// A number, or a column of the row that `by` leads to.
-fn parameter(reader: &mut Reader<'_>, at: &At<'_>, has_row: bool) -> Option<Spanned<Parameter>> {
+pub(super) fn parameter(
+    reader: &mut Reader<'_>,
+    at: &At<'_>,
+    has_row: bool,
+) -> Option<Spanned<Parameter>> {
     if !at.is_text() {
         let number = reader.number(at, &(f64::MIN..=f64::MAX))?;
         return Some(Spanned { value: Parameter::Number(number), span: at.node.span.clone() });
@@ -155,6 +182,19 @@ fn parameter(reader: &mut Reader<'_>, at: &At<'_>, has_row: bool) -> Option<Span
         return None;
     }
     Some(Spanned { value: Parameter::Column(column.value), span: column.span })
+}
+
+/// A parameter that must be above 0, as far as it is a number.
+pub(super) fn positive(
+    reader: &mut Reader<'_>,
+    at: &At<'_>,
+    has_row: bool,
+) -> Option<Spanned<Parameter>> {
+    if matches!(at.node.kind, Kind::Integer(_) | Kind::Real(_)) {
+        let value = Parameter::Number(reader.positive(at)?);
+        return Some(Spanned { value, span: at.node.span.clone() });
+    }
+    parameter(reader, at, has_row)
 }
 
 /// `{ chance = 0.02 }`, or of a column.

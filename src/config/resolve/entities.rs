@@ -4,7 +4,7 @@ use super::super::model::{Activity, Attribute, BelongsTo, Entity, Popularity, Sp
 use super::super::reader::{At, Reader};
 use super::super::{Spanned, units};
 use super::generator::OfAttribute;
-use super::{Names, generator, periods};
+use super::{Names, generator, periods, popularity};
 
 /// The most members that an entity can have.
 const MEMBERS_MAX: i128 = (1 << 32) - 1;
@@ -33,7 +33,7 @@ pub(super) fn entities(reader: &mut Reader<'_>, names: &Names<'_>, at: &At<'_>) 
             Some(Spanned { value: u64::try_from(count).ok()?, span: at.node.span.clone() })
         });
         let activity = one.get("activity").and_then(|at| activity(reader, &at));
-        let popularity = one.get("popularity").and_then(|at| popularity(reader, &at));
+        let popularity = one.get("popularity").and_then(|at| popularity::popularity(reader, &at));
         let belongs_to = one.get("belongs_to").and_then(|at| belongs_to(reader, names, &at));
         let lifetime_us = one.get("lifetime").and_then(|at| periods::period(reader, &at, 60));
         let given = [
@@ -92,18 +92,6 @@ fn activity(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Activity> {
     };
     reader.finish(section);
     Some(Activity { mean_per_s, spread: spread? })
-}
-
-fn popularity(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Popularity> {
-    if at.is_text() {
-        return reader.one_of(at, &[("uniform", Popularity::Uniform)]);
-    }
-    let mut section = reader.section_beside_text(at)?;
-    let help = "write { zipf = 1.0 }, or \"uniform\"";
-    let exponent = reader.require(&mut section, "zipf", help);
-    let exponent = exponent.and_then(|at| reader.number(&at, &(0.0..=4.0)));
-    reader.finish(section);
-    exponent.map(|exponent| Popularity::Zipf { exponent })
 }
 
 fn belongs_to(reader: &mut Reader<'_>, names: &Names<'_>, at: &At<'_>) -> Option<BelongsTo> {

@@ -112,7 +112,9 @@ fn bare(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Generator> {
         "null" => Some(Generator::Constant(Scalar::Null)),
         other => {
             let constant = format!("{{ constant = \"{other}\" }}");
-            let help = if generators::keys().any(|known| known == other) {
+            let help = if matches!(other, "intended_time" | "traceparent") {
+                format!("`{other}` is for headers: [streams.NAME.headers]")
+            } else if generators::keys().any(|known| known == other) {
                 format!("`{other}` takes a value: {{ {other} = … }}")
             } else if let Some(near) = suggest::nearest(other, generators::bare()) {
                 format!("did you mean \"{near}\"? (constant text is {constant})")
@@ -171,8 +173,8 @@ fn by_key(
         "constant" => value::constant(reader, &main),
         "choice" => value::choice(reader, &main),
         "table" => value::table(reader, names, section, &main),
-        "uniform" => distribution::uniform(reader, &main),
-        "lognormal" | "normal" | "exponential" | "mixture" => {
+        "uniform" => distribution::uniform(reader, section, &main),
+        "lognormal" | "normal" | "exponential" | "pareto" | "zipf" | "histogram" | "mixture" => {
             distribution::distribution(reader, section, &main, key)
         }
         "chance" => distribution::chance(reader, section, &main),
@@ -182,7 +184,7 @@ fn by_key(
         "walk" => walk::walk(reader, section, &main),
         "highest_of" | "lowest_of" => walk::extreme(reader, section, &main, key),
         "template" => value::template(reader, &main),
-        "regex" => value::regex(reader, &main),
+        "regex" => value::regex(reader, section, &main),
         "token" => value::token(reader, section, &main),
         "record" => list::record(reader, names, &main),
         "array" => list::array(reader, names, section, &main),

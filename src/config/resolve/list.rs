@@ -74,7 +74,7 @@ fn length(
         }
         Kind::List(_) => {
             let (min, max) = bounds(reader, &at, ITEMS_MAX)?;
-            Generator::Uniform { min: whole(min)?, max: whole(max)? }
+            Generator::Uniform { min: whole(min)?, max: whole(max)?, digits: 0 }
         }
         _ => return generator::field(reader, names, &at),
     };
@@ -99,15 +99,25 @@ fn bounds(reader: &mut Reader<'_>, at: &At<'_>, limit: i128) -> Option<(i128, i1
     Some((min, max))
 }
 
-/// `{ bytes = 16 }` or `{ bytes = [8, 16] }`.
-pub(super) fn bytes(reader: &mut Reader<'_>, main: &At<'_>) -> Option<Generator> {
-    let (min, max) = if matches!(main.node.kind, Kind::List(_)) {
-        bounds(reader, main, BYTES_MAX)?
+/// `3` or `[least, most]`.
+pub(super) fn count_or_bounds(
+    reader: &mut Reader<'_>,
+    at: &At<'_>,
+    limit: i128,
+) -> Option<(u16, u16)> {
+    let (min, max) = if matches!(at.node.kind, Kind::List(_)) {
+        bounds(reader, at, limit)?
     } else {
-        let count = reader.whole(main, &(0..=BYTES_MAX))?;
+        let count = reader.whole(at, &(0..=limit))?;
         (count, count)
     };
-    Some(Generator::Bytes { min: u16::try_from(min).ok()?, max: u16::try_from(max).ok()? })
+    Some((u16::try_from(min).ok()?, u16::try_from(max).ok()?))
+}
+
+/// `{ bytes = 16 }` or `{ bytes = [8, 16] }`.
+pub(super) fn bytes(reader: &mut Reader<'_>, main: &At<'_>) -> Option<Generator> {
+    let (min, max) = count_or_bounds(reader, main, BYTES_MAX)?;
+    Some(Generator::Bytes { min, max })
 }
 
 /// `{ any = [{ weight = 3, value = <generator> }, …] }`, or a list of generators.

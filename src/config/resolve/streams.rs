@@ -5,7 +5,7 @@ use super::super::raw::{Kind, Node};
 use super::super::reader::{At, Reader, Section};
 use super::super::{Spanned, suggest};
 use super::traffic::{self, Curves};
-use super::{Names, generator};
+use super::{Names, generator, wire};
 
 /// Kafka's limit for names of topics.
 const TOPIC_BYTES_MAX: usize = 249;
@@ -33,9 +33,21 @@ pub(super) fn streams(
         let formats = [("string", KeyFormat::String), ("avro", KeyFormat::Avro)];
         let key_format =
             one.get("key_format").and_then(|at| reader.one_of(&at, &formats)).unwrap_or_default();
+        let value_format =
+            one.get("value").map(|at| wire::value_format(reader, &at)).unwrap_or_default();
         let own_traffic = one.get("traffic").and_then(|at| traffic::traffic(reader, &at, curves));
         let lets = one.get("let").map(|at| lets(reader, names, &at)).unwrap_or_default();
         let fields = one.get("fields").map(|at| fields(reader, names, &at)).unwrap_or_default();
+        let headers =
+            one.get("headers").map(|at| wire::headers(reader, names, &at)).unwrap_or_default();
+        let holders = wire::Holders {
+            stream: &entry.key,
+            lets: &lets,
+            fields: &fields,
+            headers: &headers,
+            key: key.as_ref(),
+        };
+        let identity = wire::identity(reader, &mut one, &holders);
         reader.finish(one);
         check_fields(reader, &lets, &fields);
         if let Some(key) = &key {
@@ -49,6 +61,9 @@ pub(super) fn streams(
                 schema,
                 key,
                 key_format,
+                value_format,
+                headers,
+                identity,
                 traffic: own_traffic,
                 lets,
                 fields,

@@ -4,8 +4,10 @@ use super::super::model::{Generator, Scalar};
 use super::super::raw::Kind;
 use super::super::reader::{At, Reader, Section};
 use super::super::{Spanned, suggest};
-use super::{Names, check_weights, entities, tables, walk};
+use super::{Names, check_weights, entities, list, tables, walk};
 
+/// The most characters of a random text.
+const TEXT_MAX: i128 = 4_096;
 /// More values than a choice should have.
 const CHOICES_MAX: usize = 65_536;
 
@@ -176,11 +178,19 @@ pub(super) fn template(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Generator
     Some(Generator::Template(words.value))
 }
 
-/// `{ regex = "[0-9a-f]{16}" }`.
-pub(super) fn regex(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Generator> {
+/// `{ regex = "[0-9a-f]+", length = [8, 16] }`.
+pub(super) fn regex(
+    reader: &mut Reader<'_>,
+    section: &mut Section<'_>,
+    at: &At<'_>,
+) -> Option<Generator> {
+    let length = match section.get("length") {
+        Some(at) => Some(list::count_or_bounds(reader, &at, TEXT_MAX)?),
+        None => None,
+    };
     let words = reader.words(at)?;
     let Err(error) = regex_syntax::parse(&words.value) else {
-        return Some(Generator::Regex(words.value));
+        return Some(Generator::Regex { pattern: words.value, length });
     };
     let (reason, local) = match &error {
         regex_syntax::Error::Parse(error) => (error.kind().to_string(), Some(error.span())),

@@ -3,8 +3,7 @@
 use super::super::model::{Generator, Given, Moment, Walk};
 use super::super::reader::{At, Reader, Section};
 use super::super::{Spanned, units};
-use super::distribution::{self, Bounds};
-use super::traffic;
+use super::{distribution, traffic};
 
 /// The shortest step.
 const STEP_US_MIN: u64 = 1_000;
@@ -19,7 +18,8 @@ pub(super) fn walk(
     section: &mut Section<'_>,
     main: &At<'_>,
 ) -> Option<Generator> {
-    let bounds = distribution::bounds(reader, section);
+    let [min, max] = distribution::limits(reader, section);
+    let digits = distribution::digits(reader, section);
     let mut own = reader.section(main)?;
     let kinds = [("geometric", true), ("arithmetic", false)];
     let kind = own.get("kind").map_or(Some(true), |at| reader.one_of(&at, &kinds));
@@ -55,7 +55,6 @@ pub(super) fn walk(
         None => None,
         Some(drift) => Some(drift?),
     };
-    let Bounds { min, max, digits } = bounds?;
     Some(Generator::Walk(Box::new(Walk {
         name: main.path.trim_end_matches(".walk").to_owned(),
         geometric: kind?,
@@ -64,7 +63,7 @@ pub(super) fn walk(
         drift,
         step_us: step?,
         revert_us,
-        digits,
+        digits: digits?,
         min,
         max,
     })))

@@ -21,6 +21,17 @@ pub(super) fn length(digits: u8) -> usize {
     25 + usize::from(digits) + usize::from(digits > 0)
 }
 
+/// How many bytes an instant in UTC takes with microseconds and `Z`.
+pub(in crate::encode) const RFC_3339_UTC_BYTES: usize = 27;
+
+/// Writes an instant in UTC with microseconds: `2026-11-21T08:31:02.345678Z`.
+pub(in crate::encode) fn put_utc(writer: &mut Writer<'_>, instant_us: i64) {
+    let (day, in_day_us) = (instant_us.div_euclid(DAY_US), instant_us.rem_euclid(DAY_US));
+    put_date_time(writer, day_number(day), in_day_us.cast_unsigned());
+    put_fraction(writer, in_day_us.cast_unsigned(), 6);
+    writer.put_byte(b'Z');
+}
+
 /// Writes an instant in the zone that is `offset_minutes` east of UTC, with 0, 3 or 6 digits of
 /// the second's fraction. Both must be within the limits above.
 #[inline]
@@ -31,8 +42,22 @@ pub(super) fn length(digits: u8) -> usize {
 )]
 pub(super) fn put(writer: &mut Writer<'_>, instant_us: i64, offset_minutes: i64, digits: u8) {
     let local_us = (instant_us + offset_minutes * MINUTE_US - (INSTANT_MIN - DAY_US)) as u64;
-    let day = (local_us / DAY_US as u64) as u32;
     let in_day_us = local_us % DAY_US as u64;
+    put_date_time(writer, (local_us / DAY_US as u64) as u32, in_day_us);
+    if digits > 0 {
+        put_fraction(writer, in_day_us, digits);
+    }
+    let colon = u64::from(b':');
+    let sign = if offset_minutes < 0 { b'-' } else { b'+' };
+    let offset = offset_minutes.unsigned_abs() as u32;
+    let zone = u64::from(sign) | two(offset / 60) << 8 | colon << 24 | two(offset % 60) << 32;
+    writer.put(&zone.to_le_bytes(), 6);
+}
+
+/// Writes `2026-11-21T08:31:02` for a day counted from 0001-01-01.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "a day has fewer than 2^32 seconds")]
+fn put_date_time(writer: &mut Writer<'_>, day: u32, in_day_us: u64) {
     let date = eight(yyyymmdd(day));
     let second_of_day = (in_day_us / 1_000_000) as u32;
     let (minute_of_day, second) = (second_of_day / 60, second_of_day % 60);
@@ -44,16 +69,22 @@ pub(super) fn put(writer: &mut Writer<'_>, instant_us: i64, offset_minutes: i64,
     let day_time = date >> 48 | u64::from(b'T') << 16 | hour << 24 | colon << 40 | minute << 48;
     writer.put(&day_time.to_le_bytes(), 8);
     writer.put(&(colon | two(second) << 8).to_le_bytes(), 3);
-    if digits > 0 {
-        // Six digits of eight, after the point.
-        let fraction = eight((in_day_us % 1_000_000) as u32) >> 16;
-        let text = u64::from(b'.') | fraction << 8;
-        writer.put(&text.to_le_bytes(), 1 + usize::from(digits));
-    }
-    let sign = if offset_minutes < 0 { b'-' } else { b'+' };
-    let offset = offset_minutes.unsigned_abs() as u32;
-    let zone = u64::from(sign) | two(offset / 60) << 8 | colon << 24 | two(offset % 60) << 32;
-    writer.put(&zone.to_le_bytes(), 6);
+}
+
+/// Writes the point and up to six digits of the second's fraction.
+#[inline]
+fn put_fraction(writer: &mut Writer<'_>, in_day_us: u64, digits: u8) {
+    // Six digits of eight, after the point.
+    let fraction = eight((in_day_us % 1_000_000) as u32) >> 16;
+    let text = u64::from(b'.') | fraction << 8;
+    writer.put(&text.to_le_bytes(), 1 + usize::from(digits));
+}
+
+/// A day counted from the Unix epoch as one counted from 0001-01-01.
+#[inline]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "years 1 to 9999")]
+fn day_number(day: i64) -> u32 {
+    (day - (INSTANT_MIN / DAY_US - 1)) as u32
 }
 
 /// The date of a day counted from 0001-01-01, as a decimal number of eight digits.

@@ -48,6 +48,14 @@ pub(super) enum Operation {
     Decimal { value: Integer, scale: u8 },
     /// Random characters.
     Characters { word: Register, count: u8, alphabet: Arc<[Letter]> },
+    /// Random characters, so many that there are `length` with those before.
+    SomeCharacters {
+        word: Register,
+        count: u8,
+        alphabet: Arc<[Letter]>,
+        length: Register,
+        before: u32,
+    },
     /// A UUID as 36 characters.
     Uuid([Register; 4]),
     /// An instant as text.
@@ -58,7 +66,7 @@ pub(super) enum Operation {
     Union { branch: Register, branches: Arc<[Option<Range<usize>>]>, end: u32 },
     /// The items of a list, by the instructions up to `end`, in one block.
     List { list: u32, end: u32 },
-    /// Notes how much was written: after the identity, after the key.
+    /// Notes how much was written: after the headers, after the key.
     Mark(u8),
 }
 
@@ -86,7 +94,9 @@ impl Operation {
             Self::Number { style, .. } => 1 + usize::from(style.width).max(64),
             // A sign, a point, and 20 digits or the scale's after a zero.
             Self::Decimal { scale, .. } => 22 + usize::from(*scale),
-            Self::Characters { count, .. } => 4 * usize::from(*count),
+            Self::Characters { count, .. } | Self::SomeCharacters { count, .. } => {
+                4 * usize::from(*count)
+            }
             Self::Uuid(_) => 36,
             Self::LocalTime(_) => 32,
         }

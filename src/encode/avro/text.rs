@@ -33,11 +33,7 @@ impl Compiler {
         text: &Text,
         extent: Extent,
     ) -> Result<(), Error> {
-        let (mut min, mut max) = (0, 0);
-        for piece in &text.0 {
-            let (piece_min, piece_max) = piece_bounds(place, piece)?;
-            (min, max) = (min + piece_min, max + piece_max);
-        }
+        let (min, max) = text_bounds(place, text)?;
         if let Extent::PrefixedOf(expected) | Extent::Exactly(expected) = extent
             && (min, max) != (expected, expected)
         {
@@ -89,17 +85,18 @@ impl Compiler {
                 let alphabet: Arc<[Letter]> = alphabet.iter().copied().map(letter).collect();
                 self.builder.operation(Operation::Characters { word, count: *count, alphabet });
             }
+            Piece::SomeCharacters { word, alphabet, count, length, before } => {
+                let (word, length) = (self.builder.place(*word), self.builder.place(*length));
+                let alphabet: Arc<[Letter]> = alphabet.iter().copied().map(letter).collect();
+                let (count, before) = (*count, *before);
+                let some = Operation::SomeCharacters { word, count, alphabet, length, before };
+                self.builder.operation(some);
+            }
             Piece::Either { condition, then, otherwise } => {
-                let branch = self.builder.place(*condition);
-                let hole = self.builder.hole();
-                let mut ranges = Vec::new();
-                for text in [otherwise, then] {
-                    let start = self.builder.label() as usize;
-                    text.0.iter().try_for_each(|piece| self.piece(place, piece))?;
-                    ranges.push(Some(start..self.builder.label() as usize));
-                }
-                let (end, branches) = (self.builder.label(), Arc::from(ranges));
-                self.builder.fill(hole, Operation::Union { branch, branches, end });
+                self.one_of(place, *condition, &[otherwise, then])?;
+            }
+            Piece::Choice { index, texts } => {
+                self.one_of(place, *index, &texts.iter().collect::<Vec<_>>())?;
             }
             Piece::Uuid(words) => {
                 let words = words.map(|word| self.builder.place(word));
@@ -114,6 +111,20 @@ impl Compiler {
                 self.builder.operation(Operation::LocalTime(Arc::new(time)));
             }
         }
+        Ok(())
+    }
+
+    fn one_of(&mut self, place: &Place<'_>, index: Register, texts: &[&Text]) -> Result<(), Error> {
+        let branch = self.builder.place(index);
+        let hole = self.builder.hole();
+        let mut ranges = Vec::new();
+        for text in texts {
+            let start = self.builder.label() as usize;
+            text.0.iter().try_for_each(|piece| self.piece(place, piece))?;
+            ranges.push(Some(start..self.builder.label() as usize));
+        }
+        let (end, branches) = (self.builder.label(), Arc::from(ranges));
+        self.builder.fill(hole, Operation::Union { branch, branches, end });
         Ok(())
     }
 
@@ -171,6 +182,12 @@ fn letter(character: char) -> Letter {
     letter
 }
 
+fn text_bounds(place: &Place<'_>, text: &Text) -> Result<(usize, usize), Error> {
+    text.0.iter().try_fold((0, 0), |(min, max), piece| {
+        piece_bounds(place, piece).map(|(least, most)| (min + least, max + most))
+    })
+}
+
 /// The fewest and the most bytes that a piece can have.
 fn piece_bounds(place: &Place<'_>, piece: &Piece) -> Result<(usize, usize), Error> {
     let impossible = |given: String, rule| Error::Impossible { path: place.path(), given, rule };
@@ -205,7 +222,8 @@ fn piece_bounds(place: &Place<'_>, piece: &Piece) -> Result<(usize, usize), Erro
             // A sign, a point, and 19 digits or a zero before the point.
             Ok((1, 22 + usize::from(*scale)))
         }
-        Piece::Characters { alphabet, count, .. } => {
+        Piece::Characters { alphabet, count, .. }
+        | Piece::SomeCharacters { alphabet, count, .. } => {
             if alphabet.is_empty() || alphabet.len() > 256 {
                 let given = format!("an alphabet of {} characters", alphabet.len());
                 return Err(impossible(given, "it has 1 to 256"));
@@ -213,16 +231,23 @@ fn piece_bounds(place: &Place<'_>, piece: &Piece) -> Result<(usize, usize), Erro
             let count = usize::from(*count);
             let lengths = alphabet.iter().map(|character| character.len_utf8());
             let (min, max) = (lengths.clone().min(), lengths.max());
-            Ok((count * min.unwrap_or(0), count * max.unwrap_or(0)))
+            let fewest = if let Piece::Characters { .. } = piece { count } else { 0 };
+            Ok((fewest * min.unwrap_or(0), count * max.unwrap_or(0)))
         }
         Piece::Either { then, otherwise, .. } => {
-            let bounds = |text: &Text| {
-                text.0.iter().try_fold((0, 0), |(min, max), piece| {
-                    piece_bounds(place, piece).map(|(least, most)| (min + least, max + most))
-                })
-            };
-            let (then, otherwise) = (bounds(then)?, bounds(otherwise)?);
+            let (then, otherwise) = (text_bounds(place, then)?, text_bounds(place, otherwise)?);
             Ok((then.0.min(otherwise.0), then.1.max(otherwise.1)))
+        }
+        Piece::Choice { texts, .. } => {
+            let (mut min, mut max) = (usize::MAX, 0);
+            for text in texts {
+                let (least, most) = text_bounds(place, text)?;
+                (min, max) = (min.min(least), max.max(most));
+            }
+            if texts.is_empty() {
+                return Err(impossible("an empty list of texts".to_owned(), "one is needed"));
+            }
+            Ok((min, max))
         }
         Piece::Uuid(_) => Ok((36, 36)),
         Piece::LocalTime { digits, .. } => match digits {

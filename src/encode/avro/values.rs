@@ -62,6 +62,13 @@ impl Run<'_, '_> {
                     put_characters(writer, words[row], *count, alphabet);
                 });
             }
+            Operation::SomeCharacters { word, count, alphabet, length, before } => {
+                let (words, lengths) = (view.column(*word), view.column(*length));
+                slots.each(lanes, |writer, _, row| {
+                    let left = lengths[row].saturating_sub(*before).min(u32::from(*count));
+                    put_characters(writer, words[row], left.to_le_bytes()[0], alphabet);
+                });
+            }
             Operation::Uuid(words) => {
                 let words = words.map(|word: Register| view.column(word));
                 slots.each(lanes, |writer, _, row| put_uuid(writer, words.map(|word| word[row])));

@@ -54,7 +54,7 @@ fn slice(count: usize, clock_ns: i64) -> Slice {
             value_bytes: 4,
             partition: -1,
             stream: u16::from(index % 3 == 0),
-            identity_bytes: 0,
+            header_bytes: 0,
             keyed: true,
         })
         .collect();

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use super::list::Written;
 use super::path::nearest;
-use super::value::{Cell, Number, Value, numbers, power_of_ten};
-use super::{Compiler, Owner, Site, text};
-use crate::config::model::{Generator, MixturePart, Parameter, Scalar, Shape};
-use crate::config::{Span, Spanned};
+use super::value::{Cell, Number, Value, numbers};
+use super::{Compiler, Owner, Site, distribution, pattern};
+use crate::config::Spanned;
+use crate::config::model::{Generator, Scalar};
 use crate::plan::alias::Alias;
-use crate::plan::program::{Operand, Operation, Register};
-use crate::plan::quantile::{Curve, LIMIT, Quantile, mixture_inverse};
+use crate::plan::program::{Operation, Register};
 use crate::plan::world::row_weights;
 use crate::plan::zone::Zones;
 
@@ -22,10 +21,10 @@ pub(super) fn words(generator: &Generator) -> u32 {
         Generator::Choice(_)
         | Generator::Table { .. }
         | Generator::Uniform { .. }
-        | Generator::Distribution { .. }
         | Generator::Chance { .. } => 1,
+        Generator::Distribution { parts, .. } => distribution::words(parts),
         Generator::Entity { .. } => 3,
-        Generator::Regex(pattern) => text::regex_words(pattern),
+        Generator::Regex { pattern, length } => pattern::words(pattern, *length),
         Generator::Record(fields) => fields.iter().map(|it| words(&it.generator.value)).sum(),
         Generator::Array { .. } | Generator::Map { .. } => {
             Written::of(generator).map_or(0, |written| written.words())
@@ -71,7 +70,6 @@ impl<'a> Compiler<'a> {
                 self.refuse(span, what, "name a field or `let` that is the event's identity")
             }
             Generator::Identity if site.owner == Owner::Event => {
-                self.identity_used = true;
                 Some(Value::Uuid(self.identity()).into())
             }
             Generator::EventTime if site.owner == Owner::Event => Some(Value::Time.into()),
@@ -89,11 +87,9 @@ impl<'a> Compiler<'a> {
             Generator::Table { table, weight, column } => {
                 self.row(table, weight.as_ref(), column.as_ref(), (site, word))
             }
-            Generator::Uniform { min, max } => self.uniform((*min, *max), site, word, span),
-            Generator::Distribution { .. } => self.distribution(&generator.value, site, word, span),
-            Generator::Chance { probability, by } => {
-                self.chance(probability, by.as_ref(), site, word)
-            }
+            Generator::Uniform { .. }
+            | Generator::Distribution { .. }
+            | Generator::Chance { .. } => self.drawn(&generator.value, (site, word), span),
             Generator::By { on, cases, default } => {
                 self.by(on, (cases, default.as_deref()), site, word)
             }
@@ -126,7 +122,9 @@ impl<'a> Compiler<'a> {
                 self.over_time(generator, site, word)
             }
             Generator::Template(template) => self.template(template, site, span),
-            Generator::Regex(pattern) => self.regex(pattern, site, word, span),
+            Generator::Regex { pattern, length } => {
+                self.regex((pattern, *length), site, word, span)
+            }
             Generator::Token { base, length, of } => {
                 self.token((*base, *length), of.as_ref(), site, span)
             }
@@ -150,7 +148,7 @@ impl<'a> Compiler<'a> {
         value.into()
     }
 
-    fn choose(&mut self, site: Site, word: u32, weights: &[f64]) -> Register {
+    pub(super) fn choose(&mut self, site: Site, word: u32, weights: &[f64]) -> Register {
         let word = self.word(site, word);
         let out = self.register();
         let table = Arc::new(Alias::new(weights));
@@ -209,172 +207,6 @@ impl<'a> Compiler<'a> {
             }
             _ => self.refuse(&generator.span, "members cannot be dealt by this", ""),
         }
-    }
-
-    fn uniform(
-        &mut self,
-        (min, max): (i64, i64),
-        site: Site,
-        word: u32,
-        span: &Span,
-    ) -> Option<Cell> {
-        let size = i128::from(max) - i128::from(min) + 1;
-        let Some(size) = u64::try_from(size).ok().filter(|size| (1..=1 << 32).contains(size))
-        else {
-            let what = format!("{min} to {max} are {size} values, but the limit is 2^32");
-            return self.refuse(span, what, "narrow the range");
-        };
-        let word = self.word(site, word);
-        let (out, operand) = self.target(min, max);
-        self.emit(Operation::Range { word, size, base: min, out });
-        Some(Value::Number(Number { operand, min, max, scale: 0 }).into())
-    }
-
-    fn distribution(
-        &mut self,
-        generator: &Generator,
-        site: Site,
-        word: u32,
-        span: &Span,
-    ) -> Option<Cell> {
-        let Generator::Distribution { parts, by, min, max, digits } = generator else {
-            return None;
-        };
-        let unit = power_of_ten(*digits) as f64;
-        let mut rows = 1;
-        let mut select = None;
-        let mut table = None;
-        if let Some(by) = by {
-            let cell = self.path(by, site)?;
-            let Value::Row { table: number, index } = cell.value else {
-                let what =
-                    format!("`by` needs a row of a table, but this is {}", cell.value.kind());
-                return self.refuse(&by.span, what, "name a value that is a row");
-            };
-            rows = self.source.world.model.tables[number].columns[0].cells.len();
-            (select, table) = (Some(index), Some(number));
-        }
-        let mut tables = Vec::with_capacity(rows);
-        for row in 0..rows {
-            let mut curves = Vec::with_capacity(parts.len());
-            for part in parts {
-                curves.push((part.weight, self.curve(part, table, row)?));
-            }
-            let clamp = |x: f64| x.max(min.unwrap_or(-LIMIT)).min(max.unwrap_or(LIMIT)) * unit;
-            tables.push(match curves.as_slice() {
-                [(_, curve)] => Quantile::new(|p, q| clamp(curve.inverse(p, q))),
-                curves => Quantile::new(|p, q| clamp(mixture_inverse(curves, p, q))),
-            });
-        }
-        let bounds = tables.iter().map(Quantile::bounds);
-        let (min, max) =
-            bounds.fold((i64::MAX, i64::MIN), |all, own| (all.0.min(own.0), all.1.max(own.1)));
-        if max as f64 >= LIMIT || min as f64 <= -LIMIT {
-            let what = format!("values reach {}, but the limit is 2^40 units", max.max(-min));
-            return self.refuse(span, what, "set `min` and `max`, or fewer `digits`");
-        }
-        let word = self.word(site, word);
-        let (out, operand) = self.target(min, max);
-        self.emit(Operation::Quantile { word, tables: tables.into(), select, out });
-        Some(Value::Number(Number { operand, min, max, scale: *digits }).into())
-    }
-
-    fn curve(&mut self, part: &MixturePart, table: Option<usize>, row: usize) -> Option<Curve> {
-        let mut read = |parameter: &Spanned<Parameter>, positive: bool| {
-            let value = self.parameter(parameter, table, row)?;
-            if positive && value <= 0.0 {
-                let what = format!("{value} is not above 0 (row {})", row + 1);
-                return self.refuse(&parameter.span, what, "");
-            }
-            Some(value)
-        };
-        Some(match &part.shape {
-            Shape::Lognormal { median, sigma } => {
-                Curve::Lognormal { median: read(median, true)?, sigma: read(sigma, true)? }
-            }
-            Shape::Normal { mean, sd } => {
-                Curve::Normal { mean: read(mean, false)?, sd: read(sd, true)? }
-            }
-            Shape::Exponential { mean } => Curve::Exponential { mean: read(mean, true)? },
-        })
-    }
-
-    /// A parameter: the number, or that of a column in a row.
-    fn parameter(
-        &mut self,
-        parameter: &Spanned<Parameter>,
-        table: Option<usize>,
-        row: usize,
-    ) -> Option<f64> {
-        let name = match &parameter.value {
-            Parameter::Number(value) => return Some(*value),
-            Parameter::Column(name) => name,
-        };
-        let span = &parameter.span;
-        let Some(table) = table else {
-            let what = format!("`{name}` is a column, but nothing says of which row");
-            return self.refuse(span, what, "add `by`, the path to a row");
-        };
-        let table = &self.source.world.model.tables[table];
-        let Some(column) = table.columns.iter().find(|column| column.name == *name) else {
-            let known: Vec<_> = table.columns.iter().map(|column| column.name.clone()).collect();
-            let what = format!("table `{}` has no column `{name}`", table.name);
-            return self.refuse(span, what, &nearest(name, &known));
-        };
-        match column.cells[row].parse::<f64>() {
-            Ok(value) if value.is_finite() => Some(value),
-            _ => {
-                let cell = &column.cells[row];
-                let what =
-                    format!("`{cell}` in row {} of column `{name}` is not a number", row + 1);
-                self.refuse(span, what, "")
-            }
-        }
-    }
-
-    fn chance(
-        &mut self,
-        probability: &Spanned<Parameter>,
-        by: Option<&Spanned<String>>,
-        site: Site,
-        word: u32,
-    ) -> Option<Cell> {
-        let threshold = match (&probability.value, by) {
-            (Parameter::Number(_), _) | (_, None) => {
-                let value = self.parameter(probability, None, 0)?;
-                Operand::Constant(self.threshold(value, &probability.span)?)
-            }
-            (Parameter::Column(_), Some(by)) => {
-                let cell = self.path(by, site)?;
-                let Value::Row { table, index } = cell.value else {
-                    let what =
-                        format!("`by` needs a row of a table, but this is {}", cell.value.kind());
-                    return self.refuse(&by.span, what, "name a value that is a row");
-                };
-                let rows = self.source.world.model.tables[table].columns[0].cells.len();
-                let mut values = Vec::with_capacity(rows);
-                for row in 0..rows {
-                    let value = self.parameter(probability, Some(table), row)?;
-                    values.push(self.threshold(value, &probability.span)?);
-                }
-                self.lookup(index, &values, 0).operand
-            }
-        };
-        let word = self.word(site, word);
-        let out = self.register();
-        self.emit(Operation::Chance { word, threshold, out });
-        Some(Value::Boolean(out).into())
-    }
-
-    /// A probability in units of 2^−31.
-    fn threshold(&mut self, probability: f64, span: &Span) -> Option<i64> {
-        if !(0.0..=1.0).contains(&probability) {
-            let what = format!("{probability} is not a probability, 0 to 1");
-            return self.refuse(span, what, "");
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "0 to 2^31")]
-        let threshold = libm::round(probability * 2_147_483_648.0) as i64;
-        Some(threshold)
     }
 
     fn local_time(&mut self, zone: &Spanned<String>) -> Option<Cell> {

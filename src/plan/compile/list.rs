@@ -163,7 +163,7 @@ impl<'a> Compiler<'a> {
     ) -> Option<Dealt> {
         let count = match &key.value {
             Generator::Choice(values) => values.len() as u64,
-            Generator::Uniform { min, max } => max.abs_diff(*min).saturating_add(1),
+            Generator::Uniform { min, max, digits: 0 } => max.abs_diff(*min).saturating_add(1),
             _ => return None,
         };
         if length.max.unsigned_abs() > count {

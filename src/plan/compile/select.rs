@@ -126,7 +126,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn select_number(
+    pub(super) fn select_number(
         &mut self,
         condition: Register,
         pair: [Number; 2],

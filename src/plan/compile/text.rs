@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use regex_syntax::hir::{Class, Hir, HirKind};
-
 use super::value::{Cell, Number, Value};
 use super::{Compiler, Owner, Site};
 use crate::config::{Span, Spanned};
@@ -11,11 +9,6 @@ use crate::plan::arrival::{INDEX_BITS, LANE_BITS};
 use crate::plan::fill::{Integer, Piece, Text};
 use crate::plan::identity::Token;
 use crate::plan::program::{Operation, Register, input};
-
-/// Characters that one word is used for: so many that what is left of it decides among 2^12 more.
-const WORD_BITS: u32 = 20;
-/// The most characters of a random text.
-const LENGTH_MAX: usize = 4_096;
 
 /// How a value is written inside a text: `{path:SPEC}`, with SPEC as in Rust: `010`, `08x`, `25`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -224,43 +217,6 @@ impl Compiler<'_> {
             digits: 0,
         }]))
     }
-
-    /// Random text of a regular expression's form.
-    pub(super) fn regex(
-        &mut self,
-        pattern: &str,
-        site: Site,
-        first: u32,
-        span: &Span,
-    ) -> Option<Cell> {
-        let parts = match regex_parts(pattern) {
-            Ok(parts) => parts,
-            Err(what) => {
-                return self.refuse(span, what, "use characters, classes and `{n}` repeats");
-            }
-        };
-        let mut text = Vec::new();
-        let mut word = first;
-        for part in parts {
-            match part {
-                RegexPart::Literal(literal) => text.push(Piece::Literal(literal)),
-                RegexPart::Class { alphabet, count } => {
-                    let mut left = count;
-                    while left > 0 {
-                        let taken = left.min(characters_a_word(alphabet.len()));
-                        let word_column = self.word(site, word);
-                        word += 1;
-                        let alphabet = Arc::clone(&alphabet);
-                        #[expect(clippy::cast_possible_truncation, reason = "at most 20")]
-                        let count = taken as u8;
-                        text.push(Piece::Characters { word: word_column, alphabet, count });
-                        left -= taken;
-                    }
-                }
-            }
-        }
-        Some(Value::Text(Text(text)).into())
-    }
 }
 
 fn number_piece(value: Integer, spec: Spec) -> Piece {
@@ -274,88 +230,4 @@ fn token_bits(base: u8, length: u8) -> u8 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 63")]
     let bits = bits.min(63.0) as u8;
     bits
-}
-
-/// A part of a regular expression that has one length.
-pub(super) enum RegexPart {
-    Literal(String),
-    Class { alphabet: Arc<[char]>, count: usize },
-}
-
-/// The words that a regular expression takes.
-pub(super) fn regex_words(pattern: &str) -> u32 {
-    let parts = regex_parts(pattern).unwrap_or_default();
-    let words = parts.iter().map(|part| match part {
-        RegexPart::Literal(_) => 0,
-        RegexPart::Class { alphabet, count } => count.div_ceil(characters_a_word(alphabet.len())),
-    });
-    u32::try_from(words.sum::<usize>()).unwrap_or(u32::MAX)
-}
-
-fn characters_a_word(alphabet: usize) -> usize {
-    let bits = usize::BITS - (alphabet.max(2) - 1).leading_zeros();
-    (WORD_BITS / bits).max(1) as usize
-}
-
-/// A regular expression as parts of fixed lengths, or why it is none.
-pub(super) fn regex_parts(pattern: &str) -> Result<Vec<RegexPart>, String> {
-    let parsed = regex_syntax::Parser::new().parse(pattern).map_err(|error| {
-        format!("`{pattern}` is not a regular expression: {}", first_line(&error))
-    })?;
-    let mut parts = Vec::new();
-    collect(&parsed, 1, &mut parts)?;
-    Ok(parts)
-}
-
-fn first_line(error: &regex_syntax::Error) -> String {
-    let text = error.to_string();
-    text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
-}
-
-fn collect(hir: &Hir, repeat: usize, parts: &mut Vec<RegexPart>) -> Result<(), String> {
-    match hir.kind() {
-        HirKind::Empty => Ok(()),
-        HirKind::Literal(literal) => {
-            let text = String::from_utf8_lossy(&literal.0).repeat(repeat);
-            parts.push(RegexPart::Literal(text));
-            Ok(())
-        }
-        HirKind::Class(class) => {
-            let alphabet: Arc<[char]> = class_characters(class)?.into();
-            parts.push(RegexPart::Class { alphabet, count: repeat });
-            Ok(())
-        }
-        HirKind::Capture(capture) => collect(&capture.sub, repeat, parts),
-        HirKind::Concat(items) => {
-            (0..repeat).try_for_each(|_| items.iter().try_for_each(|item| collect(item, 1, parts)))
-        }
-        HirKind::Repetition(repetition) => {
-            let count = repetition.min as usize;
-            if repetition.max != Some(repetition.min) || count * repeat > LENGTH_MAX {
-                return Err(format!("a repeat must have one length, at most {LENGTH_MAX}"));
-            }
-            if matches!(repetition.sub.kind(), HirKind::Class(_) | HirKind::Literal(_)) {
-                return collect(&repetition.sub, count * repeat, parts);
-            }
-            (0..count * repeat).try_for_each(|_| collect(&repetition.sub, 1, parts))
-        }
-        HirKind::Look(_) => Err("anchors and word boundaries cannot be made".to_owned()),
-        HirKind::Alternation(_) => Err("alternatives have several lengths".to_owned()),
-    }
-}
-
-fn class_characters(class: &Class) -> Result<Vec<char>, String> {
-    let characters: Vec<char> = match class {
-        Class::Unicode(class) => {
-            class.iter().flat_map(|range| range.start()..=range.end()).take(257).collect()
-        }
-        Class::Bytes(class) => {
-            class.iter().flat_map(|range| range.start()..=range.end()).map(char::from).collect()
-        }
-    };
-    if (1..=256).contains(&characters.len()) {
-        Ok(characters)
-    } else {
-        Err("a class must have 1 to 256 characters".to_owned())
-    }
 }

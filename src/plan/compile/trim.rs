@@ -1,13 +1,16 @@
 //! What is worked out twice is merged, what nothing reads is dropped, and columns are used again.
 
+mod fill;
 mod walk;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use self::fill::visit_fill;
+pub(super) use self::fill::visit_text;
 use super::Compiled;
-use crate::plan::fill::{Fill, Integer, Piece, Text};
+use crate::plan::fill::{Fill, HeaderFill, Text};
 use crate::plan::program::{
     Gathered, List, Operand, Operation, Program, Register, Target, Wide, input,
 };
@@ -15,12 +18,19 @@ use crate::plan::program::{
 /// Merges operations that do the same, drops those without a reader, and gives the columns of values
 /// that are no longer needed to later ones, so that all columns in use stay in the cache.
 pub(super) fn trim(compiled: &mut Compiled) {
-    let Compiled { program, fill, key, identity_header, .. } = compiled;
-    let mut results = Results {
-        fills: vec![fill],
-        texts: key.iter_mut().collect(),
-        words: identity_header.iter_mut().flatten().collect(),
-    };
+    let Compiled { program, fill, key, headers, .. } = compiled;
+    let mut results =
+        Results { fills: vec![fill], texts: key.iter_mut().collect(), words: Vec::new() };
+    for header in headers {
+        match &mut header.value {
+            HeaderFill::Identity(words) => results.words.extend(words),
+            HeaderFill::Text { text, present } => {
+                results.texts.push(text);
+                results.words.extend(present);
+            }
+            HeaderFill::IntendedTime => {}
+        }
+    }
     trim_frame(program, None, &mut results);
 }
 
@@ -181,6 +191,7 @@ fn signature(operation: &Operation) -> String {
             format!("member {words:?} {out:?}")
         }
         Operation::Quantile { word, out, .. } => format!("quantile {word:?} {out:?}"),
+        Operation::Steps { word, out, .. } => format!("steps {word:?} {out:?}"),
         Operation::ChooseBy { word, out, .. } => format!("choose {word:?} {out:?}"),
         Operation::Offset { out, .. } => format!("offset {out:?}"),
         Operation::Walk { walk, member, generation, time_us, .. } => {
@@ -314,7 +325,8 @@ fn visit(operation: &mut Operation, see: &mut dyn FnMut(&mut Register, bool)) {
             see(select, false);
             see(out, true);
         }
-        Operation::Quantile { word, select, out, .. } => {
+        Operation::Quantile { word, select, out, .. }
+        | Operation::Steps { word, select, out, .. } => {
             see(word, false);
             if let Some(select) = select {
                 see(select, false);
@@ -419,67 +431,5 @@ fn lists_in<'f>(fill: &'f mut Fill, found: &mut Vec<Listed<'f>>) {
         }
         Fill::Optional { value, .. } => lists_in(value, found),
         _ => {}
-    }
-}
-
-fn visit_integer(integer: &mut Integer, see: &mut dyn FnMut(&mut Register)) {
-    match integer {
-        Integer::Constant(_) => {}
-        Integer::Unsigned(register) | Integer::Signed(register) => see(register),
-        Integer::Wide(wide) | Integer::Offset { value: wide, .. } => {
-            see(&mut wide.high);
-            see(&mut wide.low);
-        }
-    }
-}
-
-/// Shows each register of a text.
-pub(super) fn visit_text(text: &mut Text, see: &mut dyn FnMut(&mut Register)) {
-    for piece in &mut text.0 {
-        match piece {
-            Piece::Literal(_) => {}
-            Piece::Lookup { index, .. } => see(index),
-            Piece::Number { value, .. } | Piece::Decimal { value, .. } => visit_integer(value, see),
-            Piece::Characters { word, .. } => see(word),
-            Piece::Either { condition, then, otherwise } => {
-                see(condition);
-                visit_text(then, see);
-                visit_text(otherwise, see);
-            }
-            Piece::Uuid(words) => words.iter_mut().for_each(&mut *see),
-            Piece::LocalTime { instant_us, offset_minutes, .. } => {
-                visit_integer(instant_us, see);
-                visit_integer(offset_minutes, see);
-            }
-        }
-    }
-}
-
-fn visit_fill(fill: &mut Fill, see: &mut dyn FnMut(&mut Register)) {
-    match fill {
-        // The items of lists have columns of their own.
-        Fill::Constant(_) | Fill::Array { .. } | Fill::Map { .. } => {}
-        Fill::Record(fills) => fills.iter_mut().for_each(|fill| visit_fill(fill, see)),
-        Fill::Dictionary { index: register, .. } | Fill::Boolean(register) => see(register),
-        Fill::Integer(integer) | Fill::Real { value: integer, .. } => visit_integer(integer, see),
-        Fill::Text(text) => visit_text(text, see),
-        Fill::Uuid(words) => words.iter_mut().for_each(see),
-        Fill::Words { words, .. } => words.iter_mut().for_each(see),
-        Fill::Bytes { words, length } => words.iter_mut().chain([length]).for_each(see),
-        Fill::Duration { months, days, millis } => {
-            for integer in [months, days, millis] {
-                visit_integer(integer, see);
-            }
-        }
-        Fill::Union { branch, branches } => {
-            see(branch);
-            for fill in branches.iter_mut().flatten() {
-                visit_fill(fill, see);
-            }
-        }
-        Fill::Optional { present, value, .. } => {
-            see(present);
-            visit_fill(value, see);
-        }
     }
 }

@@ -7,7 +7,7 @@
 #![expect(unsafe_code, reason = "values stay where they are while librdkafka sends them")]
 
 use std::collections::BTreeSet;
-use std::ffi::{CStr, c_void};
+use std::ffi::{CString, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -18,12 +18,10 @@ use rdkafka::types::RDKafkaRespErr as Code;
 
 use super::native::{Client, Delivery, code, raw_code};
 use super::options::Timestamp;
+use crate::encode::headers::Shape;
 use crate::publish::{Schedule, Slice};
 use crate::stream::Record;
 use crate::stream::in_flight::{Held, Slab};
-
-/// The record header that holds an event's identity.
-const IDENTITY_HEADER: &CStr = c"tidegate-id";
 
 /// What librdkafka may do with a value: neither copy nor free it. Partitions are the records'.
 const FLAGS: i32 = c::RD_KAFKA_MSG_F_PARTITION;
@@ -67,26 +65,29 @@ pub(super) struct Producer {
     pub(super) routes: Routes,
     /// Where they go no more.
     pub(super) stopped: Stopped,
-    timestamp: Timestamp,
+    pub(super) timestamp: Timestamp,
 }
 
 /// The records of a slice on their way into librdkafka.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Outgoing {
     slot: u32,
     /// The records' numbers in their batch, by topic and partition, in send order within each.
-    order: Vec<u32>,
+    pub(super) order: Vec<u32>,
     /// Where in `order` each topic's records end.
     groups: Vec<(usize, usize)>,
     /// The same records as librdkafka takes them, unless they go one by one.
     messages: Vec<c::rd_kafka_message_t>,
     /// How many of `order` were handed over.
-    next: usize,
+    pub(super) next: usize,
+    /// What librdkafka is told of one record: scratch space.
+    pub(super) arguments: Vec<c::rd_kafka_vu_t>,
     /// For each topic and partition, how many records: scratch space.
     counts: Vec<u32>,
 }
 
-// SAFETY: the pointers in `messages` are into arenas that a ledger holds, whatever the thread.
+// SAFETY: the pointers in `messages` are into arenas that a ledger holds, whatever the thread; those in
+// `arguments` are not read after the call that they were made for.
 unsafe impl Send for Outgoing {}
 
 /// Where the streams' records go.
@@ -98,16 +99,30 @@ pub(super) struct Routes {
     partitions: Vec<u32>,
     /// The number of each topic's first bucket (a partition, or none), and of the end.
     first_bucket: Vec<usize>,
+    /// The headers of each stream's records: names, and what they hold.
+    headers_of_stream: Vec<(Vec<CString>, Vec<Shape>)>,
 }
 
 impl Routes {
-    /// Routes for the topics that the streams go to, and the topics' partitions.
-    pub(super) fn new(topic_of_stream: Vec<usize>, partitions: Vec<u32>) -> Self {
+    /// Routes for the topics that the streams go to, the topics' partitions, and the streams' headers.
+    pub(super) fn new(
+        topic_of_stream: Vec<usize>,
+        partitions: Vec<u32>,
+        headers: impl Iterator<Item = Vec<Shape>>,
+    ) -> Self {
         let mut first_bucket = vec![0];
         for &count in &partitions {
             first_bucket.push(first_bucket[first_bucket.len() - 1] + count as usize + 1);
         }
-        Self { topic_of_stream, partitions, first_bucket }
+        let name = |shape: &Shape| CString::new(shape.name.as_str()).unwrap_or_default();
+        let headers = headers.map(|shapes| (shapes.iter().map(name).collect(), shapes));
+        Self { topic_of_stream, partitions, first_bucket, headers_of_stream: headers.collect() }
+    }
+
+    /// The headers of a record: names, and what they hold.
+    pub(super) fn headers(&self, record: &Record) -> (&[CString], &[Shape]) {
+        let (names, shapes) = &self.headers_of_stream[usize::from(record.stream)];
+        (names, shapes)
     }
 
     /// The topic of a record.
@@ -190,7 +205,7 @@ impl Outgoing {
         self.order.len() - self.next
     }
 
-    fn opaque(&self, index: u32) -> u64 {
+    pub(super) fn opaque(&self, index: u32) -> u64 {
         opaque(self.slot, index)
     }
 }
@@ -246,7 +261,7 @@ impl Producer {
         }
         outgoing.messages.clear();
         let mut slice_records = records[slice.records.clone()].iter();
-        let plain = slice_records.all(|record| record.identity_bytes == 0);
+        let plain = slice_records.all(|record| self.routes.headers(record).1.is_empty());
         if plain && self.timestamp == Timestamp::HandOver {
             let (arena, slot) = (slice.batch.arena.as_slice(), outgoing.slot);
             outgoing.messages.extend(
@@ -331,73 +346,10 @@ impl Producer {
         }
         true
     }
-
-    /// For what a batch cannot carry: headers, and a timestamp of its own.
-    fn send_singly(
-        &self,
-        slice: &Slice,
-        topic: usize,
-        end: usize,
-        (outgoing, refused): (&mut Outgoing, &mut Vec<Delivery>),
-    ) -> bool {
-        while outgoing.next < end {
-            let index = outgoing.order[outgoing.next];
-            let record = &slice.batch.records[index as usize];
-            let opaque = outgoing.opaque(index);
-            match self.send_one(topic, record, &slice.batch.arena, opaque) {
-                0 => {}
-                code::QUEUE_FULL => return false,
-                code => refused.push(Delivery { opaque, code, partition: record.partition }),
-            }
-            outgoing.next += 1;
-        }
-        true
-    }
-
-    fn send_one(&self, topic: usize, record: &Record, arena: &[u8], opaque: u64) -> i32 {
-        use c::rd_kafka_vtype_t as Kind;
-        type Value = c::rd_kafka_vu_s__bindgen_ty_1;
-        let message = message(record, arena, opaque);
-        let identity = &arena[record.identity_range()];
-        let timestamp_ms = match self.timestamp {
-            // librdkafka takes the time of the call.
-            Timestamp::HandOver => 0,
-            Timestamp::Event => record.due_us.div_euclid(1_000),
-        };
-        let value = |vtype, u| c::rd_kafka_vu_t { vtype, u };
-        let bytes =
-            |ptr, size| Value { mem: c::rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_1 { ptr, size } };
-        let header = c::rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_2 {
-            name: IDENTITY_HEADER.as_ptr(),
-            val: identity.as_ptr().cast(),
-            size: identity.len().cast_signed(),
-        };
-        let arguments = [
-            value(Kind::RD_KAFKA_VTYPE_RKT, Value { rkt: self.client.topic(topic) }),
-            value(Kind::RD_KAFKA_VTYPE_PARTITION, Value { i32_: record.partition }),
-            value(Kind::RD_KAFKA_VTYPE_MSGFLAGS, Value { i: 0 }),
-            value(Kind::RD_KAFKA_VTYPE_VALUE, bytes(message.payload, message.len)),
-            value(Kind::RD_KAFKA_VTYPE_KEY, bytes(message.key, message.key_len)),
-            value(Kind::RD_KAFKA_VTYPE_OPAQUE, Value { ptr: message._private }),
-            value(Kind::RD_KAFKA_VTYPE_TIMESTAMP, Value { i64_: timestamp_ms }),
-            value(Kind::RD_KAFKA_VTYPE_HEADER, Value { header }),
-        ];
-        let count = if identity.is_empty() { arguments.len() - 1 } else { arguments.len() };
-        // SAFETY: as in `send_together`; the header is copied. An error is ours to destroy.
-        unsafe {
-            let error = c::rd_kafka_produceva(self.client.raw(), arguments.as_ptr(), count);
-            if error.is_null() {
-                return 0;
-            }
-            let code = raw_code::rd_kafka_error_code(error);
-            c::rd_kafka_error_destroy(error);
-            code
-        }
-    }
 }
 
 /// A record as librdkafka takes it; its pointers are into `arena`.
-fn message(record: &Record, arena: &[u8], opaque: u64) -> c::rd_kafka_message_t {
+pub(super) fn message(record: &Record, arena: &[u8], opaque: u64) -> c::rd_kafka_message_t {
     let (key, value) = (&arena[record.key_range()], &arena[record.value_range()]);
     let pointer = |bytes: &[u8]| bytes.as_ptr().cast_mut().cast::<c_void>();
     c::rd_kafka_message_t {

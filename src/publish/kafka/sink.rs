@@ -11,6 +11,7 @@ use super::problem::{self, Complaints, Error};
 use super::produce::{Outgoing, Producer, Routes};
 use super::receipts::{Buffers, Shared};
 use crate::clock::Clock;
+use crate::encode::headers::Shape;
 use crate::publish::{self, Receiver, Sink, Slice, Unacknowledged};
 use crate::stream::in_flight::{Held, InFlight};
 
@@ -48,20 +49,36 @@ impl std::fmt::Debug for Kafka {
     }
 }
 
+/// Where a stream's records go.
+#[derive(Clone, Debug, Default)]
+pub struct Outlet {
+    /// The topic.
+    pub topic: String,
+    /// The headers that its records have.
+    pub headers: Vec<Shape>,
+}
+
+impl From<&str> for Outlet {
+    /// A topic, and no headers.
+    fn from(topic: &str) -> Self {
+        Self { topic: topic.to_owned(), headers: Vec::new() }
+    }
+}
+
 impl Kafka {
     /// Connects; waits for at most `options.connect_timeout`, so call it where waiting is allowed.
     ///
-    /// `topics` holds the topic of each stream, by the stream's number in the model; the topics
-    /// must be there (see [`super::topics`]).
+    /// `outlets` are those of the streams, by the stream's number in the model; the topics must be
+    /// there (see [`super::topics`]).
     pub fn connect(
         options: &Options,
-        topics: &[String],
+        outlets: &[Outlet],
         receiver: Arc<dyn Receiver>,
         clock: Clock,
     ) -> Result<Self, Error> {
         let mut names: Vec<String> = Vec::new();
         let mut topic_of_stream = Vec::new();
-        for topic in topics {
+        for Outlet { topic, .. } in outlets {
             let known = names.iter().position(|name| name == topic);
             topic_of_stream.push(known.unwrap_or(names.len()));
             if known.is_none() {
@@ -76,7 +93,11 @@ impl Kafka {
         if let Some((code, text)) = client.fatal_error() {
             return Err(problem::fatal(code, &text, options));
         }
-        let routes = Routes::new(topic_of_stream, partitions);
+        let routes = Routes::new(
+            topic_of_stream,
+            partitions,
+            outlets.iter().map(|outlet| outlet.headers.clone()),
+        );
         let shared = Arc::new(Shared {
             producer: Producer::new(client, routes, options.timestamp),
             options: options.clone(),

@@ -38,7 +38,10 @@ fn every_command_has_help_on_stdout_with_its_flags() {
             ],
         ),
         (&["validate", "--help"], &["MODEL", "--set"]),
-        (&["sample", "--help"], &["--number", "--stream"]),
+        (&["sample", "--help"], &["--number", "--stream", "--headers"]),
+        (&["models", "--help"], &["--json"]),
+        (&["init", "--help"], &["NAME", "--to", "--force"]),
+        (&["schema", "--help"], &["JSON Schema"]),
         (&["topics", "--help"], &["--create", "--json"]),
     ] {
         let output = run(folder.path(), words);
@@ -61,6 +64,9 @@ fn wrong_words_are_refused_with_exit_2_and_the_way_out() {
         (&["run", "model.toml", "--to", "file:out"], "kafka, stdout, null"),
         (&["run", "model.toml", "--device", "gpu"], "`--device` is not known yet"),
         (&["run", "model.toml", "--pace", "5000/s"], "`--pace` is not known yet"),
+        (&["run", "model.toml", "--headers"], "`--headers` is for `--to stdout`"),
+        (&["run", "model.toml", "--to", "null", "--headers"], "headers are sent anyway"),
+        (&["run", "model.toml", "--to", "stdout", "--headers=x"], "--headers"),
         (&["run", "model.toml", "--shard", "3/3"], "the last of 3 is 2/3"),
         (&["run", "model.toml", "--shard", "0/0"], "there is no shard of 0"),
         (&["run", "model.toml", "--at", "noon"], "is not a time"),

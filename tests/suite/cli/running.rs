@@ -304,3 +304,40 @@ fn scrape(port: u16) -> std::io::Result<String> {
     stream.read_to_string(&mut text)?;
     Ok(text)
 }
+
+#[test]
+fn headers_are_told_at_stdout_and_the_intended_time_is_that_of_the_run() {
+    let folder = folder();
+    let set = ["--set", "streams.payments.headers={sent='intended_time', trace='traceparent'}"];
+    let flags = "model.toml --count 300 --headers --to stdout --speed 20 --manifest none";
+    let words = [&["run"], &flags.split(' ').collect::<Vec<_>>()[..], &set].concat();
+    let output = run(folder.path(), &words);
+    assert_exit(&output, 0);
+    let micros = |text: &serde_json::Value| {
+        text.as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_microsecond()
+    };
+    let lines: Vec<serde_json::Value> =
+        stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 300);
+    let times =
+        |line: &serde_json::Value| (micros(&line["headers"]["sent"]), micros(&line["value"]["at"]));
+    let first = times(&lines[0]);
+    for line in &lines {
+        assert_eq!(
+            (&line["stream"], &line["key"]),
+            (&"payments".into(), &line["value"]["account"])
+        );
+        let (sent_us, at_us) = times(line);
+        let drift_us = (sent_us - first.0) - (at_us - first.1) / 20;
+        assert!(drift_us.abs() <= 1, "{line}: {drift_us} us off");
+    }
+    let now_us = tidegate::clock::Clock::system().now_us();
+    assert!((now_us - first.0).abs() < 600_000_000, "sent when the run was");
+
+    // A sample has no run: the intended time is the event's.
+    let words = [&["sample", "model.toml", "-n", "3", "--headers"][..], &set].concat();
+    for line in stdout(&run(folder.path(), &words)).lines() {
+        let (sent_us, at_us) = times(&serde_json::from_str(line).unwrap());
+        assert_eq!(sent_us, at_us);
+    }
+}

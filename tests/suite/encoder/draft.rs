@@ -252,7 +252,7 @@ impl Draft {
     }
 
     fn piece(&mut self) -> Piece {
-        match self.below(9) {
+        match self.below(11) {
             0 => Piece::Literal("lit-é".to_owned()),
             1 | 2 => {
                 let values = self.strings();
@@ -279,6 +279,17 @@ impl Draft {
             8 => {
                 let (then, otherwise) = (self.short_text(), self.short_text());
                 Piece::Either { condition: self.column(1), then, otherwise }
+            }
+            9 => {
+                let alphabet: Arc<[char]> =
+                    ["x", "aé€😀"][self.below(2) as usize].chars().collect();
+                let (count, before) = (self.below(20) as u8, self.below(9) as u32);
+                let (word, length) = (self.column(u32::MAX), self.column(30));
+                Piece::SomeCharacters { word, alphabet, count, length, before }
+            }
+            10 => {
+                let texts = vec![self.short_text(), self.short_text(), Text::default()];
+                Piece::Choice { index: self.column(2), texts }
             }
             6 => Piece::Uuid([0; 4].map(|_: u32| self.column(u32::MAX))),
             _ => {
@@ -364,7 +375,12 @@ impl Draft {
         match kind {
             18 => {
                 let length = self.below(20) as usize;
-                (json!("bytes"), self.words(length))
+                if self.below(2) == 0 {
+                    return (json!("bytes"), self.words(length));
+                }
+                let words = (0..length.div_ceil(4)).map(|_| self.column(u32::MAX)).collect();
+                let length = self.column(length as u32);
+                (json!("bytes"), Fill::Bytes { words, length })
             }
             19 => {
                 let length = self.below(20) as usize;

@@ -79,14 +79,14 @@ fn piece(frame: &Frame, row: usize, piece: &Piece) -> String {
             text
         }
         Piece::Characters { word: register, alphabet, count } => {
-            let mut rest = u64::from(word(frame, row, *register));
-            let mut text = String::new();
-            for _ in 0..*count {
-                let product = rest * alphabet.len() as u64;
-                text.push(alphabet[(product / (1 << 32)) as usize]);
-                rest = product % (1 << 32);
-            }
-            text
+            characters(word(frame, row, *register), alphabet, u32::from(*count))
+        }
+        Piece::SomeCharacters { word: register, alphabet, count, length, before } => {
+            let count = u32::from(*count).min(word(frame, row, *length).saturating_sub(*before));
+            characters(word(frame, row, *register), alphabet, count)
+        }
+        Piece::Choice { index, texts } => {
+            text(frame, row, &texts[word(frame, row, *index) as usize])
         }
         Piece::Uuid(words) => uuid(frame, row, *words).to_string(),
         Piece::LocalTime { instant_us, offset_minutes, digits } => {
@@ -102,6 +102,17 @@ fn piece(frame: &Frame, row: usize, piece: &Piece) -> String {
             format!("{seconds}{fraction}{sign}{hours:02}:{minutes:02}")
         }
     }
+}
+
+fn characters(word: u32, alphabet: &[char], count: u32) -> String {
+    let mut rest = u64::from(word);
+    let mut text = String::new();
+    for _ in 0..count {
+        let product = rest * alphabet.len() as u64;
+        text.push(alphabet[(product / (1 << 32)) as usize]);
+        rest = product % (1 << 32);
+    }
+    text
 }
 
 fn text(frame: &Frame, row: usize, text: &Text) -> String {
@@ -234,6 +245,11 @@ fn bytes(fill: &Fill, schema: &Schema, frame: &Frame, row: usize) -> Value {
             Schema::String => return Value::String(uuid(frame, row, *words).to_string()),
             _ => uuid(frame, row, *words).as_bytes().to_vec(),
         },
+        Fill::Bytes { words, length } => {
+            let bytes: Vec<u8> =
+                words.iter().flat_map(|&w| word(frame, row, w).to_be_bytes()).collect();
+            bytes[..word(frame, row, *length) as usize].to_vec()
+        }
         Fill::Words { words, length } => {
             let all = words.iter().flat_map(|&w| word(frame, row, w).to_be_bytes());
             all.take(*length).collect()

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tidegate::clock::Clock;
 use tidegate::config::secret::Text;
-use tidegate::publish::kafka::{Kafka, Options};
+use tidegate::encode::headers;
+use tidegate::publish::kafka::{Kafka, Options, Outlet};
 use tidegate::publish::{Receipt, Receiver, Schedule, Slice};
 use tidegate::stream::{Batch, Record};
 
@@ -82,11 +83,11 @@ pub(crate) fn batch(numbers: Range<u64>, shape: Shape) -> Arc<Batch> {
         records.push(Record {
             due_us: i64::try_from(number).unwrap(),
             start,
+            header_bytes: if shape.identity { 16 } else { 0 },
             key_bytes: u32::try_from(key.len()).unwrap(),
             value_bytes: u32::try_from(value.len()).unwrap(),
             partition: i32::try_from(key_number % shape.partitions).unwrap(),
-            stream: 0,
-            identity_bytes: if shape.identity { 16 } else { 0 },
+            stream: u16::from(shape.identity),
             keyed: true,
         });
     }
@@ -109,10 +110,12 @@ pub(crate) fn options(servers: &str, properties: &[(&str, &str)]) -> Options {
     options
 }
 
-/// A sink for one stream that goes to `topic`.
+/// A sink for two streams that go to `topic`: one without headers, and one with identities.
 pub(crate) fn connect(options: &Options, topic: &str, count: &Arc<Count>) -> Kafka {
     let receiver: Arc<dyn Receiver> = Arc::<Count>::clone(count);
-    Kafka::connect(options, &[topic.to_owned()], receiver, Clock::system()).unwrap()
+    let identity = headers::Shape { name: "tidegate-id".to_owned(), kind: headers::Kind::Identity };
+    let outlets = [Outlet::from(topic), Outlet { headers: vec![identity], ..Outlet::from(topic) }];
+    Kafka::connect(options, &outlets, receiver, Clock::system()).unwrap()
 }
 
 pub(crate) fn never() -> bool {

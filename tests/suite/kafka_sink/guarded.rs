@@ -44,7 +44,7 @@ fn tls(kafka: &KafkaServer, servers: &str, more: &[(&str, &str)]) -> Options {
 /// The error of connecting, which the questions about topics must give too.
 fn refusal(options: &Options) -> Error {
     let (count, clock) = (Arc::new(Count::default()), Clock::system());
-    let connected = Kafka::connect(options, &["guarded-sink".to_owned()], count, clock.clone());
+    let connected = Kafka::connect(options, &["guarded-sink".into()], count, clock.clone());
     let error = connected.unwrap_err();
     let asked = Topics::connect(options, clock).unwrap().inspect(&["guarded-sink"]).unwrap_err();
     assert_eq!(std::mem::discriminant(&asked), std::mem::discriminant(&error), "{asked} / {error}");
@@ -129,7 +129,7 @@ fn no_right_to_write_is_told_at_the_start() {
     // connecting or just after.
     let count = Arc::new(Count::default());
     let receiver: Arc<dyn Receiver> = Arc::<Count>::clone(&count);
-    let names = ["not-for-strangers".to_owned()];
+    let names = ["not-for-strangers".into()];
     let stopped = match Kafka::connect(&options, &names, receiver, Clock::system()) {
         Ok(mut sink) => {
             drop(sink.publish(&whole(&batch(0..100, PLAIN)), &never));

@@ -10,7 +10,7 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use tidegate::clock::Clock;
 use tidegate::embedded::{Embedded, Topic};
 use tidegate::publish::kafka::topics::{self, Need, Topics};
-use tidegate::publish::kafka::{Error, Kafka, Timestamp};
+use tidegate::publish::kafka::{Error, Kafka, Outlet, Timestamp};
 use tidegate::publish::{Schedule, Sink, Slice};
 
 use super::fixture::{
@@ -57,10 +57,10 @@ fn streams_that_go_to_different_topics_keep_apart() {
     cluster.create_topic("b", 2, 1).unwrap();
     let servers = cluster.bootstrap_servers();
     let count = Arc::new(Count::default());
-    let topics = ["a", "b", "a"].map(str::to_owned);
+    let outlets = ["a", "b", "a"].map(Outlet::from);
     let receiver: Arc<dyn tidegate::publish::Receiver> = Arc::<Count>::clone(&count);
     let mut sink =
-        Kafka::connect(&options(&servers, &[]), &topics, receiver, Clock::system()).unwrap();
+        Kafka::connect(&options(&servers, &[]), &outlets, receiver, Clock::system()).unwrap();
     let mut mixed = batch(0..900, Shape { partitions: 2, ..PLAIN });
     let records = Arc::make_mut(&mut Arc::make_mut(&mut mixed).records);
     for (number, record) in records.iter_mut().enumerate() {
@@ -336,7 +336,7 @@ fn nobody_there_is_told_within_the_bound() {
     options.connect_timeout = Duration::from_secs(2);
     let count: Arc<Count> = Arc::default();
     let begin_ns = clock.now_ns();
-    let error = Kafka::connect(&options, &["t".to_owned()], count, clock.clone()).unwrap_err();
+    let error = Kafka::connect(&options, &["t".into()], count, clock.clone()).unwrap_err();
     let waited_ns = clock.now_ns() - begin_ns;
     assert!((2_000_000_000..6_000_000_000).contains(&waited_ns), "{waited_ns}");
     assert!(matches!(error, Error::Unreachable { .. }), "{error}");
