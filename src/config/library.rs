@@ -13,6 +13,8 @@ macro_rules! file {
 /// on disk.
 const FILES: &[(&str, &str)] = &[
     file!("config/curves.toml"),
+    file!("config/market.toml"),
+    file!("config/market/sectors.csv"),
     file!("config/payments.toml"),
     file!("config/payments/bins.csv"),
     file!("config/payments/brands.csv"),
@@ -22,6 +24,8 @@ const FILES: &[(&str, &str)] = &[
     file!("config/payments/modes.csv"),
     file!("config/payments/responses.csv"),
     file!("config/payments/secures.csv"),
+    file!("schemas/market/Quote.avsc"),
+    file!("schemas/market/Trade.avsc"),
     file!("schemas/payments/Authorisation.avsc"),
 ];
 

@@ -17,6 +17,7 @@ mod kafka_sink;
 mod lists;
 mod live;
 mod model_schema;
+mod market;
 mod members;
 mod payments;
 mod plan;
