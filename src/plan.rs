@@ -26,8 +26,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::model::{
-    self, Expression, ExpressionKind, Field, Generator, HeaderValue, KeyFormat, Model, Tick, Topic,
-    ValueFormat, Zone,
+    self, Expression, ExpressionKind, Favourite, Field, Generator, HeaderValue, KeyFormat, Model,
+    Period, Tick, Topic, ValueFormat, Zone,
 };
 use crate::config::{Mistake, Span, Spanned};
 use compile::Compiled;
@@ -367,6 +367,18 @@ fn entities_of<'a>(generator: &'a Generator, named: &mut Vec<&'a str>) {
         }
         Generator::At { value, .. } => entities_of(&value.value, named),
         Generator::Expression(expression) => paths_of(expression, named),
+        Generator::Favourite(Favourite { of: path, .. })
+        | Generator::Period(Period { of: path, .. })
+        | Generator::Habit { favourite: Favourite { of: path, .. }, .. } => {
+            named.extend(first(path));
+        }
+        Generator::Once { on, generator } => {
+            named.extend(first(on));
+            // A member that is drawn once is not the row's pick.
+            if !matches!(generator.value, Generator::Entity { .. }) {
+                entities_of(&generator.value, named);
+            }
+        }
         composite => parts_of(composite, named),
     }
 }

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::config::settings::Subjects;
 use crate::config::{Configuration, Mistake};
 use crate::embedded::{self, Embedded};
 use crate::observe::exporter::Exporter;
@@ -147,10 +148,13 @@ impl Prepared {
                 broker::checked_options(&configuration)?;
                 // So does what is wrong with the model.
                 plan::of_model(&configuration)?;
-                let registry = configuration.settings.registry.as_ref();
-                let registry = registry.ok_or(Error::NoRegistry)?;
-                let skips = |stream: &str| request.skips(stream);
-                schema::at_registry(&configuration.model, registry, &skips).await?
+                let (model, skips) = (&configuration.model, |stream: &str| request.skips(stream));
+                if schema::needs_registry(model, &skips) {
+                    let registry = configuration.settings.registry.as_ref();
+                    schema::at_registry(model, registry.ok_or(Error::NoRegistry)?, &skips).await?
+                } else {
+                    schema::of_model(model)?
+                }
             }
             Destination::Stdout | Destination::Null => schema::of_model(&configuration.model)?,
         };
@@ -275,7 +279,12 @@ fn start_embedded(configuration: &mut Configuration) -> Result<Embedded, Error> 
         .collect();
     let embedded = Embedded::start(&topics)?;
     configuration.settings.kafka = Some(broker::plain_settings(embedded.bootstrap_servers()));
-    configuration.settings.registry = Some(schema::plain_settings(embedded.registry_url()));
+    let mut registry = schema::plain_settings(embedded.registry_url());
+    if needs.len() < configuration.model.streams.len() {
+        // Streams that share a topic have subjects of their own.
+        registry.subjects = Subjects::TopicRecordName;
+    }
+    configuration.settings.registry = Some(registry);
     Ok(embedded)
 }
 

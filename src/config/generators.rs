@@ -120,6 +120,24 @@ pub(super) const FORMS: &[Form] = &[
         gives: "a member of an entity",
     },
     Form {
+        key: "habit",
+        shape: TEXT,
+        beside: &["of", "favourites", "share", "exponent", "with", "format"],
+        gives: "a member that is mostly one of another's favourites",
+    },
+    Form {
+        key: "favourite",
+        shape: r##"{ "$ref": "#/$defs/count" }"##,
+        beside: &["of", "share", "exponent"],
+        gives: "which of a member's favourites it is",
+    },
+    Form {
+        key: "period",
+        shape: r##"{ "$ref": "#/$defs/duration" }"##,
+        beside: &["of", "begins", "zone"],
+        gives: "which of a member's periods it is",
+    },
+    Form {
         key: "attribute",
         shape: PATH,
         beside: &["column", "format", "at"],
@@ -188,6 +206,12 @@ pub(super) const FORMS: &[Form] = &[
 pub(super) const BESIDE: &[(&str, &str)] = &[
     ("when", TEXT),
     ("else", GENERATOR),
+    ("once", PATH),
+    ("favourites", r##"{ "$ref": "#/$defs/count" }"##),
+    ("share", r#"{ "type": "number", "minimum": 0, "maximum": 1 }"#),
+    ("exponent", r#"{ "type": "number", "minimum": 0, "maximum": 4 }"#),
+    ("begins", TEXT),
+    ("zone", PATH),
     ("format", FORMAT),
     ("column", TEXT),
     ("by", PATH),

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use self::expression::{Expression, ExpressionKind, Operator};
-pub use self::generator::{Alternative, Generator, MixturePart, Parameter, Scalar, Shape};
+pub use self::generator::{
+    Alternative, Favourite, Generator, MixturePart, Parameter, Period, Scalar, Shape,
+};
 pub use self::walk::{Given, Moment, Walk};
 use super::{Span, Spanned};
 
@@ -227,6 +229,8 @@ pub struct Stream {
     pub headers: Vec<Header>,
     /// Where its events say who they are.
     pub identity: IdentityPlace,
+    /// How much goes to the broker at once.
+    pub batch: BatchLimits,
     /// Its own traffic.
     pub traffic: Option<Traffic>,
     /// Named values of a row that fields refer to, in the order of the file.
@@ -290,6 +294,17 @@ pub enum IdentityPlace {
     Key,
     /// Nowhere.
     Nowhere,
+}
+
+/// Limits of what goes to the broker at once, as the Kafka client takes them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BatchLimits {
+    /// Events.
+    pub events: Option<Spanned<String>>,
+    /// Bytes.
+    pub bytes: Option<Spanned<String>>,
+    /// How long to wait for more, in milliseconds.
+    pub linger: Option<Spanned<String>>,
 }
 
 /// The header that the identity goes into where nothing else holds it.

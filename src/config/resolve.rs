@@ -4,12 +4,14 @@ mod distribution;
 mod entities;
 mod periods;
 mod generator;
+mod occasion;
 mod popularity;
 mod list;
 mod settings;
 mod shape;
 mod streams;
 mod tables;
+mod together;
 mod traffic;
 mod value;
 mod walk;
@@ -68,7 +70,11 @@ pub(super) fn everything(reader: &mut Reader<'_>, root: &Node, name: String) -> 
         let help = "add `[streams.NAME]` with `topic` and `schema`";
         reader.refuse(&(0..0), "the model has no stream", help);
     }
-    let settings = settings::settings(reader, &mut top);
+    let mut settings = settings::settings(reader, &mut top);
+    if let Some(registry) = &settings.registry {
+        together::check_subjects(reader, &streams, registry);
+    }
+    together::set_batch_limits(reader, &streams, &mut settings);
     reader.finish(top);
     let model = Model {
         name,

@@ -33,7 +33,7 @@ fn generator(also: &[&str]) -> Value {
 fn table(form: &Form, also: &[&str]) -> Value {
     let mut properties = Map::new();
     properties.insert(form.key.to_owned(), parsed(form.shape));
-    for key in form.beside.iter().chain(&["when", "else"]).chain(also) {
+    for key in form.beside.iter().chain(&["once", "when", "else"]).chain(also) {
         properties.insert((*key).to_owned(), shape_beside(key));
     }
     json!({

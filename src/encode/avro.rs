@@ -5,10 +5,12 @@ mod compile;
 mod constant;
 mod digits;
 mod execute;
+mod json;
 mod local_time;
 mod operation;
 mod schema;
 mod slots;
+mod stamp;
 mod text;
 mod values;
 

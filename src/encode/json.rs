@@ -82,7 +82,7 @@ impl<'s> Reader<'s> {
     }
 }
 
-fn say(place: &Place<'_>, value: Value) -> Json {
+pub(super) fn say(place: &Place<'_>, value: Value) -> Json {
     match (place.schema(), value) {
         (Ok(Schema::Union(union)), Value::Union(branch, value)) => {
             match union.variants().get(branch as usize) {

@@ -5,6 +5,7 @@ use apache_avro::Schema;
 use super::avro::{Compiler, Error, Extent, Place, Program, Scratch, View, names};
 use super::wire::{FRAMING_BYTES, framing};
 use super::{Fill, Header, Text, headers};
+use crate::config::model::ValueFormat;
 use crate::generate::column::Frame;
 
 /// How the key of a record is written.
@@ -28,7 +29,9 @@ pub struct Plan<'a> {
     pub headers: &'a [Header],
     /// The key, if there is one.
     pub key: Option<&'a Key>,
-    /// The id of the value's schema in the registry; none for bare datums.
+    /// How the value is written.
+    pub format: ValueFormat,
+    /// The id of the value's schema in the registry; none for bare datums. JSON has none.
     pub schema_id: Option<u32>,
     /// The value's schema.
     pub schema: &'a Schema,
@@ -74,9 +77,14 @@ impl RowEncoder {
             None => {}
         }
         compiler.mark(1);
-        compiler.constant(&plan.schema_id.map_or_else(Vec::new, |id| framing(id).to_vec()));
-        compiler.fill(&Place::root(plan.schema, &names), plan.fill)?;
-        let framing_bytes = plan.schema_id.map_or(0, |_| FRAMING_BYTES);
+        let place = Place::root(plan.schema, &names);
+        let schema_id = plan.schema_id.filter(|_| plan.format == ValueFormat::Avro);
+        compiler.constant(&schema_id.map_or_else(Vec::new, |id| framing(id).to_vec()));
+        match plan.format {
+            ValueFormat::Avro => compiler.fill(&place, plan.fill)?,
+            ValueFormat::Json => compiler.json(&place, plan.fill)?,
+        }
+        let framing_bytes = schema_id.map_or(0, |_| FRAMING_BYTES);
         Ok(Self { program: compiler.finish(), framing_bytes })
     }
 

@@ -124,6 +124,18 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Puts what was written since `start` as hexadecimal digits.
+    pub fn spell_hex(&mut self, start: usize) {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let bytes = self.position - start;
+        for at in (0..bytes).rev() {
+            let byte = self.buffer[start + at];
+            self.buffer[start + 2 * at + 1] = DIGITS[usize::from(byte & 15)];
+            self.buffer[start + 2 * at] = DIGITS[usize::from(byte >> 4)];
+        }
+        self.position += bytes;
+    }
+
     #[inline(never)]
     fn close_long(&mut self, start: usize, length: usize) {
         let (prefix, used) = short_varint(zigzag(length.cast_signed() as i64));

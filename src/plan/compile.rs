@@ -11,6 +11,7 @@ mod headers;
 mod list;
 mod member;
 mod moment;
+mod occasion;
 mod path;
 mod pattern;
 mod regex;
@@ -141,6 +142,8 @@ struct Site {
 enum Owner {
     /// The event's.
     Event,
+    /// The same wherever the event is of one member, favourite or period.
+    Occasion,
     /// That of a member, by the column of its number.
     Member { entity: usize, number: Register },
 }

@@ -105,7 +105,8 @@ pub struct Counter {
     /// The second counter word; 0 if there is none.
     pub high: Option<Register>,
     /// The third: origin (8 bits), child (10) and item of a list (14) of an event, version of a
-    /// member.
+    /// member. Origin 255 has what is drawn once: its first word is then a member, the second a
+    /// favourite or period of it, the rest of the third the member's generation.
     pub salt: u32,
     /// What is added to the third, modulo 2^32; 0 if there is none.
     pub index: Option<Register>,

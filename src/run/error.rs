@@ -66,7 +66,10 @@ pub enum Error {
     )]
     NoKafka,
     /// The model names no registry, and Avro on Kafka needs one.
-    #[error("the model names no schema registry: add `[registry]` to it, or `--registry URL`")]
+    #[error(
+        "the model names no schema registry: add `[registry]` to it or `--registry URL`, or write values \
+             as JSON with `value.format = \"json\"`"
+    )]
     NoRegistry,
     /// The schema registry.
     #[error(transparent)]

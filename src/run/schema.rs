@@ -2,7 +2,7 @@
 
 use apache_avro::Schema;
 
-use crate::config::model::{KeyFormat, Model, Stream};
+use crate::config::model::{IdentityPlace, KeyFormat, Model, Stream, ValueFormat};
 use crate::config::settings::{self, Registry as Settings};
 use crate::encode::registry::{
     Authentication, ClientCertificate, Mode, Options, Part, Registry, Strategy, Subject,
@@ -42,8 +42,19 @@ pub fn of_model(model: &Model) -> Result<Vec<Written>, Error> {
     model.streams.iter().map(|stream| written(stream, None, None)).collect()
 }
 
+/// Whether a stream that is sent has its schema in the registry: its values' or its keys'.
+pub fn needs_registry(model: &Model, skips: &dyn Fn(&str) -> bool) -> bool {
+    let sent = model.streams.iter().filter(|stream| !skips(&stream.name));
+    sent.into_iter().any(|stream| stream.value_format == ValueFormat::Avro || has_avro_key(stream))
+}
+
+fn has_avro_key(stream: &Stream) -> bool {
+    let keyed = stream.key.is_some() || stream.identity == IdentityPlace::Key;
+    keyed && stream.key_format == KeyFormat::Avro
+}
+
 /// The schemas that the registry says, in the order of the model's streams; for streams that
-/// `skips` names the model's own.
+/// `skips` names, and for values in JSON, the model's own.
 pub async fn at_registry(
     model: &Model,
     settings: &Settings,
@@ -59,15 +70,21 @@ pub async fn at_registry(
         }
         let record = ours.schema.name().map(|name| name.fullname(None));
         let topic = stream.topic.name.as_str();
-        let subject = Subject { topic, record: record.as_deref(), part: Part::Value };
-        let value = registry.resolve(&subject, &ours.schema_json).await?;
-        let key_id = if stream.key.is_some() && stream.key_format == KeyFormat::Avro {
+        let value = match stream.value_format {
+            ValueFormat::Avro => {
+                let subject = Subject { topic, record: record.as_deref(), part: Part::Value };
+                let value = registry.resolve(&subject, &ours.schema_json).await?;
+                written(stream, Some(value.schema_json), Some(value.id))?
+            }
+            ValueFormat::Json => ours,
+        };
+        let key_id = if has_avro_key(stream) {
             let subject = Subject { topic, record: None, part: Part::Key };
             Some(registry.resolve(&subject, KEY_SCHEMA).await?.id)
         } else {
             None
         };
-        all.push(Written { key_id, ..written(stream, Some(value.schema_json), Some(value.id))? });
+        all.push(Written { key_id, ..value });
     }
     Ok(all)
 }

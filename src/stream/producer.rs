@@ -180,6 +180,10 @@ impl Producer {
         arrivals: &mut Vec<u64>,
     ) {
         arrivals.clear();
+        if segment.expected <= 0.0 {
+            // An exchange at night: nothing comes, whatever the draws would be.
+            return;
+        }
         let tick_us = self.plan.tick.length_us().unsigned_abs();
         for (lane, mean) in (0..self.plan.lanes).zip(&segment.means) {
             if !self.is_own(lane) && self.options.count.is_none() {
@@ -297,6 +301,7 @@ fn encoder(stream: &StreamPlan, route: Route) -> Result<RowEncoder, Error> {
     RowEncoder::compile(&row::Plan {
         headers: &stream.compiled.headers,
         key: key.as_ref(),
+        format: stream.value_format,
         schema_id: route.ids.value,
         schema: &stream.schema,
         fill: &stream.compiled.fill,

@@ -4,6 +4,7 @@
 
 mod members;
 mod numbers;
+mod once;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ struct Draft {
     more: String,
     /// Values in `let`.
     lets: String,
+    /// How fast events come. Empty: 20,000 a second.
+    rate: &'static str,
     /// The fields: name, Avro type, generator.
     fields: Vec<(&'static str, &'static str, String)>,
 }
@@ -33,8 +36,9 @@ impl Draft {
     }
 
     fn text(&self) -> String {
+        let rate = if self.rate.is_empty() { "20000/s" } else { self.rate };
         let mut text = format!(
-            "seed = 11\nstart = \"2026-03-02T00:00:00Z\"\n[traffic]\nrate = \"20000/s\"\n{}\n\
+            "seed = 11\nstart = \"2026-03-02T00:00:00Z\"\n[traffic]\nrate = \"{rate}\"\n{}\n\
              [streams.s]\ntopic = \"t\"\nschema = \"Event.avsc\"\n[streams.s.let]\n{}\n\
              [streams.s.fields]\n",
             self.more, self.lets

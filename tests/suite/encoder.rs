@@ -9,6 +9,7 @@
 
 mod draft;
 mod interpreter;
+mod json;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
 use proptest::prelude::*;
 use serde_json::json;
+use tidegate::config::model::ValueFormat;
 use tidegate::encode::avro::{Encoder, Error, Scratch};
 use tidegate::encode::row::{Key, Plan, RowEncoder};
 use tidegate::encode::{Fill, Header, HeaderFill, Integer, Piece, Text, headers};
@@ -108,6 +110,7 @@ proptest! {
         let encoder = RowEncoder::compile(&Plan {
             headers: &headers,
             key: with_key.then_some(&key),
+            format: ValueFormat::Avro,
             schema_id: framed.then_some(ids.0),
             schema: &schema,
             fill: &fill,

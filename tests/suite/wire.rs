@@ -4,7 +4,9 @@
 
 mod headers;
 mod identity;
+mod json;
 mod kafka;
+mod together;
 
 use std::path::PathBuf;
 use std::sync::Arc;

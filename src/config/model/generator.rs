@@ -94,6 +94,26 @@ pub enum Generator {
         /// If not. None: null.
         otherwise: Option<Box<Spanned<Generator>>>,
     },
+    /// Any generator with `once = "usual"`: drawn once for each member, favourite or period that the
+    /// path leads to; for the event where it leads to null.
+    Once {
+        /// A path to a member, a favourite or a period.
+        on: Spanned<String>,
+        /// What is drawn.
+        generator: Box<Spanned<Generator>>,
+    },
+    /// `{ favourite = 12, of = "account", share = 0.7 }`: which of a member's favourites it is.
+    Favourite(Favourite),
+    /// `{ period = "30d", of = "account" }`: which of a member's periods it is.
+    Period(Period),
+    /// `{ habit = "merchant", of = "account", favourites = 12, share = 0.7 }`: mostly one of a
+    /// member's favourites.
+    Habit {
+        /// Which of them.
+        favourite: Favourite,
+        /// A member.
+        member: Box<Spanned<Generator>>,
+    },
     /// `{ entity = "account", format = "acct-{:010}" }`: a member. Every use without `with` and
     /// `of` in one stream is the same pick.
     Entity {
@@ -196,6 +216,32 @@ pub struct Alternative {
     pub branch: Option<Spanned<String>>,
     /// The generator.
     pub generator: Spanned<Generator>,
+}
+
+/// One of the favourites of a member.
+#[derive(Clone, Debug)]
+pub struct Favourite {
+    /// A path to the member.
+    pub of: Spanned<String>,
+    /// How many favourites it has, at least 1.
+    pub count: u32,
+    /// The share of events that one of them takes, 0 to 1; the others take none.
+    pub share: f64,
+    /// The r-th favourite is taken in proportion to r^−exponent.
+    pub exponent: f64,
+}
+
+/// Periods of a member, each of the same length, shifted for each member.
+#[derive(Clone, Debug)]
+pub struct Period {
+    /// A path to the member.
+    pub of: Spanned<String>,
+    /// How long each is, in microseconds: whole seconds, at least a minute; whole days with `begins_us`.
+    pub length_us: u64,
+    /// The time of day at which they begin, in microseconds. None: any moment.
+    pub begins_us: Option<u64>,
+    /// A path to the zone whose time of day it is; there is one if there is `begins_us`.
+    pub zone: Option<Spanned<String>>,
 }
 
 /// One part of a mixture.

@@ -5,7 +5,7 @@ use super::super::model::{Expression, Generator, Scalar};
 use super::super::raw::{Kind, Node};
 use super::super::reader::{At, Reader, Section};
 use super::super::{Span, Spanned, generators, suggest};
-use super::{Names, distribution, list, periods, value, walk};
+use super::{Names, distribution, list, occasion, periods, value, walk};
 
 /// Whether a table is meant as a generator, and not as fields inside a field.
 pub(super) fn is_meant(node: &Node) -> bool {
@@ -69,6 +69,7 @@ fn read(
     let mut section = reader.section(at)?;
     let key = only_key(reader, &section, at)?;
     let generator = by_key(reader, names, &mut section, key);
+    let generator = occasion::with_once(reader, &mut section, generator);
     let generator = with_condition(reader, names, &mut section, generator);
     let own = if of_attribute {
         of_attribute_alone(reader, &mut section, key)
@@ -180,6 +181,9 @@ fn by_key(
         "chance" => distribution::chance(reader, section, &main),
         "cases" => cases(reader, names, section, &main),
         "entity" => value::entity(reader, names, section, &main),
+        "habit" => occasion::habit(reader, names, section, &main),
+        "favourite" => occasion::favourite(reader, section, &main).map(Generator::Favourite),
+        "period" => occasion::period(reader, section, &main),
         "attribute" => value::attribute(reader, section, &main),
         "walk" => walk::walk(reader, section, &main),
         "highest_of" | "lowest_of" => walk::extreme(reader, section, &main, key),

@@ -5,7 +5,7 @@ use super::super::raw::{Kind, Node};
 use super::super::reader::{At, Reader, Section};
 use super::super::{Spanned, suggest};
 use super::traffic::{self, Curves};
-use super::{Names, generator, wire};
+use super::{Names, generator, together, wire};
 
 /// Kafka's limit for names of topics.
 const TOPIC_BYTES_MAX: usize = 249;
@@ -35,6 +35,7 @@ pub(super) fn streams(
             one.get("key_format").and_then(|at| reader.one_of(&at, &formats)).unwrap_or_default();
         let value_format =
             one.get("value").map(|at| wire::value_format(reader, &at)).unwrap_or_default();
+        let batch = one.get("batch").map(|at| together::batch(reader, &at)).unwrap_or_default();
         let own_traffic = one.get("traffic").and_then(|at| traffic::traffic(reader, &at, curves));
         let lets = one.get("let").map(|at| lets(reader, names, &at)).unwrap_or_default();
         let fields = one.get("fields").map(|at| fields(reader, names, &at)).unwrap_or_default();
@@ -64,6 +65,7 @@ pub(super) fn streams(
                 value_format,
                 headers,
                 identity,
+                batch,
                 traffic: own_traffic,
                 lets,
                 fields,

@@ -91,6 +91,21 @@ pub(super) fn entity(
     section: &mut Section<'_>,
     main: &At<'_>,
 ) -> Option<Generator> {
+    let above = section.get("of").and_then(|at| reader.text(&at));
+    let Generator::Entity { entity, with, format, .. } = picked(reader, names, section, main)?
+    else {
+        return None;
+    };
+    Some(Generator::Entity { entity, with, of: above, format })
+}
+
+/// A member that belongs to no other in particular.
+pub(super) fn picked(
+    reader: &mut Reader<'_>,
+    names: &Names<'_>,
+    section: &mut Section<'_>,
+    main: &At<'_>,
+) -> Option<Generator> {
     let mut with = Vec::new();
     if let Some(at) = section.get("with")
         && let Some(wanted) = reader.section(&at)
@@ -102,10 +117,9 @@ pub(super) fn entity(
             }
         }
     }
-    let of = section.get("of").and_then(|at| reader.text(&at));
     let format = section.get("format").and_then(|at| number_format(reader, &at));
     let entity = entities::known_entity(reader, names, main)?;
-    Some(Generator::Entity { entity, with, of, format })
+    Some(Generator::Entity { entity, with, of: None, format })
 }
 
 /// `{ attribute = "account.home", column = "name" }`.

@@ -48,7 +48,7 @@ fn header(reader: &mut Reader<'_>, names: &Names<'_>, at: &At<'_>) -> Option<Hea
 /// `[streams.NAME.value]`.
 pub(super) fn value_format(reader: &mut Reader<'_>, at: &At<'_>) -> ValueFormat {
     let Some(mut section) = reader.section(at) else { return ValueFormat::default() };
-    let known = [("avro", ValueFormat::Avro)];
+    let known = [("avro", ValueFormat::Avro), ("json", ValueFormat::Json)];
     let format = section.get("format").and_then(|at| reader.one_of(&at, &known));
     reader.finish(section);
     format.unwrap_or_default()

@@ -8,7 +8,7 @@ use apache_avro::schema::{InnerDecimalSchema, UuidSchema};
 use super::Error;
 use super::builder::Builder;
 use super::constant;
-use super::operation::{Limit, Operation, Program};
+use super::operation::{Block, Limit, Operation, Program};
 use super::schema::{Place, limits};
 use super::text::Extent;
 use crate::encode::wire::push_count;
@@ -18,12 +18,14 @@ use crate::generate::column::Register;
 /// Turns fills into write instructions, place by place.
 pub(in crate::encode) struct Compiler {
     pub(super) builder: Builder,
+    /// Whether texts are written as JSON has them between its quotes.
+    pub(super) escapes: bool,
 }
 
 impl Compiler {
     /// Nothing is written yet.
     pub(in crate::encode) fn new() -> Self {
-        Self { builder: Builder::default() }
+        Self { builder: Builder::default(), escapes: false }
     }
 
     /// The program.
@@ -171,6 +173,7 @@ impl Compiler {
         let [null] = long(null)[..] else {
             return Err(place.misfit("null as a branch after the first 64"));
         };
+        let null = Block { bytes: [null, 0, 0, 0], used: 1 };
         self.builder.fill(hole, Operation::Optional { present, null, end });
         Ok(())
     }
@@ -301,32 +304,21 @@ impl Compiler {
         words: &[Register],
         length: usize,
     ) -> Result<(), Error> {
-        let given = || format!("{length} bytes of {} words", words.len());
-        if length > 4 * words.len() {
-            let rule = "a word has 4 bytes";
-            return Err(Error::Impossible { path: place.path(), given: given(), rule });
+        words_size(place, schema, words, length)?;
+        if matches!(schema, Schema::Bytes | Schema::Uuid(UuidSchema::Bytes)) {
+            self.builder.constant(&long(length));
         }
-        let size = match schema {
-            Schema::Bytes => {
-                self.builder.constant(&long(length));
-                length
-            }
-            Schema::Uuid(UuidSchema::Bytes) => {
-                self.builder.constant(&long(length));
-                16
-            }
-            Schema::Fixed(fixed) | Schema::Uuid(UuidSchema::Fixed(fixed)) => fixed.size,
-            _ => return Err(place.misfit(&given())),
-        };
-        if size != length {
-            return Err(place.length(size, (length, length)));
-        }
+        self.first_bytes(words, length);
+        Ok(())
+    }
+
+    /// The first bytes of some words.
+    pub(super) fn first_bytes(&mut self, words: &[Register], length: usize) {
         for (at, word) in words.iter().enumerate().take(length.div_ceil(4)) {
             let word = self.builder.place(*word);
             let bytes = (length - 4 * at).min(4).to_le_bytes()[0];
             self.builder.operation(Operation::Word { word, bytes });
         }
-        Ok(())
     }
 }
 
@@ -341,18 +333,56 @@ impl Compiler {
         let most = i64::try_from(4 * words.len()).unwrap_or(i64::MAX);
         let count = self.within(place, Integer::Unsigned(length), (0, most))?;
         self.builder.operation(Operation::Long(count));
+        self.words_up_to(words, length);
+        Ok(())
+    }
+
+    /// The same without their number before them.
+    pub(super) fn some_words_alone(
+        &mut self,
+        place: &Place<'_>,
+        words: &[Register],
+        length: Register,
+    ) -> Result<(), Error> {
+        let most = i64::try_from(4 * words.len()).unwrap_or(i64::MAX);
+        self.within(place, Integer::Unsigned(length), (0, most))?;
+        self.words_up_to(words, length);
+        Ok(())
+    }
+
+    fn words_up_to(&mut self, words: &[Register], length: Register) {
         let length = self.builder.place(length);
         for (at, word) in words.iter().enumerate() {
             let word = self.builder.place(*word);
             let before = u32::try_from(4 * at).unwrap_or(u32::MAX);
             self.builder.operation(Operation::WordUpTo { word, length, before });
         }
-        Ok(())
     }
 }
 
+/// How many bytes the type here takes, which must be what is given.
+pub(super) fn words_size(
+    place: &Place<'_>,
+    schema: &Schema,
+    words: &[Register],
+    length: usize,
+) -> Result<usize, Error> {
+    let given = || format!("{length} bytes of {} words", words.len());
+    if length > 4 * words.len() {
+        let rule = "a word has 4 bytes";
+        return Err(Error::Impossible { path: place.path(), given: given(), rule });
+    }
+    let size = match schema {
+        Schema::Bytes => length,
+        Schema::Uuid(UuidSchema::Bytes) => 16,
+        Schema::Fixed(fixed) | Schema::Uuid(UuidSchema::Fixed(fixed)) => fixed.size,
+        _ => return Err(place.misfit(&given())),
+    };
+    if size == length { Ok(size) } else { Err(place.length(size, (length, length))) }
+}
+
 /// A column, and the bytes that each of its numbers stands for.
-type Entries = (Register, Vec<Vec<u8>>);
+pub(super) type Entries = (Register, Vec<Vec<u8>>);
 
 /// The bytes of all values that a fill can have, if they are few and a column says which.
 fn entries(place: &Place<'_>, fill: &Fill) -> Result<Option<Entries>, Error> {
@@ -399,7 +429,7 @@ pub(super) fn long(number: usize) -> Vec<u8> {
 }
 
 /// A fill in words.
-fn given(fill: &Fill) -> String {
+pub(super) fn given(fill: &Fill) -> String {
     let text = match fill {
         Fill::Constant(value) => return format!("the constant {value:?}"),
         Fill::Dictionary { .. } => "one of several constants",

@@ -6,6 +6,7 @@ use super::Error;
 use super::operation::{Layout, Need, Operation, Program};
 use super::slots::{Lanes, Slots, index};
 use crate::encode::Integer;
+use crate::encode::wire::Writer;
 use crate::generate::column::{Child, Frame, Register, Wide};
 
 /// The columns of a frame that a program reads, in the order of its layout.
@@ -168,7 +169,8 @@ impl Run<'_, '_> {
                     let end = *end as usize;
                     let slots = &mut self.scratch.slots;
                     slots.each(lanes, |writer, _, row| {
-                        writer.put(&[*null], usize::from(words[row] == 0));
+                        let used = if words[row] == 0 { null.used } else { 0 };
+                        writer.put(&null.bytes, usize::from(used));
                     });
                     self.chosen(at..end, view, lanes, |row| words[row] != 0)?;
                     at = end;
@@ -191,6 +193,14 @@ impl Run<'_, '_> {
                 Operation::List { list, end } => {
                     let end = *end as usize;
                     self.list(at..end, &view.lists[*list as usize], lanes)?;
+                    at = end;
+                }
+                Operation::Items { list, brackets, end } => {
+                    let end = *end as usize;
+                    let [open, close] = *brackets;
+                    self.scratch.slots.each(lanes, |writer, _, _| writer.put_byte(open));
+                    self.items(at..end, &view.lists[*list as usize], lanes, Some(b','))?;
+                    self.scratch.slots.each(lanes, |writer, _, _| writer.put_byte(close));
                     at = end;
                 }
                 Operation::Mark(mark) => {
@@ -228,6 +238,7 @@ impl Run<'_, '_> {
         Ok(count)
     }
 
+    /// Writes a list as one block of Avro.
     fn list(
         &mut self,
         range: Range<usize>,
@@ -237,26 +248,44 @@ impl Run<'_, '_> {
         let starts = list.starts;
         let length = |row: usize| starts[row + 1] - starts[row];
         self.scratch.slots.each(lanes, |writer, _, row| writer.put_long(length(row).into()));
-        let mut lengthy = self.scratch.spare.pop().unwrap_or_default();
-        lengthy.clear();
+        self.items(range, list, lanes, None)?;
+        let zero = |writer: &mut Writer<'_>, _, row| writer.put(&[0], usize::from(length(row) > 0));
+        self.scratch.slots.each(lanes, zero);
+        Ok(())
+    }
+
+    /// Writes the items of a list, with something between two of them.
+    fn items(
+        &mut self,
+        range: Range<usize>,
+        list: &List<'_>,
+        lanes: Lanes<'_>,
+        between: Option<u8>,
+    ) -> Result<(), Error> {
+        let starts = list.starts;
+        let length = |row: u32| starts[row as usize + 1] - starts[row as usize];
+        let mut rows = self.scratch.spare.pop().unwrap_or_default();
+        rows.clear();
         lanes.each(|_, slot, row| {
-            if length(row as usize) > 0 {
-                lengthy.push((slot, row));
+            if length(row) > 0 {
+                rows.push((slot, row));
             }
         });
         // The first items of all rows, then the second ones, and so on.
-        let mut rows = lengthy.clone();
         let mut items = self.scratch.spare.pop().unwrap_or_default();
         let mut item = 0;
         while !rows.is_empty() {
+            if let Some(between) = between.filter(|_| item > 0) {
+                let put = |writer: &mut Writer<'_>, _, _| writer.put_byte(between);
+                self.scratch.slots.each(Lanes::Some(&rows), put);
+            }
             items.clear();
             items.extend(rows.iter().map(|&(slot, row)| (slot, starts[row as usize] + item)));
             self.range(range.clone(), &list.items, Lanes::Some(&items))?;
             item += 1;
-            rows.retain(|&(_, row)| length(row as usize) > item);
+            rows.retain(|&(_, row)| length(row) > item);
         }
-        self.scratch.slots.each(Lanes::Some(&lengthy), |writer, _, _| writer.put_byte(0));
-        self.scratch.spare.extend([lengthy, items]);
+        self.scratch.spare.extend([rows, items]);
         Ok(())
     }
 

@@ -57,7 +57,7 @@ pub(super) fn put(writer: &mut Writer<'_>, instant_us: i64, offset_minutes: i64,
 /// Writes `2026-11-21T08:31:02` for a day counted from 0001-01-01.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "a day has fewer than 2^32 seconds")]
-fn put_date_time(writer: &mut Writer<'_>, day: u32, in_day_us: u64) {
+pub(super) fn put_date_time(writer: &mut Writer<'_>, day: u32, in_day_us: u64) {
     let date = eight(yyyymmdd(day));
     let second_of_day = (in_day_us / 1_000_000) as u32;
     let (minute_of_day, second) = (second_of_day / 60, second_of_day % 60);
@@ -83,7 +83,7 @@ fn put_fraction(writer: &mut Writer<'_>, in_day_us: u64, digits: u8) {
 /// A day counted from the Unix epoch as one counted from 0001-01-01.
 #[inline]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "years 1 to 9999")]
-fn day_number(day: i64) -> u32 {
+pub(super) fn day_number(day: i64) -> u32 {
     (day - (INSTANT_MIN / DAY_US - 1)) as u32
 }
 

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::digits::Style;
+use super::stamp::Stamp;
 use crate::encode::Integer;
 use crate::generate::column::Register;
 
@@ -60,12 +61,22 @@ pub(super) enum Operation {
     Uuid([Register; 4]),
     /// An instant as text.
     LocalTime(Arc<LocalTime>),
-    /// Where the register is 0: one byte; else the instructions up to `end`.
-    Optional { present: Register, null: u8, end: u32 },
+    /// Where the register is 0: the first bytes of a block; else the instructions up to `end`.
+    Optional { present: Register, null: Block, end: u32 },
     /// The instructions of the branch that the register says, and on at `end`.
     Union { branch: Register, branches: Arc<[Option<Range<usize>>]>, end: u32 },
     /// The items of a list, by the instructions up to `end`, in one block.
     List { list: u32, end: u32 },
+    /// As JSON: `true` or `false`.
+    Truth(Register),
+    /// As JSON: a date or time.
+    Stamp { value: Integer, stamp: Stamp },
+    /// As JSON: begins bytes that are written as hexadecimal digits.
+    OpenHex,
+    /// Ends them; there are at most so many.
+    CloseHex { bytes_max: u32 },
+    /// As JSON: the items of a list between two brackets, by the instructions up to `end`.
+    Items { list: u32, brackets: [u8; 2], end: u32 },
     /// Notes how much was written: after the headers, after the key.
     Mark(u8),
 }
@@ -77,8 +88,16 @@ impl Operation {
             Self::Constant { bytes, .. } => *bytes as usize,
             Self::Lookup { table, .. } | Self::OptionalLookup { table, .. } => table.bytes_max(),
             // The length of a text is counted where it is opened.
-            Self::Check { .. } | Self::Mark(_) | Self::Union { .. } | Self::Close => 0,
-            Self::Boolean(_) | Self::Optional { .. } => 1,
+            Self::Check { .. }
+            | Self::Mark(_)
+            | Self::Union { .. }
+            | Self::Close
+            | Self::OpenHex => 0,
+            Self::Boolean(_) => 1,
+            Self::Items { .. } => 2,
+            Self::CloseHex { bytes_max } => *bytes_max as usize,
+            Self::Optional { null, .. } => usize::from(null.used),
+            Self::Truth(_) => 5,
             Self::Float { .. }
             | Self::LittleEndian(_)
             | Self::Word { .. }
@@ -94,10 +113,13 @@ impl Operation {
             Self::Number { style, .. } => 1 + usize::from(style.width).max(64),
             // A sign, a point, and 20 digits or the scale's after a zero.
             Self::Decimal { scale, .. } => 22 + usize::from(*scale),
-            Self::Characters { count, .. } | Self::SomeCharacters { count, .. } => {
-                4 * usize::from(*count)
+            Self::Characters { count, alphabet, .. }
+            | Self::SomeCharacters { count, alphabet, .. } => {
+                let longest = alphabet.iter().map(|letter| letter[7]).max().unwrap_or(0);
+                usize::from(longest) * usize::from(*count)
             }
             Self::Uuid(_) => 36,
+            Self::Stamp { .. } => Stamp::BYTES_MAX,
             Self::LocalTime(_) => 32,
         }
     }
@@ -119,17 +141,30 @@ impl Need {
         while at < range.end {
             need.bytes += operations[at].bytes_max();
             at += 1;
-            if let Operation::List { list, end } = operations[at - 1] {
-                let end = end as usize;
-                need.items.push((list as usize, Self::of(operations, at..end)));
-                at = end;
-            }
+            let (Operation::List { list, end } | Operation::Items { list, end, .. }) =
+                operations[at - 1]
+            else {
+                continue;
+            };
+            let end = end as usize;
+            let mut item = Self::of(operations, at..end);
+            // In JSON a comma stands between two.
+            item.bytes += 1;
+            need.items.push((list as usize, item));
+            at = end;
         }
         need
     }
 }
 
-/// A character in UTF-8; the last byte is its length.
+/// At most 4 bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Block {
+    pub bytes: [u8; 4],
+    pub used: u8,
+}
+
+/// A character in UTF-8, or as JSON escapes it; the last byte is its length.
 pub(super) type Letter = [u8; 8];
 
 /// The parts of [`super::super::Piece::LocalTime`].

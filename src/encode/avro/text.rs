@@ -33,12 +33,7 @@ impl Compiler {
         text: &Text,
         extent: Extent,
     ) -> Result<(), Error> {
-        let (min, max) = text_bounds(place, text)?;
-        if let Extent::PrefixedOf(expected) | Extent::Exactly(expected) = extent
-            && (min, max) != (expected, expected)
-        {
-            return Err(place.length(expected, (min, max)));
-        }
+        let (min, max) = bounds(place, text, extent)?;
         let prefixed = matches!(extent, Extent::Prefixed | Extent::PrefixedOf(_));
         if prefixed && min == max {
             self.builder.constant(&long(min));
@@ -55,14 +50,18 @@ impl Compiler {
         Ok(())
     }
 
-    fn piece(&mut self, place: &Place<'_>, piece: &Piece) -> Result<(), Error> {
+    fn spelt(&self, text: String) -> Vec<u8> {
+        if self.escapes { escaped(&text).into_bytes() } else { text.into_bytes() }
+    }
+
+    fn letters(&self, alphabet: &[char]) -> Arc<[Letter]> {
+        let spelt = alphabet.iter().map(|character| self.spelt(character.to_string()));
+        spelt.map(|bytes| letter(&bytes)).collect()
+    }
+
+    /// A number as digits.
+    pub(super) fn number_piece(&mut self, piece: &Piece) {
         match piece {
-            Piece::Literal(text) => self.builder.constant(text.as_bytes()),
-            Piece::Lookup { index, values, width } => {
-                let index = self.builder.place(*index);
-                let entries = values.iter().map(|text| fitted(text, *width).into_bytes());
-                self.builder.lookup(None, index, entries.collect());
-            }
             Piece::Number { value, base, width, upper } => {
                 let style = Style { base: *base, width: *width, upper: *upper };
                 if let Integer::Constant(value) = *value {
@@ -80,14 +79,31 @@ impl Compiler {
                     self.builder.operation(Operation::Decimal { value, scale: *scale });
                 }
             }
+            _ => unreachable!("only numbers are written as digits"),
+        }
+    }
+
+    fn piece(&mut self, place: &Place<'_>, piece: &Piece) -> Result<(), Error> {
+        match piece {
+            Piece::Literal(text) => {
+                let text = self.spelt(text.clone());
+                self.builder.constant(&text);
+            }
+            Piece::Lookup { index, values, width } => {
+                let index = self.builder.place(*index);
+                let entries = values.iter().map(|text| self.spelt(fitted(text, *width)));
+                let entries = entries.collect();
+                self.builder.lookup(None, index, entries);
+            }
+            Piece::Number { .. } | Piece::Decimal { .. } => self.number_piece(piece),
             Piece::Characters { word, alphabet, count } => {
                 let word = self.builder.place(*word);
-                let alphabet: Arc<[Letter]> = alphabet.iter().copied().map(letter).collect();
+                let alphabet = self.letters(alphabet);
                 self.builder.operation(Operation::Characters { word, count: *count, alphabet });
             }
             Piece::SomeCharacters { word, alphabet, count, length, before } => {
                 let (word, length) = (self.builder.place(*word), self.builder.place(*length));
-                let alphabet: Arc<[Letter]> = alphabet.iter().copied().map(letter).collect();
+                let alphabet = self.letters(alphabet);
                 let (count, before) = (*count, *before);
                 let some = Operation::SomeCharacters { word, count, alphabet, length, before };
                 self.builder.operation(some);
@@ -128,9 +144,24 @@ impl Compiler {
         Ok(())
     }
 
-    fn written(&mut self, write: impl FnOnce(&mut Writer<'_>)) {
+    pub(super) fn written(&mut self, write: impl FnOnce(&mut Writer<'_>)) {
         self.builder.constant(&written(write));
     }
+}
+
+/// The fewest and the most bytes of a text, which must be of its extent.
+pub(super) fn bounds(
+    place: &Place<'_>,
+    text: &Text,
+    extent: Extent,
+) -> Result<(usize, usize), Error> {
+    let (min, max) = text_bounds(place, text)?;
+    if let Extent::PrefixedOf(expected) | Extent::Exactly(expected) = extent
+        && (min, max) != (expected, expected)
+    {
+        return Err(place.length(expected, (min, max)));
+    }
+    Ok((min, max))
 }
 
 /// The bytes of a number: at most a sign, a point and 255 digits.
@@ -175,11 +206,18 @@ fn fitted(text: &str, width: Option<usize>) -> String {
     }
 }
 
-fn letter(character: char) -> Letter {
+/// A character's bytes: at most 4 in UTF-8, or 6 as JSON escapes it.
+fn letter(bytes: &[u8]) -> Letter {
     let mut letter = [0; 8];
-    let length = character.encode_utf8(&mut letter).len();
-    letter[7] = length.to_le_bytes()[0];
+    letter[..bytes.len()].copy_from_slice(bytes);
+    letter[7] = bytes.len().to_le_bytes()[0];
     letter
+}
+
+/// A text as JSON has it between its quotes.
+fn escaped(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
 }
 
 fn text_bounds(place: &Place<'_>, text: &Text) -> Result<(usize, usize), Error> {

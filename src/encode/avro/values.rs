@@ -74,6 +74,29 @@ impl Run<'_, '_> {
                 slots.each(lanes, |writer, _, row| put_uuid(writer, words.map(|word| word[row])));
             }
             Operation::LocalTime(time) => self.local_time(time, view, lanes),
+            other => self.of_json(other, view, lanes),
+        }
+    }
+
+    /// Does an instruction that only JSON has, and those that write numbers.
+    fn of_json(&mut self, operation: &Operation, view: &View<'_>, lanes: Lanes<'_>) {
+        let Scratch { slots, opened, .. } = &mut *self.scratch;
+        match operation {
+            Operation::Truth(register) => {
+                let words = view.column(*register);
+                slots.each(lanes, |writer, _, row| match words[row] {
+                    0 => writer.put(b"false", 5),
+                    _ => writer.put(b"true", 4),
+                });
+            }
+            Operation::OpenHex => {
+                slots.each(lanes, |writer, lane, _| {
+                    opened[lane] = super::slots::index(writer.position());
+                });
+            }
+            Operation::CloseHex { .. } => {
+                slots.each(lanes, |writer, lane, _| writer.spell_hex(opened[lane] as usize));
+            }
             other => self.number(other, view, lanes),
         }
     }
@@ -129,6 +152,10 @@ impl Run<'_, '_> {
             Operation::DecimalFixed { value, size } => {
                 load(*value);
                 slots.each(lanes, |writer, lane, _| put_fixed(writer, numbers[lane], *size));
+            }
+            Operation::Stamp { value, stamp } => {
+                load(*value);
+                slots.each(lanes, |writer, lane, _| stamp.put(writer, numbers[lane]));
             }
             Operation::LittleEndian(value) => {
                 load(*value);
@@ -201,8 +228,7 @@ fn put_characters(writer: &mut Writer<'_>, word: u32, count: u8, alphabet: &[Let
     for _ in 0..count {
         let product = u64::from(word) * alphabet.len() as u64;
         let letter = &alphabet[(product >> 32) as usize];
-        let [a, b, c, d, .., length] = *letter;
-        writer.put(&[a, b, c, d], usize::from(length));
+        writer.put(letter, usize::from(letter[7]));
         word = product as u32;
     }
 }

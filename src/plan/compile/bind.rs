@@ -218,9 +218,13 @@ impl<'a> Compiler<'a> {
                 Some(Fill::Real { value: number.integer(), scale: number.scale })
             }
             (_, Value::Time) => self.time(schema, place),
-            (_, Value::Number(_) | Value::Dictionary { .. } | Value::Literal(_))
-                if whole(schema).is_some() =>
-            {
+            (
+                _,
+                Value::Number(_)
+                | Value::Dictionary { .. }
+                | Value::Literal(_)
+                | Value::Occasion(_),
+            ) if whole(schema).is_some() => {
                 let number = self.number(cell, place.span)?;
                 self.whole_number(schema, number, place)
             }

@@ -458,7 +458,7 @@ impl Compiler<'_> {
     }
 
     /// A probability in units of 2^−31.
-    fn threshold(&mut self, probability: f64, span: &Span) -> Option<i64> {
+    pub(super) fn threshold(&mut self, probability: f64, span: &Span) -> Option<i64> {
         if !(0.0..=1.0).contains(&probability) {
             let what = format!("{probability} is not a probability, 0 to 1");
             return self.refuse(span, what, "");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::occasion::Occasion;
 use super::value::{Cell, Number, Value};
 use super::{Compiler, Named, Site, State, trim};
 use crate::config::Span;
@@ -214,6 +215,13 @@ impl<'a> Compiler<'a> {
         if let Value::Member { entity, number } = value {
             return Value::Member { entity: *entity, number: self.lift_member(*entity, *number) };
         }
+        if let Value::Occasion(Occasion { entity, number, turn }) = value {
+            return Value::Occasion(Occasion {
+                entity: *entity,
+                number: self.lift_member(*entity, *number),
+                turn: turn.map(|turn| turn.moved(|register| self.lift_register(register))),
+            });
+        }
         let mut value = value.clone();
         let mut lift = |register: &mut Register| *register = self.lift_register(*register);
         match &mut value {
@@ -234,6 +242,7 @@ impl<'a> Compiler<'a> {
             Value::Null
             | Value::Literal(_)
             | Value::Member { .. }
+            | Value::Occasion(_)
             | Value::Time
             | Value::Record(_)
             | Value::Any { .. }

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use super::list::Written;
+use super::occasion::FAVOURITE_WORDS;
 use super::path::nearest;
 use super::value::{Cell, Number, Value, numbers};
 use super::{Compiler, Owner, Site, distribution, pattern};
-use crate::config::Spanned;
 use crate::config::model::{Generator, Scalar};
+use crate::config::{Span, Spanned};
 use crate::plan::alias::Alias;
 use crate::plan::program::{Operation, Register};
 use crate::plan::world::row_weights;
-use crate::plan::zone::Zones;
 
 /// The random words that a generator takes.
 ///
@@ -24,6 +24,9 @@ pub(super) fn words(generator: &Generator) -> u32 {
         | Generator::Chance { .. } => 1,
         Generator::Distribution { parts, .. } => distribution::words(parts),
         Generator::Entity { .. } => 3,
+        Generator::Once { generator, .. } => words(&generator.value),
+        Generator::Favourite(_) => FAVOURITE_WORDS,
+        Generator::Habit { member, .. } => FAVOURITE_WORDS + words(&member.value),
         Generator::Regex { pattern, length } => pattern::words(pattern, *length),
         Generator::Record(fields) => fields.iter().map(|it| words(&it.generator.value)).sum(),
         Generator::Array { .. } | Generator::Map { .. } => {
@@ -45,6 +48,7 @@ pub(super) fn words(generator: &Generator) -> u32 {
         Generator::Identity
         | Generator::EventTime
         | Generator::LocalTime { .. }
+        | Generator::Period(_)
         | Generator::Constant(_)
         | Generator::Attribute { .. }
         | Generator::Walk(_)
@@ -65,17 +69,8 @@ impl<'a> Compiler<'a> {
     ) -> Option<Cell> {
         let span = &generator.span;
         match &generator.value {
-            Generator::Identity if site.owner == Owner::Event && self.frame() > 0 => {
-                let what = "the items of a list have no identity of their own";
-                self.refuse(span, what, "name a field or `let` that is the event's identity")
-            }
-            Generator::Identity if site.owner == Owner::Event => {
-                Some(Value::Uuid(self.identity()).into())
-            }
-            Generator::EventTime if site.owner == Owner::Event => Some(Value::Time.into()),
-            Generator::LocalTime { zone } if site.owner == Owner::Event => self.local_time(zone),
             Generator::Identity | Generator::EventTime | Generator::LocalTime { .. } => {
-                self.refuse(span, "members have no event and no time", "use it in a stream")
+                self.of_event(&generator.value, site, span)
             }
             Generator::Constant(scalar) => Some(self.scalar(scalar)),
             Generator::Choice(values) => {
@@ -129,7 +124,30 @@ impl<'a> Compiler<'a> {
                 self.token((*base, *length), of.as_ref(), site, span)
             }
             Generator::Expression(expression) => self.expression(expression, site),
+            Generator::Once { .. }
+            | Generator::Favourite(_)
+            | Generator::Period(_)
+            | Generator::Habit { .. } => self.occasional(&generator.value, (site, word)),
             composite => self.composite(composite, site, word, span),
+        }
+    }
+
+    /// What each event has of its own.
+    fn of_event(&mut self, generator: &Generator, site: Site, span: &Span) -> Option<Cell> {
+        match (generator, site.owner) {
+            (_, Owner::Member { .. }) => {
+                self.refuse(span, "members have no event and no time", "use it in a stream")
+            }
+            (_, Owner::Occasion) => {
+                self.refuse(span, "each event has its own", "use it without `once`")
+            }
+            (Generator::Identity, Owner::Event) if self.frame() > 0 => {
+                let what = "the items of a list have no identity of their own";
+                self.refuse(span, what, "name a field or `let` that is the event's identity")
+            }
+            (Generator::Identity, Owner::Event) => Some(Value::Uuid(self.identity()).into()),
+            (Generator::LocalTime { zone }, Owner::Event) => self.local_time(zone),
+            _ => Some(Value::Time.into()),
         }
     }
 
@@ -210,25 +228,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn local_time(&mut self, zone: &Spanned<String>) -> Option<Cell> {
-        let cell = self.path(zone, self.event_site())?;
-        let (index, cells) = match &cell.value {
-            Value::Dictionary { index, cells } => (*index, Arc::clone(cells)),
-            Value::Literal(text) => (self.constant(0), Arc::from([text.clone()])),
-            other => {
-                let what =
-                    format!("a column of time zones is needed, but this is {}", other.kind());
-                return self.refuse(&zone.span, what, "");
-            }
-        };
-        let zones = match Zones::new(cells.iter().map(String::as_str)) {
-            Ok(zones) => zones,
-            Err(name) => {
-                let what = format!("`{name}` is not a time zone");
-                return self.refuse(&zone.span, what, "use IANA names such as Europe/Berlin");
-            }
-        };
-        let out = self.register();
-        self.emit(Operation::Offset { zone: index, zones: Arc::new(zones), out });
-        Some(Cell { value: self.local_time_text(out), present: cell.present })
+        let (offset, present) = self.offset(zone, self.event_site())?;
+        Some(Cell { value: self.local_time_text(offset), present })
     }
 }

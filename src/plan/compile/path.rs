@@ -13,7 +13,7 @@ impl Compiler<'_> {
     pub(super) fn path(&mut self, path: &Spanned<String>, site: Site) -> Option<Cell> {
         let first = path.value.split('.').next().unwrap_or_default();
         match site.owner {
-            Owner::Event => {
+            Owner::Event | Owner::Occasion => {
                 // What the items of a list name is worked out once, in the frame that it is in.
                 let scope = self.scope_of(first).unwrap_or(0);
                 let cell = self.within(scope, |this| this.steps(path, site))?;
@@ -35,7 +35,7 @@ impl Compiler<'_> {
 
     fn first_step(&mut self, name: &str, site: Site, span: &Span) -> Option<Cell> {
         match site.owner {
-            Owner::Event => {
+            Owner::Event | Owner::Occasion => {
                 if self.scope_of(name).is_some() {
                     return self.named(name, span);
                 }

@@ -177,6 +177,10 @@ impl Compiler<'_> {
                 }
             },
             (None, Owner::Member { entity, number }) => Some((entity, number, None)),
+            (None, Owner::Occasion) => {
+                let what = "a token is another one for each event";
+                return self.refuse(span, what, "use it without `once`, or `of` a member");
+            }
             (None, Owner::Event) => None,
         };
         let (needed, number, present, name) = if let Some((entity, number, present)) = member {

@@ -218,7 +218,7 @@ pub(super) fn suits(schema: &Schema, value: &Value) -> bool {
     let numeric = whole(schema).is_some()
         || matches!(schema, Schema::Float | Schema::Double | Schema::Decimal(_));
     match value {
-        Value::Number(Number { scale: 0, .. }) => numeric,
+        Value::Number(Number { scale: 0, .. }) | Value::Occasion(_) => numeric,
         Value::Number(_) => numeric && whole(schema).is_none(),
         Value::Boolean(_) => matches!(schema, Schema::Boolean),
         Value::Dictionary { cells, .. } => {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Compiler;
+use super::occasion::Occasion;
 use crate::config::{Span, Spanned};
 use crate::plan::fill::{Integer, Text};
 use crate::plan::program::{Arithmetic, Logic, Operand, Operation, Register, Table, Target, input};
@@ -38,6 +39,8 @@ pub(super) enum Value {
     Row { table: usize, index: Register },
     /// A member of an entity.
     Member { entity: usize, number: Register },
+    /// A favourite or a period of a member.
+    Occasion(Occasion),
     /// Four words.
     Uuid([Register; 4]),
     /// The event's time.
@@ -108,6 +111,7 @@ impl Value {
             Self::Boolean(_) => "true or false",
             Self::Row { .. } => "a row of a table",
             Self::Member { .. } => "a member of an entity",
+            Self::Occasion(_) => "a favourite or a period",
             Self::Uuid(_) => "an identity",
             Self::Time => "a time",
             Self::Bytes { .. } => "bytes",
@@ -194,6 +198,7 @@ impl Compiler<'_> {
     pub(super) fn number(&mut self, cell: &Cell, span: &Span) -> Option<Number> {
         match &cell.value {
             Value::Number(number) => Some(*number),
+            Value::Occasion(Occasion { turn: Some(turn), .. }) => Some(turn.which),
             Value::Dictionary { index, cells } => match numbers(cells) {
                 Ok((values, scale)) => Some(self.lookup(*index, &values, scale)),
                 Err(cell) => {
