@@ -56,6 +56,7 @@ fn batches() -> Vec<Arc<Batch>> {
                 stream: 0,
                 header_bytes: 0,
                 keyed: true,
+                tombstone: false,
             });
         }
         let (arena, records) = (Arc::new(arena), Arc::new(records));

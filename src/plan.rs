@@ -1,6 +1,7 @@
 //! The plan: what is decided before the first event.
 
 pub mod alias;
+pub mod near;
 pub mod normal;
 pub mod quantile;
 pub mod walk;
@@ -9,6 +10,7 @@ pub mod family;
 pub mod ranks;
 pub mod rota;
 pub mod changing;
+pub mod members;
 pub mod population;
 pub mod steps;
 pub mod poisson;
@@ -27,10 +29,11 @@ use std::sync::Arc;
 
 use crate::config::model::{
     self, Expression, ExpressionKind, Favourite, Field, Generator, HeaderValue, KeyFormat, Model,
-    Period, Tick, Topic, ValueFormat, Zone,
+    Near, Period, Tick, Topic, ValueFormat, Zone,
 };
 use crate::config::{Mistake, Span, Spanned};
 use compile::Compiled;
+use members::Members;
 use population::Population;
 use traffic::{HOURS, Traffic};
 use world::World;
@@ -79,6 +82,8 @@ pub struct StreamPlan {
     pub compiled: Compiled,
     /// How fast its events come.
     pub traffic: Traffic,
+    /// The members that they come from, if it has no rate.
+    pub members: Option<Members>,
     /// The key of its randomness.
     pub key: [u32; 2],
 }
@@ -101,8 +106,7 @@ impl Plan {
     /// multiplied, in the order of the file.
     pub fn compile(model: &Model, inputs: &Inputs) -> Result<Self, Vec<Mistake>> {
         let world = World::new(model, &rates(model))?;
-        let fastest =
-            model.streams.iter().map(|stream| rate_of(model, stream, &world)).fold(0.0, f64::max);
+        let fastest = roots(model).map(|stream| rate_of(model, stream, &world)).fold(0.0, f64::max);
         let tick = model.tick.unwrap_or_else(|| tick_for(fastest / f64::from(model.lanes)));
         let given_us = match model.start {
             model::Start::Now => inputs.now_us,
@@ -134,6 +138,13 @@ impl Plan {
         self.streams.iter().enumerate().find(|(_, stream)| stream.name == name)
     }
 
+    /// The streams that tell of members before the run, by number.
+    pub fn snapshots(&self) -> impl Iterator<Item = (usize, &Members)> {
+        let streams = self.streams.iter().enumerate();
+        let members = streams.filter_map(|(number, it)| Some((number, it.members.as_ref()?)));
+        members.filter(|(_, members)| members.snapshot_count().is_some())
+    }
+
     /// How many ticks positions can number.
     pub fn ticks_max(&self) -> u64 {
         self.streams.iter().map(|stream| stream.compiled.ticks_max).min().unwrap_or(1 << 36)
@@ -158,7 +169,11 @@ struct Draft<'a> {
 impl Draft<'_> {
     fn compile(&self, schema: Option<&String>) -> Result<StreamPlan, Vec<Mistake>> {
         let given = &self.stream.schema;
-        let schema_json = schema.unwrap_or(&given.value.json).clone();
+        let schema_json = match schema {
+            Some(schema) => schema.clone(),
+            None if given.value.json.is_empty() => self.derived()?,
+            None => given.value.json.clone(),
+        };
         let refuse = |what: String| vec![Mistake { span: given.span.clone(), what, help: None }];
         let schema = apache_avro::Schema::parse_str(&schema_json)
             .map_err(|error| refuse(format!("the schema cannot be read: {error}")))?;
@@ -173,7 +188,11 @@ impl Draft<'_> {
         };
         let compiled = compile::compile(&source)?;
         let key = compile::stream_key(&source);
-        let traffic = self.traffic(compiled.actor)?;
+        let members = self.members()?;
+        let traffic = match &members {
+            Some(members) => self.no_traffic(members),
+            None => self.traffic(compiled.actor)?,
+        };
         Ok(StreamPlan {
             name: self.stream.name.clone(),
             topic: self.stream.topic.clone(),
@@ -183,8 +202,42 @@ impl Draft<'_> {
             value_format: self.stream.value_format,
             compiled,
             traffic,
+            members,
             key,
         })
+    }
+
+    /// The schema of a changelog that has none of its own.
+    fn derived(&self) -> Result<String, Vec<Mistake>> {
+        let nothing = apache_avro::Schema::Null;
+        compile::derive(&compile::Source {
+            world: self.world,
+            stream: self.stream,
+            number: 0,
+            schema: &nothing,
+            start_us: self.start_us,
+        })
+    }
+
+    fn members(&self) -> Result<Option<Members>, Vec<Mistake>> {
+        let Some(events) = &self.stream.members else { return Ok(None) };
+        let Some(entity) = self.world.entity(&events.entity().value) else { return Ok(None) };
+        let changing = &self.world.kinds[entity].changing;
+        let members = Members::new(events, changing, self.world.model.seed, self.start_us);
+        members.check(self.stream)?;
+        Ok(Some(members))
+    }
+
+    fn no_traffic(&self, members: &Members) -> Traffic {
+        Traffic {
+            rate_per_s: members.rate_per_s(),
+            curve: None,
+            zones: Zones::default(),
+            zone_of_group: vec![0],
+            population: None,
+            lanes: u32::from(self.model.lanes),
+            tick_us: self.tick.length_us().unsigned_abs(),
+        }
     }
 
     fn traffic(&self, actor: Option<usize>) -> Result<Traffic, Vec<Mistake>> {
@@ -293,10 +346,15 @@ fn tick_for(rate_of_lane: f64) -> Tick {
         .unwrap_or(Tick::TenSeconds)
 }
 
+/// The streams with a rate.
+fn roots(model: &Model) -> impl Iterator<Item = &model::Stream> {
+    model.streams.iter().filter(|stream| stream.members.is_none())
+}
+
 /// The rates that are written down, by the entity that acts.
 fn rates(model: &Model) -> BTreeMap<&str, f64> {
     let mut rates = BTreeMap::new();
-    for stream in &model.streams {
+    for stream in roots(model) {
         let written = stream.traffic.as_ref().or(model.traffic.as_ref());
         let Some(rate) = written.and_then(|traffic| traffic.rate_per_s.as_ref()) else { continue };
         if let Some(actor) = actor_of(model, stream) {
@@ -340,7 +398,7 @@ fn actor_of<'a>(model: &'a Model, stream: &'a model::Stream) -> Option<&'a str> 
 fn entities_of<'a>(generator: &'a Generator, named: &mut Vec<&'a str>) {
     let first = |path: &'a Spanned<String>| path.value.split('.').next();
     match generator {
-        Generator::Entity { entity, with, of: None, .. } if with.is_empty() => {
+        Generator::Entity { entity, with, of: None, near: None, .. } if with.is_empty() => {
             named.push(&entity.value);
         }
         Generator::Entity { of: Some(path), .. }
@@ -367,7 +425,8 @@ fn entities_of<'a>(generator: &'a Generator, named: &mut Vec<&'a str>) {
         }
         Generator::At { value, .. } => entities_of(&value.value, named),
         Generator::Expression(expression) => paths_of(expression, named),
-        Generator::Favourite(Favourite { of: path, .. })
+        Generator::Near(Near { to: path, .. })
+        | Generator::Favourite(Favourite { of: path, .. })
         | Generator::Period(Period { of: path, .. })
         | Generator::Habit { favourite: Favourite { of: path, .. }, .. } => {
             named.extend(first(path));

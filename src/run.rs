@@ -14,6 +14,7 @@ pub mod request;
 pub mod schema;
 pub mod signal;
 pub mod sink;
+mod snapshot;
 mod watch;
 pub mod window;
 
@@ -25,6 +26,7 @@ use crate::clock::Clock;
 use crate::config::settings::Subjects;
 use crate::config::{Configuration, Mistake};
 use crate::embedded::{self, Embedded};
+use crate::manifest::{Manifest, Place};
 use crate::observe::exporter::Exporter;
 use crate::observe::metric::Meters;
 use crate::observe::progress::View;
@@ -40,6 +42,7 @@ use flow::Flow;
 use request::{Destination, Request};
 use schema::Written;
 use signal::Signals;
+use snapshot::Told;
 use window::Window;
 
 /// Partitions of the embedded Kafka's topics, if the model does not say.
@@ -137,6 +140,7 @@ impl Prepared {
     /// Reads schemas, compiles the plan, resolves the window.
     async fn new(mut configuration: Configuration, request: Request) -> Result<Self, Error> {
         request.check(&configuration)?;
+        plan::complete(&mut configuration)?;
         let clock = Clock::system();
         let embedded = match request.destination {
             Destination::Embedded => Some(start_embedded(&mut configuration)?),
@@ -211,6 +215,7 @@ struct Opened {
     prepared: Arc<Prepared>,
     tally: Arc<Tally>,
     sink: sink::Opened,
+    snapshot: Option<EventStream>,
     events: EventStream,
     /// Answers as long as the run goes on.
     _exporter: Option<Exporter>,
@@ -228,8 +233,10 @@ impl Opened {
         let sink = tokio::task::spawn_blocking(move || asked.0.open_sink(&asked.1));
         let sink = sink.await.map_err(|_| Error::Panicked)??;
         let plan = Arc::clone(&prepared.plan);
-        let events = EventStream::start(plan, prepared.stream_options(&sink))?;
-        Ok(Self { prepared, tally, sink, events, _exporter: exporter })
+        let options = prepared.stream_options(&sink);
+        let snapshot = prepared.snapshot(&options)?;
+        let events = EventStream::start(plan, options)?;
+        Ok(Self { prepared, tally, sink, snapshot, events, _exporter: exporter })
     }
 
     /// Writes the manifest, lets the events flow, and puts together what became of them.
@@ -238,33 +245,46 @@ impl Opened {
         mut signals: Signals,
         listener: &mut dyn Listener,
     ) -> Result<Finished, Error> {
-        let Self { prepared, tally, sink, events, _exporter } = self;
+        let Self { prepared, tally, sink, snapshot, events, _exporter } = self;
         let clock = &prepared.clock;
-        let anchor_us = prepared.request.at.map_or_else(|| clock.now_us(), |at| at.0);
+        let mut anchor_us = prepared.anchor_us();
         let mut record = prepared.manifest(anchor_us);
         let place = prepared.request.manifest.place(&record)?;
-        if let Some(place) = &place {
-            place.write(&record)?;
-        }
+        write(place.as_ref(), &record)?;
         listener.ready(&prepared.ready(&sink.target));
-        let begun_ns = clock.now_ns().max(anchor_us.saturating_mul(1_000));
         let sink = Watched::new(sink.sink, Arc::clone(&tally));
+        let told = prepared.tell(snapshot, sink, &tally, (&mut signals, &mut *listener)).await?;
+        let (sink, snapshot) = match told {
+            Told::Whole(sink, counts) => (sink, counts),
+            Told::Cut(cut) => return Ok(prepared.without_run(cut, &tally, place.as_ref())),
+        };
+        if snapshot.is_some() {
+            // The run begins when all is told.
+            anchor_us = prepared.anchor_us();
+            record.pace = prepared.manifest(anchor_us).pace;
+            write(place.as_ref(), &record)?;
+        }
+        let begun_ns = clock.now_ns().max(anchor_us.saturating_mul(1_000));
         let flow = Flow::start(events, sink, prepared.pacer_options(anchor_us))?;
         let (ended, stopped) = prepared.watch(flow, &tally, &mut signals, listener).await;
         let wall = Duration::from_nanos((clock.now_ns() - begun_ns).max(0).unsigned_abs());
         let total = tally.total();
         let digest = ended.outcome.and_then(|outcome| outcome.digest);
         let over = Over { stopped, wall, digest, place: place.as_ref() };
-        let report = prepared.report(&total, &over);
+        let mut report = prepared.report(&total, &over);
+        report.snapshot = snapshot;
         let error = ended.error.or_else(|| miscounted(&report, ended.outcome?.unacknowledged));
         let error = error.or_else(|| prepared.undelivered(&report));
-        if let Some(place) = &place {
-            record.repeat.clone_from(&report.about.repeat);
-            record.result = Some(serde_json::json!(report));
-            place.write(&record)?;
-        }
+        record.repeat.clone_from(&report.about.repeat);
+        record.result = Some(serde_json::json!(report));
+        write(place.as_ref(), &record)?;
         Ok(Finished { report, error })
     }
+}
+
+/// Writes the manifest, if there is to be one.
+fn write(place: Option<&Place>, record: &Manifest) -> Result<(), Error> {
+    place.map_or(Ok(()), |place| Ok(place.write(record)?))
 }
 
 /// Starts the Kafka and the registry of the quickstart, and points the settings at them.

@@ -40,6 +40,8 @@ pub struct Record {
     pub stream: u16,
     /// Whether it has a key (a key may be empty).
     pub keyed: bool,
+    /// Whether it has no value at all: whom the key names is gone.
+    pub tombstone: bool,
 }
 
 impl Record {
@@ -124,6 +126,9 @@ pub struct Options {
     pub batch_events: u32,
     /// Whether batches carry digests.
     pub digest: bool,
+    /// Whether what is made are the snapshots before a run that begins where the window does,
+    /// instead of its events.
+    pub snapshot: bool,
     /// By stream: ids and partitions. Streams beyond the end have neither.
     pub routes: Vec<Route>,
 }
@@ -137,6 +142,7 @@ impl Default for Options {
             threads: 1,
             batch_events: BATCH_EVENTS,
             digest: false,
+            snapshot: false,
             routes: Vec::new(),
         }
     }
@@ -236,7 +242,12 @@ impl EventStream {
             return Err(Error::Window { end_s, limit_s });
         }
         let window_us = options.window_us.start..end_us.min(limit_us);
-        let batches = Batches::new(&plan, window_us, options.batch_events);
+        let mut batches = Batches::new(&plan, window_us, options.batch_events);
+        if options.snapshot {
+            let skips = |number: usize| options.routes.get(number).is_some_and(|it| it.skipped);
+            let events = u64::from(options.batch_events) * u64::from(count);
+            batches = batches.of_snapshots(&plan, &|number| !skips(number), events);
+        }
         let threads = options.threads.max(1);
         let producer = Producer::new(plan, options)?;
         Ok(Self { ahead: Ahead::start(producer, batches, threads)? })

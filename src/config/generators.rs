@@ -116,14 +116,20 @@ pub(super) const FORMS: &[Form] = &[
     Form {
         key: "entity",
         shape: TEXT,
-        beside: &["with", "of", "format"],
+        beside: &["with", "of", "near", "within_km", "format"],
         gives: "a member of an entity",
     },
     Form {
         key: "habit",
         shape: TEXT,
-        beside: &["of", "favourites", "share", "exponent", "with", "format"],
+        beside: &["of", "favourites", "share", "exponent", "with", "near", "within_km", "format"],
         gives: "a member that is mostly one of another's favourites",
+    },
+    Form {
+        key: "near",
+        shape: PATH,
+        beside: &["within_km", "weight"],
+        gives: "a row of the same table, near that row",
     },
     Form {
         key: "favourite",
@@ -210,6 +216,8 @@ pub(super) const BESIDE: &[(&str, &str)] = &[
     ("favourites", r##"{ "$ref": "#/$defs/count" }"##),
     ("share", r#"{ "type": "number", "minimum": 0, "maximum": 1 }"#),
     ("exponent", r#"{ "type": "number", "minimum": 0, "maximum": 4 }"#),
+    ("near", PATH),
+    ("within_km", r#"{ "type": "number", "exclusiveMinimum": 0 }"#),
     ("begins", TEXT),
     ("zone", PATH),
     ("format", FORMAT),

@@ -2,6 +2,7 @@
 
 mod expression;
 mod generator;
+mod member_events;
 mod walk;
 
 use std::path::PathBuf;
@@ -9,8 +10,9 @@ use std::sync::Arc;
 
 pub use self::expression::{Expression, ExpressionKind, Operator};
 pub use self::generator::{
-    Alternative, Favourite, Generator, MixturePart, Parameter, Period, Scalar, Shape,
+    Alternative, Favourite, Generator, MixturePart, Near, Parameter, Period, Scalar, Shape,
 };
+pub use self::member_events::{Calendar, Changelog, MemberEvents, RollCall, Snapshot, TimeOfDay};
 pub use self::walk::{Given, Moment, Walk};
 use super::{Span, Spanned};
 
@@ -233,6 +235,8 @@ pub struct Stream {
     pub batch: BatchLimits,
     /// Its own traffic.
     pub traffic: Option<Traffic>,
+    /// The members that its events come from, if they do not come from a rate.
+    pub members: Option<MemberEvents>,
     /// Named values of a row that fields refer to, in the order of the file.
     pub lets: Vec<Field>,
     /// The schema's fields, by dotted path, in the order of the file.

@@ -3,6 +3,8 @@
 mod distribution;
 mod entities;
 mod periods;
+mod roll_call;
+mod changelog;
 mod generator;
 mod occasion;
 mod popularity;
@@ -57,7 +59,7 @@ pub(super) fn everything(reader: &mut Reader<'_>, root: &Node, name: String) -> 
     let names = Names { tables: &tables, all_tables: &table_names, entities: &entity_names };
     let entities: Entities =
         top.get("entities").map(|at| entities::entities(reader, &names, &at)).unwrap_or_default();
-    let streams = top
+    let mut streams = top
         .get("streams")
         .map(|at| streams::streams(reader, &names, &at, &mut curves))
         .unwrap_or_default();
@@ -66,6 +68,7 @@ pub(super) fn everything(reader: &mut Reader<'_>, root: &Node, name: String) -> 
         of_one_stream: streams.len() == 1,
     };
     entities::check_families(reader, &entities, rates);
+    changelog::add(reader, &entities.all, entities.changelogs, &mut streams);
     if streams.is_empty() && !top.has("streams") {
         let help = "add `[streams.NAME]` with `topic` and `schema`";
         reader.refuse(&(0..0), "the model has no stream", help);

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::figure;
 use super::latency::Quantiles;
-use super::tally::Total;
+use super::tally::{Outcomes, Total};
 use super::verdict::Broken;
 
 /// Why a run ended.
@@ -69,6 +69,17 @@ impl Counts {
         }
     }
 
+    /// The counts of all streams of a total together.
+    pub fn of_total(total: &Total) -> Self {
+        Self::sum(of_streams(total).values())
+    }
+
+    fn sum<'a>(parts: impl Iterator<Item = &'a Self>) -> Self {
+        let mut sum = Self::default();
+        parts.for_each(|part| sum.add(part));
+        sum
+    }
+
     /// Whether anything is not known to have arrived.
     pub fn lost_any(&self) -> bool {
         self.failed + self.shed + self.unacknowledged > 0
@@ -122,6 +133,9 @@ pub struct Report {
     pub about: About,
     /// The counts of each stream.
     pub streams: BTreeMap<String, Counts>,
+    /// The counts of the snapshot before the run, which are in none of the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<Counts>,
     /// Events a second.
     pub rates: Rates,
     /// From intended time to acknowledgement.
@@ -140,27 +154,8 @@ impl Report {
     /// Puts together what a run's tally and its other facts say. Whatever has no receipt by now is
     /// unacknowledged.
     pub fn new(total: &Total, about: About, memory_bytes_max: Option<u64>) -> Self {
-        let streams: BTreeMap<String, Counts> = total
-            .streams
-            .iter()
-            .map(|(name, issued, outcomes)| {
-                let failed = outcomes.failed_count();
-                let counts = Counts {
-                    issued: *issued,
-                    delivered: outcomes.delivered,
-                    failed,
-                    shed: 0,
-                    unacknowledged: issued.saturating_sub(outcomes.delivered + failed),
-                    bytes: outcomes.bytes,
-                    failures: outcomes.failed.clone(),
-                };
-                (name.clone(), counts)
-            })
-            .collect();
-        let mut counts = Counts::default();
-        for stream in streams.values() {
-            counts.add(stream);
-        }
+        let streams = of_streams(total);
+        let counts = Counts::sum(streams.values());
         let wall_s = about.wall.as_secs_f64().max(1e-9);
         let scheduled_s = about.scheduled.map_or(wall_s, |time| time.as_secs_f64().max(1e-9));
         let rates = Rates {
@@ -172,6 +167,7 @@ impl Report {
             counts,
             about,
             streams,
+            snapshot: None,
             rates,
             latency: total.latency,
             lag: total.lag,
@@ -203,6 +199,9 @@ impl fmt::Display for Report {
                 line(formatter, &format!("  {name}"), &of_stream(stream))?;
             }
         }
+        if let Some(snapshot) = &self.snapshot {
+            line(formatter, "snapshot", &of_stream(snapshot))?;
+        }
         let rates = &self.rates;
         let rate = format!(
             "{} intended, {} delivered, {}/s",
@@ -227,6 +226,24 @@ impl fmt::Display for Report {
         }
         line(formatter, "the same again", &about.repeat)
     }
+}
+
+/// The counts of each stream of a total.
+fn of_streams(total: &Total) -> BTreeMap<String, Counts> {
+    let counts = |issued: u64, outcomes: &Outcomes| {
+        let failed = outcomes.failed_count();
+        Counts {
+            issued,
+            delivered: outcomes.delivered,
+            failed,
+            shed: 0,
+            unacknowledged: issued.saturating_sub(outcomes.delivered + failed),
+            bytes: outcomes.bytes,
+            failures: outcomes.failed.clone(),
+        }
+    };
+    let streams = total.streams.iter();
+    streams.map(|(name, issued, outcomes)| (name.clone(), counts(*issued, outcomes))).collect()
 }
 
 fn line(formatter: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {

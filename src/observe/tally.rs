@@ -202,6 +202,21 @@ impl Tally {
         }
     }
 
+    /// The counts so far, and a new beginning for what follows: for the phases of a run. Nothing
+    /// may be in flight.
+    pub fn start_over(&self) -> Total {
+        let total = self.total();
+        for stream in &self.streams {
+            stream.issued.store(0, Ordering::Release);
+        }
+        self.due_us.store(i64::MIN, Ordering::Relaxed);
+        self.lag_ns.store(0, Ordering::Relaxed);
+        let mut books = self.books();
+        let streams = vec![Outcomes::default(); self.streams.len()];
+        *books = Books { streams, ..Books::default() };
+        total
+    }
+
     fn issued(&self) -> u64 {
         self.streams.iter().map(|stream| stream.issued.load(Ordering::Acquire)).sum()
     }

@@ -23,6 +23,8 @@ pub struct Batches {
     ticks: u64,
     /// Jobs of a tick, a power of two, if one tick is more than a job.
     parts: u64,
+    /// If the batches are those of the snapshots before the run: the streams, and how many each has.
+    snapshots: Option<Vec<(usize, u64)>>,
 }
 
 /// What one job makes: events of these ticks with times in this window, both from the start.
@@ -32,6 +34,19 @@ pub struct Job {
     pub ticks: Range<u64>,
     /// The window in microseconds.
     pub window_us: Range<u64>,
+    /// Instead of events, a part of what a stream tells before the run.
+    pub snapshot: Option<Part>,
+}
+
+/// A part of a stream's snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The number of the stream.
+    pub stream: usize,
+    /// Which part, from 0.
+    pub part: u64,
+    /// Of how many.
+    pub parts: u64,
 }
 
 impl Batches {
@@ -39,7 +54,10 @@ impl Batches {
     pub fn new(plan: &Plan, window_us: Range<u64>, events: u32) -> Self {
         let tick_us = plan.tick.length_us().unsigned_abs();
         let per_tick = plan.rate_per_s() * tick_us as f64 / 1e6;
-        let ratio = f64::from(events.max(1)) / per_tick;
+        let members = plan.streams.iter().filter_map(|stream| stream.members.as_ref());
+        let stretch_us = members.map(|it| it.stretch_us(u64::from(events.max(1))));
+        let longest = stretch_us.fold(f64::INFINITY, f64::min) / tick_us as f64;
+        let ratio = (f64::from(events.max(1)) / per_tick).min(longest);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -48,11 +66,39 @@ impl Batches {
         let (ticks, parts) =
             (ratio.clamp(1.0, TICKS_MAX) as u64, (1.0 / ratio).clamp(1.0, 65_536.0) as u64);
         let parts = parts.next_power_of_two().min(1 << CELL_BITS);
-        Self { window_us, tick_us, ticks, parts }
+        Self { window_us, tick_us, ticks, parts, snapshots: None }
+    }
+
+    /// Cuts what the streams that `sends` names tell before the run into batches of about so many
+    /// records.
+    #[must_use]
+    pub fn of_snapshots(self, plan: &Plan, sends: &dyn Fn(usize) -> bool, events: u64) -> Self {
+        let streams = plan.snapshots().filter(|(number, _)| sends(*number));
+        let parts = streams.map(|(number, members)| {
+            let count = members.snapshot_count().unwrap_or(0);
+            (number, count.div_ceil(events.max(1)).max(1))
+        });
+        Self { snapshots: Some(parts.collect()), ..self }
+    }
+
+    fn snapshot(&self, streams: &[(usize, u64)], mut number: u64) -> Option<Job> {
+        for &(stream, parts) in streams {
+            if number < parts {
+                let at_us = self.window_us.start;
+                let snapshot = Some(Part { stream, part: number, parts });
+                let tick = at_us / self.tick_us;
+                return Some(Job { ticks: tick..tick, window_us: at_us..at_us, snapshot });
+            }
+            number -= parts;
+        }
+        None
     }
 
     /// The job of that number; None beyond the window's end.
     pub fn job(&self, number: u64) -> Option<Job> {
+        if let Some(streams) = &self.snapshots {
+            return self.snapshot(streams, number);
+        }
         let first_tick = self.window_us.start / self.tick_us / self.ticks * self.ticks;
         let tick = (number / self.parts).checked_mul(self.ticks)?.checked_add(first_tick)?;
         let begin_us = tick.checked_mul(self.tick_us)?;
@@ -66,7 +112,8 @@ impl Batches {
         let begin_us = begin_us.max(self.window_us.start).min(end_us);
         let window_us = begin_us..end_us.min(self.window_us.end);
         let last = window_us.end.saturating_sub(1).max(window_us.start) / self.tick_us;
-        Some(Job { ticks: window_us.start / self.tick_us..last + 1, window_us })
+        let ticks = window_us.start / self.tick_us..last + 1;
+        Some(Job { ticks, window_us, snapshot: None })
     }
 }
 
@@ -94,7 +141,8 @@ mod tests {
     fn jobs_follow_each_other_without_gap_from_begin_to_end() {
         for window_us in [0..10_000_000, 1_234_567..9_999_999, 5..6, 99_999..100_001] {
             for (ticks, parts) in [(1, 1), (7, 1), (1, 4), (1, 128)] {
-                check(&Batches { window_us: window_us.clone(), tick_us: 100_000, ticks, parts });
+                let (window_us, snapshots) = (window_us.clone(), None);
+                check(&Batches { window_us, tick_us: 100_000, ticks, parts, snapshots });
             }
         }
     }

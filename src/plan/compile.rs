@@ -3,6 +3,7 @@
 mod any;
 mod bind;
 mod case;
+mod derive;
 mod distribution;
 mod expression;
 mod frame;
@@ -11,6 +12,7 @@ mod headers;
 mod list;
 mod member;
 mod moment;
+mod near;
 mod occasion;
 mod path;
 mod pattern;
@@ -34,7 +36,9 @@ use super::world::World;
 use crate::config::model::{self, Generator, IdentityPlace};
 use crate::config::{Mistake, Span, Spanned};
 use crate::generate::philox;
-use value::Cell;
+use value::{Cell, Value};
+
+pub use derive::derive;
 
 /// The salt of events that the model itself makes: origin 0, child 0.
 const MODEL_EVENT: u32 = 0;
@@ -195,6 +199,11 @@ impl<'a> Compiler<'a> {
             word += generator::words(&generator.value);
         }
         let [low, high] = philox::key(source.world.model.seed, "identity", "");
+        // In a stream of members, the member of the row stands for its entity.
+        let member = source.stream.members.as_ref().and_then(|members| {
+            let entity = source.world.entity(&members.entity().value)?;
+            Some((entity, Value::Member { entity, number: input::NUMBER.high }.into()))
+        });
         let site = event_site(source);
         Self {
             source,
@@ -206,7 +215,7 @@ impl<'a> Compiler<'a> {
             scope: 0,
             blocks: BTreeMap::new(),
             attributes: BTreeMap::new(),
-            picks: BTreeMap::new(),
+            picks: member.into_iter().collect(),
             groups: BTreeMap::new(),
             generations: BTreeMap::new(),
             walks: BTreeMap::new(),

@@ -69,6 +69,11 @@ impl Rota {
         self.period_us
     }
 
+    /// How many lanes its members are in.
+    pub fn lane_count(&self) -> u32 {
+        self.lanes.count
+    }
+
     /// How many members it has.
     pub fn count(&self) -> u64 {
         self.turns.iter().map(|turn| u64::from(turn.size)).sum()
@@ -119,6 +124,17 @@ impl Rota {
                 let version = u32::try_from(version).unwrap_or(u32::MAX);
                 see(Due { time_us, number, version });
             }
+        }
+    }
+
+    /// Calls `see` with each member of a lane whose phase lies in a range, and the phase, which
+    /// never falls.
+    pub fn phased(&self, lane: u32, phases_us: &Range<u64>, see: &mut impl FnMut(u32, u64)) {
+        let turn = &self.turns[lane as usize];
+        let place = |phase_us: u64| self.ranks(turn, phase_us.min(self.period_us));
+        for rank in place(phases_us.start)..place(phases_us.end) {
+            let number = self.number(turn, lane, rank);
+            see(number, self.phase_us(number));
         }
     }
 
@@ -259,6 +275,24 @@ mod tests {
             expected.sort_unstable();
             let found: Vec<_> = due.iter().map(|due| (due.number, due.version)).collect();
             prop_assert_eq!(found, expected);
+        }
+
+        // Ranges of phases that add up hold each member once, where its phase is.
+        #[test]
+        fn phases_are_found(size in 1_u32..2_000, period_us in 1_u64..100_000, cut in 0_u64..100_000) {
+            let rota = Rota::new(&[size, size / 3], period_us, [8, 9]);
+            for (lane, size) in [(0, size), (1, size / 3)] {
+                let mut numbers = Vec::new();
+                for phases_us in [0..cut, cut..period_us.max(cut)] {
+                    rota.phased(lane, &phases_us, &mut |number, phase_us| {
+                        assert!(phases_us.contains(&phase_us));
+                        numbers.push(number);
+                    });
+                }
+                numbers.sort_unstable();
+                let all: Vec<u32> = (0..size).map(|index| index * 2 + lane).collect();
+                prop_assert_eq!(numbers, all);
+            }
         }
 
         // A window cut in two gives the same.

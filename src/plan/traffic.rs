@@ -30,7 +30,7 @@ pub struct Traffic {
 }
 
 /// What holds during one quarter of an hour.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Segment {
     /// By lane: how many events a tick has.
     pub means: Vec<Mean>,

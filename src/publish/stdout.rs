@@ -151,6 +151,7 @@ mod tests {
             stream: 0,
             header_bytes: 0,
             keyed: false,
+            tombstone: false,
         };
         let batch = Batch {
             window_us: 0..10,

@@ -16,6 +16,15 @@ pub struct Flow {
     ended: oneshot::Receiver<Ended>,
 }
 
+/// What becomes of the sink of a flow that is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// It is closed.
+    Close,
+    /// It is handed back.
+    HandBack,
+}
+
 /// A flow that is over.
 #[derive(Debug)]
 pub struct Ended {
@@ -23,14 +32,22 @@ pub struct Ended {
     pub outcome: Option<Outcome>,
     /// What stopped it, if it was an error.
     pub error: Option<Error>,
+    /// The sink, if more is to follow.
+    pub sink: Option<Watched>,
 }
 
 impl Flow {
     /// Starts the flow.
-    pub fn start(
+    pub fn start(events: EventStream, sink: Watched, options: Options) -> Result<Self, Error> {
+        Self::start_and(events, sink, options, Then::Close)
+    }
+
+    /// Starts a flow after which the sink is closed or handed back.
+    pub fn start_and(
         mut events: EventStream,
         mut sink: Watched,
         options: Options,
+        then: Then,
     ) -> Result<Self, Error> {
         let control = Arc::new(Control::default());
         let (send, ended) = oneshot::channel();
@@ -40,9 +57,10 @@ impl Flow {
             .spawn(move || {
                 let (outcome, result) = pacer::run(&mut events, &mut sink, &options, &heard);
                 // The broker inside the process closes after this, and its clients close before.
-                drop(sink);
+                let sink = (then == Then::HandBack).then_some(sink);
                 drop(events);
-                let ended = Ended { outcome: Some(outcome), error: result.err().map(Error::from) };
+                let error = result.err().map(Error::from);
+                let ended = Ended { outcome: Some(outcome), error, sink };
                 // The run waits for this for as long as it lives.
                 drop(send.send(ended));
             })
@@ -62,12 +80,12 @@ impl Flow {
 
     /// Leaves the thread of a flow that does not end behind.
     pub fn left(self) -> Ended {
-        Ended { outcome: None, error: None }
+        Ended { outcome: None, error: None, sink: None }
     }
 
     /// Waits for the end.
     pub async fn ended(&mut self) -> Ended {
-        let lost = |_| Ended { outcome: None, error: Some(Error::Panicked) };
+        let lost = |_| Ended { outcome: None, error: Some(Error::Panicked), sink: None };
         (&mut self.ended).await.unwrap_or_else(lost)
     }
 }

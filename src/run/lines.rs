@@ -76,6 +76,7 @@ impl<'p> Lines<'p> {
         }
         let value = &batch.arena[record.value_range()];
         match &stream.reader {
+            _ if record.tombstone => line.extend_from_slice(b"null"),
             Some(reader) => line.extend_from_slice(reader.read(value)?.to_string().as_bytes()),
             None => line.extend_from_slice(value),
         }

@@ -12,6 +12,22 @@ pub fn of_model(configuration: &Configuration) -> Result<Plan, super::Error> {
     compile(configuration, BTreeMap::new(), Clock::system().now_us())
 }
 
+/// Works out the schemas that the model leaves open, so that they are known wherever they are asked
+/// for.
+pub fn complete(configuration: &mut Configuration) -> Result<(), super::Error> {
+    let open = |json: &str| json.is_empty();
+    if !configuration.model.streams.iter().any(|stream| open(&stream.schema.value.json)) {
+        return Ok(());
+    }
+    let plan = of_model(configuration)?;
+    for (stream, compiled) in configuration.model.streams.iter_mut().zip(plan.streams) {
+        if open(&stream.schema.value.json) {
+            stream.schema.value.json = compiled.schema_json;
+        }
+    }
+    Ok(())
+}
+
 /// The plan of a model whose streams are written with these schemas, in the order of its streams;
 /// `now_us` is what `start = "now"` stands for.
 pub fn with_schemas(

@@ -34,6 +34,11 @@ impl Ranks {
         }));
     }
 
+    /// Adds an event of a stream.
+    pub fn push(&mut self, stream: usize, time_us: u64, place: u64, own: bool) {
+        self.events.push(Event { time_us, stream, place, own });
+    }
+
     /// How many events there are, those of other shards included.
     pub fn total(&self) -> u64 {
         self.events.len() as u64

@@ -276,6 +276,7 @@ mod tests {
             stream: 0,
             header_bytes: 0,
             keyed: false,
+            tombstone: false,
         }
     }
 

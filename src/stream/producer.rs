@@ -13,7 +13,8 @@ use crate::encode::{avro, partition};
 use crate::generate::column::{CHUNK_ROWS, Frame};
 use crate::generate::cpu::{self, Context};
 use crate::plan::arrival::{self, INDEX_BITS, LANE_BITS, Place};
-use crate::plan::batch::Job;
+use crate::plan::batch::{Job, Part};
+use crate::plan::members::{Call, Members};
 use crate::plan::program::input;
 use crate::plan::traffic::Segment;
 use crate::plan::{Plan, StreamPlan};
@@ -82,7 +83,8 @@ impl Producer {
         }
         let mut output = Output::default();
         for scratch in &mut worker.streams {
-            if !self.route(scratch.stream).skipped {
+            let sends = job.snapshot.is_none_or(|part| part.stream == scratch.stream);
+            if sends && !self.route(scratch.stream).skipped {
                 self.stream(scratch, job, &mut output)?;
             }
         }
@@ -115,8 +117,9 @@ impl Producer {
                     key = key.get(FRAMING_BYTES..).unwrap_or_default();
                 }
                 let value = &batch.arena[record.value_range()];
-                let datum = &value[self.encoders[stream].framing_bytes()..];
-                sum.add(Digest::of(&plan.name, key, datum));
+                // A tombstone has no value, and no framing either.
+                let datum = value.get(self.encoders[stream].framing_bytes()..);
+                sum.add(Digest::of(&plan.name, key, datum.unwrap_or_default()));
             }
             sum
         })
@@ -134,9 +137,18 @@ impl Producer {
             let columns = usize::from(stream.compiled.program.columns);
             scratch.frame = Frame::new(columns, CHUNK_ROWS);
         }
-        let tick_us = self.plan.tick.length_us().unsigned_abs();
         let mut rows = std::mem::take(&mut scratch.rows);
         rows.clear();
+        if let Some(members) = &stream.members {
+            self.members(members, job, (number, &mut rows, &mut output.ranks));
+            for rows in rows.chunk_by(|a, b| self.slot(a) == self.slot(b)) {
+                scratch.segment = Some((self.slot(&rows[0]), Segment::default()));
+                self.rows(scratch, rows, output)?;
+            }
+            scratch.rows = rows;
+            return Ok(());
+        }
+        let tick_us = self.plan.tick.length_us().unsigned_abs();
         for tick in job.ticks.clone() {
             let begin_us = tick * tick_us;
             let slot = cpu::slot_of(self.plan.start_us.saturating_add_unsigned(begin_us));
@@ -164,6 +176,39 @@ impl Producer {
         self.rows(scratch, &rows, output)?;
         scratch.rows = rows;
         Ok(())
+    }
+
+    fn slot(&self, row: &Row) -> i64 {
+        cpu::slot_of(self.plan.start_us.saturating_add_unsigned(row.time_us))
+    }
+
+    /// The rows of a stream of members, in send order.
+    fn members(
+        &self,
+        members: &Members,
+        job: &Job,
+        (stream, rows, ranks): (usize, &mut Vec<Row>, &mut Ranks),
+    ) {
+        let row =
+            |call: Call| Row { number: call.number, time_us: call.time_us, child: call.child };
+        let own = |lane: u32| self.is_own(lane);
+        if let Some(Part { part, parts, .. }) = job.snapshot {
+            let at_us = job.window_us.start;
+            members.snapshot(&own, (part, parts), at_us, &mut |call| rows.push(row(call)));
+        } else if self.options.count.is_some() && matches!(members, Members::RollCall(_)) {
+            members.events(&|_| true, &job.window_us, &mut |call| {
+                let own = own(low(call.number >> 32) % self.plan.lanes);
+                ranks.push(stream, call.time_us, call.number, own);
+                if own {
+                    rows.push(row(call));
+                }
+            });
+        } else {
+            members.events(&own, &job.window_us, &mut |call| rows.push(row(call)));
+        }
+        if job.snapshot.is_none() {
+            rows.sort_unstable_by_key(|row| (row.time_us, row.number, row.child));
+        }
     }
 
     fn is_own(&self, lane: u32) -> bool {
@@ -207,6 +252,7 @@ impl Producer {
         let stream = &self.plan.streams[scratch.stream];
         let context = Context { segment, slot: *slot };
         let shape = Shape {
+            members: stream.members.as_ref(),
             stream: u16::try_from(scratch.stream).unwrap_or(u16::MAX),
             keyed: stream.compiled.key.is_some(),
             partitions: self.route(scratch.stream).partitions,
@@ -238,6 +284,8 @@ struct Row {
     number: u64,
     /// Microseconds since the plan's start.
     time_us: u64,
+    /// Which of the events of one number.
+    child: u32,
 }
 
 impl Row {
@@ -246,12 +294,14 @@ impl Row {
         Self {
             number: tick << TIME_SHIFT | arrival & place_bits,
             time_us: begin_us + (arrival >> TIME_SHIFT),
+            child: 0,
         }
     }
 }
 
 /// What all records of a chunk share.
-struct Shape {
+struct Shape<'a> {
+    members: Option<&'a Members>,
     stream: u16,
     keyed: bool,
     partitions: Option<u32>,
@@ -266,7 +316,7 @@ struct Output {
 }
 
 impl Output {
-    fn note(&mut self, shape: &Shape, rows: &[Row], mut start: usize, lengths: &[Lengths]) {
+    fn note(&mut self, shape: &Shape<'_>, rows: &[Row], mut start: usize, lengths: &[Lengths]) {
         for (row, lengths) in rows.iter().zip(lengths) {
             let mut record = Record {
                 due_us: shape.start_us.saturating_add_unsigned(row.time_us),
@@ -277,6 +327,7 @@ impl Output {
                 partition: -1,
                 stream: shape.stream,
                 keyed: shape.keyed,
+                tombstone: shape.members.is_some_and(|members| members.is_tombstone(row.child)),
             };
             if let Some(partitions) = shape.partitions {
                 record.partition = if shape.keyed {
@@ -288,6 +339,9 @@ impl Output {
                 };
             }
             start = record.value_range().end;
+            if record.tombstone {
+                record.value_bytes = 0;
+            }
             self.records.push(record);
         }
     }

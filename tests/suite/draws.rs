@@ -3,6 +3,7 @@
 #![expect(clippy::panic, reason = "what fails here fails the test")]
 
 mod members;
+mod near;
 mod numbers;
 mod once;
 

@@ -3,10 +3,12 @@
 #![expect(clippy::panic, reason = "what fails here fails the test")]
 
 mod arrival;
+mod compacted;
 mod faults;
 mod refusals;
 mod stopped;
 mod together;
+mod wire;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -1,5 +1,8 @@
 //! Members over time: attributes that change, members that end and others in their places.
 
+mod changelog;
+mod roll_call;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::PathBuf;
@@ -15,7 +18,7 @@ use tidegate::stream::{EventStream, Options};
 
 pub(crate) const HOUR_US: u64 = 3_600_000_000;
 
-const SCHEMA: &str = r#"{"type":"record","name":"Use","fields":[
+pub(crate) const SCHEMA: &str = r#"{"type":"record","name":"Use","fields":[
     {"name":"at","type":"long"},
     {"name":"place","type":"string"},
     {"name":"card","type":"string"},
@@ -66,7 +69,7 @@ pub(crate) fn read(text: &str, schemas: &[(&str, &str)]) -> Result<Configuration
     config::read(&source, &Overrides::default(), &|_| None)
 }
 
-fn refusal(text: &str) -> String {
+pub(crate) fn refusal(text: &str) -> String {
     read(text, &[("Use.avsc", SCHEMA)]).unwrap_err().render(false)
 }
 

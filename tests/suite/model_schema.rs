@@ -133,6 +133,7 @@ fn the_schema_has_the_keys_that_the_program_knows() {
         ("tables.cities", "/$defs/table/properties"),
         ("entities.account", "/$defs/entity/properties"),
         ("entities.account.activity", "/$defs/activity/properties"),
+        ("entities.device.changelog", "/$defs/changelog/properties"),
         ("entities.account.belongs_to", "/$defs/belongs_to/properties"),
         ("streams.payments", "/$defs/stream/properties"),
         ("streams.payments.topic", "/$defs/topic/properties"),

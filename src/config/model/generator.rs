@@ -94,6 +94,8 @@ pub enum Generator {
         /// If not. None: null.
         otherwise: Option<Box<Spanned<Generator>>>,
     },
+    /// `{ near = "account.home", within_km = 30 }`: a row of the same table near that row.
+    Near(Near),
     /// Any generator with `once = "usual"`: drawn once for each member, favourite or period that the
     /// path leads to; for the event where it leads to null.
     Once {
@@ -124,6 +126,8 @@ pub enum Generator {
         with: Vec<(Spanned<String>, Spanned<String>)>,
         /// `of = "account"`: only members that belong to this one (a path).
         of: Option<Spanned<String>>,
+        /// `near = "account.home"`: only members whose dealt place is near this one.
+        near: Option<Box<Near>>,
         /// The text of the number: `{}` with an optional width and base, as in Rust.
         format: Option<Spanned<String>>,
     },
@@ -216,6 +220,17 @@ pub struct Alternative {
     pub branch: Option<Spanned<String>>,
     /// The generator.
     pub generator: Spanned<Generator>,
+}
+
+/// A place near another one.
+#[derive(Clone, Debug)]
+pub struct Near {
+    /// A path to a row of a table with the columns `latitude` and `longitude`.
+    pub to: Spanned<String>,
+    /// How far away, at most.
+    pub within_km: f64,
+    /// The column of weights, instead of the table's own.
+    pub weight: Option<Spanned<String>>,
 }
 
 /// One of the favourites of a member.

@@ -4,7 +4,7 @@ use super::super::model::{Activity, Attribute, BelongsTo, Entity, Popularity, Sp
 use super::super::reader::{At, Reader};
 use super::super::{Spanned, units};
 use super::generator::OfAttribute;
-use super::{Names, generator, periods, popularity};
+use super::{Names, changelog, generator, periods, popularity};
 
 /// The most members that an entity can have.
 const MEMBERS_MAX: i128 = (1 << 32) - 1;
@@ -19,6 +19,7 @@ pub(super) struct Entities {
     unsized_names: Vec<String>,
     /// Whether an entity's place in a family could not be read: its size may be the family's.
     has_broken_link: bool,
+    pub(super) changelogs: Vec<changelog::Written>,
 }
 
 /// `[entities.NAME]`.
@@ -49,6 +50,10 @@ pub(super) fn entities(reader: &mut Reader<'_>, names: &Names<'_>, at: &At<'_>) 
             one.get("attributes").map(|at| attributes(reader, names, &at)).unwrap_or_default();
         if let Some((above, at)) = belongs_to.as_ref().zip(one.get("attributes")) {
             check_names(reader, &above.parent.value, &at);
+        }
+        let name = Spanned { value: entry.key.clone(), span: entry.key_span.clone() };
+        if let Some(at) = one.get("changelog") {
+            entities.changelogs.extend(changelog::changelog(reader, names, &name, &at));
         }
         reader.finish(one);
         let entity = Entity {

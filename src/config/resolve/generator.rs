@@ -1,7 +1,7 @@
 //! Generators: which one a value names, and what holds for all of them.
 
 use super::super::expression::{self, Standing};
-use super::super::model::{Expression, Generator, Scalar};
+use super::super::model::{Expression, Generator, Near, Scalar};
 use super::super::raw::{Kind, Node};
 use super::super::reader::{At, Reader, Section};
 use super::super::{Span, Spanned, generators, suggest};
@@ -135,7 +135,11 @@ fn bare(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Generator> {
 
 /// The one key that says which generator it is; none and several are mistakes.
 fn only_key(reader: &mut Reader<'_>, section: &Section<'_>, at: &At<'_>) -> Option<&'static str> {
-    let present: Vec<&'static str> = generators::keys().filter(|key| section.has(key)).collect();
+    // Members can be `near` something too.
+    let of_member = section.has("entity") || section.has("habit");
+    let present: Vec<&'static str> = generators::keys()
+        .filter(|key| section.has(key) && !(of_member && *key == "near"))
+        .collect();
     match present[..] {
         [key] => Some(key),
         [] => {
@@ -181,6 +185,11 @@ fn by_key(
         "chance" => distribution::chance(reader, section, &main),
         "cases" => cases(reader, names, section, &main),
         "entity" => value::entity(reader, names, section, &main),
+        "near" => {
+            let weight = section.get("weight").and_then(|at| reader.text(&at));
+            let near = value::near(reader, section, &main)?;
+            Some(Generator::Near(Near { weight, ..near }))
+        }
         "habit" => occasion::habit(reader, names, section, &main),
         "favourite" => occasion::favourite(reader, section, &main).map(Generator::Favourite),
         "period" => occasion::period(reader, section, &main),

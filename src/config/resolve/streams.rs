@@ -1,14 +1,17 @@
 //! Streams: topic, schema, key and the fields.
 
-use super::super::model::{Field, KeyFormat, SchemaText, Stream, Topic};
+use super::super::model::{Field, KeyFormat, MemberEvents, SchemaText, Stream, Topic};
 use super::super::raw::{Kind, Node};
 use super::super::reader::{At, Reader, Section};
 use super::super::{Spanned, suggest};
 use super::traffic::{self, Curves};
-use super::{Names, generator, together, wire};
+use super::{Names, generator, roll_call, together, wire};
 
 /// Kafka's limit for names of topics.
 const TOPIC_BYTES_MAX: usize = 249;
+/// How keys can be written.
+pub(super) const KEY_FORMATS: [(&str, KeyFormat); 2] =
+    [("string", KeyFormat::String), ("avro", KeyFormat::Avro)];
 
 /// `[streams.NAME]`.
 pub(super) fn streams(
@@ -30,13 +33,16 @@ pub(super) fn streams(
             .and_then(|at| schema(reader, &at));
         let key_at = one.get("key");
         let key = key_at.as_ref().and_then(|at| reader.text(at));
-        let formats = [("string", KeyFormat::String), ("avro", KeyFormat::Avro)];
-        let key_format =
-            one.get("key_format").and_then(|at| reader.one_of(&at, &formats)).unwrap_or_default();
+        let key_format = one.get("key_format");
+        let key_format = key_format.and_then(|at| reader.one_of(&at, &KEY_FORMATS));
         let value_format =
             one.get("value").map(|at| wire::value_format(reader, &at)).unwrap_or_default();
         let batch = one.get("batch").map(|at| together::batch(reader, &at)).unwrap_or_default();
-        let own_traffic = one.get("traffic").and_then(|at| traffic::traffic(reader, &at, curves));
+        let traffic_at = one.get("traffic");
+        let (calls, rates) = (|at: &&At<'_>| roll_call::is_meant(at), traffic_at.as_ref());
+        let members = rates.filter(calls).and_then(|at| roll_call::roll_call(reader, names, at));
+        let own_traffic = rates.filter(|at| !calls(at));
+        let own_traffic = own_traffic.and_then(|at| traffic::traffic(reader, at, curves));
         let lets = one.get("let").map(|at| lets(reader, names, &at)).unwrap_or_default();
         let fields = one.get("fields").map(|at| fields(reader, names, &at)).unwrap_or_default();
         let headers =
@@ -61,12 +67,13 @@ pub(super) fn streams(
                 topic,
                 schema,
                 key,
-                key_format,
+                key_format: key_format.unwrap_or_default(),
                 value_format,
                 headers,
                 identity,
                 batch,
                 traffic: own_traffic,
+                members: members.map(MemberEvents::RollCall),
                 lets,
                 fields,
             });
@@ -78,7 +85,7 @@ pub(super) fn streams(
     streams
 }
 
-fn topic(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Topic> {
+pub(super) fn topic(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Topic> {
     if at.is_text() {
         let name = topic_name(reader, at)?;
         return Some(Topic { name, partitions: None, replicas: None, config: Vec::new() });
@@ -144,7 +151,7 @@ pub(super) fn setting(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Spanned<St
     }
 }
 
-fn schema(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Spanned<SchemaText>> {
+pub(super) fn schema(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Spanned<SchemaText>> {
     let (path, base, json) = reader.open(at, "schema")?;
     if let Err(error) = serde_json::from_str::<serde_json::Value>(&json) {
         let before: usize =
@@ -190,7 +197,7 @@ fn lets(reader: &mut Reader<'_>, names: &Names<'_>, at: &At<'_>) -> Vec<Field> {
     lets
 }
 
-fn fields(reader: &mut Reader<'_>, names: &Names<'_>, at: &At<'_>) -> Vec<Field> {
+pub(super) fn fields(reader: &mut Reader<'_>, names: &Names<'_>, at: &At<'_>) -> Vec<Field> {
     let Some(section) = reader.section(at) else { return Vec::new() };
     let mut fields = Vec::new();
     collect(reader, names, &section, "", &mut fields);

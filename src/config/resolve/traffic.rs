@@ -156,11 +156,16 @@ pub(super) fn zone(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Spanned<Zone>
         reader.finish(section);
         return path.map(|path| Spanned { value: Zone::Attribute(path.value), span: path.span });
     }
+    zone_name(reader, at).map(|name| Spanned { value: Zone::Named(name.value), span: name.span })
+}
+
+/// The name of a zone that there is.
+pub(super) fn zone_name(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Spanned<String>> {
     let name = reader.text(at)?;
     // The zones that come with the program, so that a model means the same on every machine.
     let zones = TimeZoneDatabase::bundled();
     if zones.get(&name.value).is_ok() {
-        return Some(Spanned { value: Zone::Named(name.value), span: name.span });
+        return Some(name);
     }
     let known: Vec<String> = zones.available().map(|zone| zone.as_str().to_owned()).collect();
     let near = suggest::nearest(&name.value, known.iter().map(String::as_str));

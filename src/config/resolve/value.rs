@@ -1,6 +1,6 @@
 //! Values that are named: constants, choices, rows, members, paths and text.
 
-use super::super::model::{Generator, Scalar};
+use super::super::model::{Generator, Near, Scalar};
 use super::super::raw::Kind;
 use super::super::reader::{At, Reader, Section};
 use super::super::{Spanned, suggest};
@@ -92,11 +92,12 @@ pub(super) fn entity(
     main: &At<'_>,
 ) -> Option<Generator> {
     let above = section.get("of").and_then(|at| reader.text(&at));
-    let Generator::Entity { entity, with, format, .. } = picked(reader, names, section, main)?
+    let Generator::Entity { entity, with, near, format, .. } =
+        picked(reader, names, section, main)?
     else {
         return None;
     };
-    Some(Generator::Entity { entity, with, of: above, format })
+    Some(Generator::Entity { entity, with, of: above, near, format })
 }
 
 /// A member that belongs to no other in particular.
@@ -117,9 +118,31 @@ pub(super) fn picked(
             }
         }
     }
+    let (near_at, within_at) = (section.get("near"), section.get("within_km"));
+    let near = match (&near_at, &within_at) {
+        (None, None) => None,
+        (None, Some(within)) => {
+            let what = format!("`{}` has a meaning only with `near`", within.path);
+            reader.refuse(&within.key_span, what, "add near = \"…\", a path to a row");
+            return None;
+        }
+        (Some(at), _) => Some(Box::new(near(reader, section, at)?)),
+    };
     let format = section.get("format").and_then(|at| number_format(reader, &at));
     let entity = entities::known_entity(reader, names, main)?;
-    Some(Generator::Entity { entity, with, of: None, format })
+    Some(Generator::Entity { entity, with, of: None, near, format })
+}
+
+/// `{ near = "account.home", within_km = 30 }`, of itself or of an entity.
+pub(super) fn near(
+    reader: &mut Reader<'_>,
+    section: &mut Section<'_>,
+    main: &At<'_>,
+) -> Option<Near> {
+    let within_at = reader.require(section, "within_km", "say how far: within_km = 30");
+    let within_km = within_at.and_then(|at| reader.number(&at, &(0.001..=20_040.0)));
+    let to = reader.text(main);
+    Some(Near { to: to?, within_km: within_km?, weight: None })
 }
 
 /// `{ attribute = "account.home", column = "name" }`.

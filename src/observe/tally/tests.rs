@@ -56,6 +56,7 @@ fn slice(count: usize, clock_ns: i64) -> Slice {
             stream: u16::from(index % 3 == 0),
             header_bytes: 0,
             keyed: true,
+            tombstone: false,
         })
         .collect();
     Slice {

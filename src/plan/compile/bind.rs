@@ -8,11 +8,11 @@ use apache_avro::types::Value as Avro;
 
 use super::Compiler;
 use super::path::nearest;
-use super::union::suits;
+use super::union::suiting;
 use super::value::{Cell, List, Number, Value};
 use crate::config::Span;
 use crate::plan::fill::{Fill, Integer};
-use crate::plan::program::{Arithmetic, Operand, Operation, Target, Wide, input};
+use crate::plan::program::{Arithmetic, Operand, Operation, Register, Target, Wide, input};
 
 /// The named types of a schema.
 pub(super) fn types(schema: &Schema) -> BTreeMap<String, &Schema> {
@@ -120,6 +120,9 @@ impl<'a> Compiler<'a> {
         place: Place<'_>,
     ) -> Option<Fill> {
         let schema = self.resolved(schema);
+        if let (Schema::Null, Value::Null) = (schema, &cell.value) {
+            return Some(Fill::Constant(Avro::Null));
+        }
         let Schema::Union(union) = schema else {
             if cell.present.is_some() || matches!(cell.value, Value::Null) {
                 let what = format!("this can be null, but `{}` cannot", place.path);
@@ -154,14 +157,13 @@ impl<'a> Compiler<'a> {
             (None, _) => self.constant(1),
         };
         let branches = union.variants().iter().map(|branch| self.resolved(branch));
-        let branches: Vec<(usize, &'a Schema)> = branches.enumerate().collect();
-        let fits = |branch: &&(usize, &'a Schema)| suits(branch.1, &cell.value);
-        let Some(&(branch, schema)) = branches.iter().find(fits) else {
+        let branches: Vec<&'a Schema> = branches.collect();
+        let Some(branch) = suiting(&branches, &cell.value) else {
             let what = format!("`{}` has no branch for {}", place.path, cell.value.kind());
             return self.refuse(place.span, what, "use a generator of one of the union's types");
         };
         let inner = Cell { value: cell.value.clone(), present: None };
-        let value = Box::new(self.fill(schema, &inner, place)?);
+        let value = Box::new(self.fill(branches[branch], &inner, place)?);
         Some(Fill::Optional { present, branch, value })
     }
 
@@ -192,6 +194,9 @@ impl<'a> Compiler<'a> {
                     Some(Avro::Enum(u32::try_from(at).ok()?, text.clone()))
                 };
                 self.dictionary(&cell.value, find, place)
+            }
+            (Schema::Record(record), Value::Row { table, index }) => {
+                self.row_record(record, (*table, *index), place)
             }
             (Schema::Enum(symbols), Value::Number(number)) => {
                 self.symbol(&symbols.symbols, *number, place)
@@ -238,6 +243,23 @@ impl<'a> Compiler<'a> {
                 self.refuse(place.span, what, "use a generator of that type")
             }
         }
+    }
+
+    /// A record that takes the columns of a row by their names.
+    fn row_record(
+        &mut self,
+        record: &'a RecordSchema,
+        (table, index): (usize, Register),
+        place: Place<'_>,
+    ) -> Option<Fill> {
+        let mut fills = Vec::with_capacity(record.fields.len());
+        for field in &record.fields {
+            let path = format!("{}.{}", place.path, field.name);
+            let column = self.column(table, index, &field.name, place.span);
+            let place = Place { path: &path, ..place };
+            fills.push(column.and_then(|value| self.place(&field.schema, &value.into(), place)));
+        }
+        fills.into_iter().collect::<Option<_>>().map(Fill::Record)
     }
 
     fn dictionary(

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::list::Written;
+use super::member::Which;
 use super::occasion::FAVOURITE_WORDS;
 use super::path::nearest;
 use super::value::{Cell, Number, Value, numbers};
@@ -21,9 +22,10 @@ pub(super) fn words(generator: &Generator) -> u32 {
         Generator::Choice(_)
         | Generator::Table { .. }
         | Generator::Uniform { .. }
+        | Generator::Near(_)
         | Generator::Chance { .. } => 1,
         Generator::Distribution { parts, .. } => distribution::words(parts),
-        Generator::Entity { .. } => 3,
+        Generator::Entity { near, .. } => 3 + u32::from(near.is_some()),
         Generator::Once { generator, .. } => words(&generator.value),
         Generator::Favourite(_) => FAVOURITE_WORDS,
         Generator::Habit { member, .. } => FAVOURITE_WORDS + words(&member.value),
@@ -98,8 +100,9 @@ impl<'a> Compiler<'a> {
                 };
                 self.select(condition, &then, &otherwise, span)
             }
-            Generator::Entity { entity, with, of, format } => {
-                let cell = self.entity(entity, with, of.as_ref(), (site, word))?;
+            Generator::Entity { entity, with, of, near, format } => {
+                let which = Which { with, of: of.as_ref(), near: near.as_deref() };
+                let cell = self.entity(entity, which, (site, word))?;
                 format.as_ref().map_or(Some(cell.clone()), |format| self.format(&cell, format))
             }
             Generator::Attribute { path, column, format } => {
@@ -124,7 +127,8 @@ impl<'a> Compiler<'a> {
                 self.token((*base, *length), of.as_ref(), site, span)
             }
             Generator::Expression(expression) => self.expression(expression, site),
-            Generator::Once { .. }
+            Generator::Near(_)
+            | Generator::Once { .. }
             | Generator::Favourite(_)
             | Generator::Period(_)
             | Generator::Habit { .. } => self.occasional(&generator.value, (site, word)),

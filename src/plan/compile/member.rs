@@ -5,17 +5,35 @@ use std::sync::Arc;
 use super::path::nearest;
 use super::value::{Cell, Number, Value};
 use super::{Compiler, Owner, Site};
-use crate::config::Spanned;
-use crate::config::model::Generator;
+use crate::config::model::{Generator, Near};
+use crate::config::{Span, Spanned};
 use crate::plan::program::{Operand, Operation, Register, Target};
+
+/// Which members may be picked.
+#[derive(Clone, Copy)]
+pub(super) struct Which<'a> {
+    /// Values of dealt attributes.
+    pub(super) with: &'a [(Spanned<String>, Spanned<String>)],
+    /// The member that they belong to.
+    pub(super) of: Option<&'a Spanned<String>>,
+    /// The place that they are near to.
+    pub(super) near: Option<&'a Near>,
+}
+
+impl Which<'_> {
+    /// Where it is said, if they are not all.
+    fn span(&self) -> Option<&Span> {
+        let near = self.near.map(|near| &near.to.span);
+        self.with.first().map(|(name, _)| &name.span).or(near)
+    }
+}
 
 impl Compiler<'_> {
     /// A member: who acts, anybody, one of a group, or one that belongs to another.
     pub(super) fn entity(
         &mut self,
         name: &Spanned<String>,
-        with: &[(Spanned<String>, Spanned<String>)],
-        of: Option<&Spanned<String>>,
+        which: Which<'_>,
         (site, word): (Site, u32),
     ) -> Option<Cell> {
         let world = self.source.world;
@@ -24,18 +42,22 @@ impl Compiler<'_> {
             let what = format!("there is no entity `{}`", name.value);
             return self.refuse(&name.span, what, &nearest(&name.value, &known));
         };
-        if let Some(of) = of {
-            if !with.is_empty() {
-                return self.refuse(&of.span, "`of` and `with` do not go together", "drop one");
+        if let Some(of) = which.of {
+            if which.span().is_some() {
+                let what = "`of` does not go together with `with` or `near`";
+                return self.refuse(&of.span, what, "drop one");
             }
             return self.child(entity, of, (site, word));
         }
-        if with.is_empty() && site.owner == Owner::Event {
+        if which.span().is_none() && site.owner == Owner::Event {
             let cell = self.within(0, |this| this.pick(entity, &name.span))?;
             return self.lift(&cell, &name.span);
         }
         let words = [0, 1, 2].map(|place| self.word(site, word + place));
-        let given = if with.is_empty() { None } else { Some(self.given(entity, with, site)?) };
+        let given = match which.span() {
+            None => None,
+            Some(span) => Some(self.given(entity, which, span, (site, word + 3))?),
+        };
         let number = self.member(entity, words, given);
         Some(Value::Member { entity, number }.into())
     }
@@ -72,38 +94,43 @@ impl Compiler<'_> {
     fn given(
         &mut self,
         entity: usize,
-        with: &[(Spanned<String>, Spanned<String>)],
-        site: Site,
+        which: Which<'_>,
+        span: &Span,
+        (site, word): (Site, u32),
     ) -> Option<Register> {
         let kinds = &self.source.world.kinds;
-        let empty = kinds[entity].picked.empty_groups();
-        if empty > 0 {
-            let (name, count) = (&kinds[entity].entity.name, kinds[entity].count);
-            let what = format!(
-                "{count} members of `{name}` leave {empty} of the {} groups that they are dealt over \
-                 without any, so that not every pick has somebody",
-                kinds[entity].picked.groups()
-            );
-            let help = "raise `count`, or deal by fewer or more even values";
-            return self.refuse(&with[0].0.span, what, help);
-        }
+        let place = match which.near {
+            None => None,
+            Some(near) => Some((near, self.place_of_row(near, site)?)),
+        };
+        self.check_groups(entity, span)?;
         let mut group: Option<Number> = None;
+        let mut near_used = false;
         for dealt in &kinds[entity].dealt {
             let attribute = &kinds[dealt.entity].entity.attributes[dealt.attribute];
-            let Some((_, path)) = with.iter().find(|(name, _)| name.value == attribute.name) else {
+            let generator = &attribute.generator.value;
+            let path = which.with.iter().find(|(name, _)| name.value == attribute.name);
+            let value = if let Some((_, path)) = path {
+                let cell = self.path(path, site)?;
+                self.dealt_number(generator, &cell, path)?
+            } else if let (Some((near, place)), false) = (place, near_used)
+                && let Generator::Table { table, weight, .. } = generator
+                && self.source.world.table(&table.value) == Some(place.0)
+            {
+                near_used = true;
+                self.neighbour(near, (place.0, place.1), weight.as_ref(), (site, word))?
+            } else {
                 let what = format!("`with` does not say which `{}`", attribute.name);
-                return self.refuse(&with[0].0.span, what, "give each attribute that is dealt");
+                return self.refuse(span, what, "give each attribute that is dealt");
             };
-            let cell = self.path(path, site)?;
-            let value = self.dealt_number(&attribute.generator.value, &cell, path)?;
             let radix = i64::try_from(dealt.values).unwrap_or(i64::MAX);
             group = Some(match group {
                 None => value,
                 Some(group) => {
                     use crate::plan::program::Arithmetic::{Add, Multiply};
                     let factor = Number::constant(radix, 0);
-                    let above = self.arithmetic(Multiply, [group, factor], 0, &path.span)?;
-                    self.arithmetic(Add, [above, value], 0, &path.span)?
+                    let above = self.arithmetic(Multiply, [group, factor], 0, span)?;
+                    self.arithmetic(Add, [above, value], 0, span)?
                 }
             });
         }
@@ -112,7 +139,16 @@ impl Compiler<'_> {
             .iter()
             .map(|dealt| kinds[dealt.entity].entity.attributes[dealt.attribute].name.clone())
             .collect();
-        if let Some((name, _)) = with.iter().find(|(name, _)| !names.contains(&name.value)) {
+        if let (Some((near, (table, ..))), false) = (place, near_used) {
+            let table = &self.source.world.model.tables[table].name;
+            let what = format!("members are not dealt by rows of `{table}`, so none is near one");
+            return self.refuse(
+                &near.to.span,
+                what,
+                "deal them: site = { table = …, dealt = true }",
+            );
+        }
+        if let Some((name, _)) = which.with.iter().find(|(name, _)| !names.contains(&name.value)) {
             let what = format!("members are not dealt by `{}`", name.value);
             return self.refuse(&name.span, what, &nearest(&name.value, &names));
         }
@@ -125,6 +161,21 @@ impl Compiler<'_> {
                 Some(out)
             }
         }
+    }
+
+    /// Every group must have somebody, where somebody is picked of a group.
+    fn check_groups(&mut self, entity: usize, span: &Span) -> Option<()> {
+        let kind = &self.source.world.kinds[entity];
+        let empty = kind.picked.empty_groups();
+        if empty == 0 {
+            return Some(());
+        }
+        let (name, count, groups) = (&kind.entity.name, kind.count, kind.picked.groups());
+        let what = format!(
+            "{count} members of `{name}` leave {empty} of the {groups} groups that they are dealt over \
+             without any, so that not every pick has somebody"
+        );
+        self.refuse(span, what, "raise `count`, or deal by fewer or more even values")
     }
 
     /// Which value of a dealt attribute a cell is.

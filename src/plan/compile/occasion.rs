@@ -36,7 +36,7 @@ pub(super) struct Turn {
 }
 
 impl<'a> Compiler<'a> {
-    /// What has to do with occasions.
+    /// What has to do with occasions and places.
     pub(super) fn occasional(
         &mut self,
         generator: &'a Generator,
@@ -44,6 +44,7 @@ impl<'a> Compiler<'a> {
     ) -> Option<Cell> {
         match generator {
             Generator::Once { on, generator } => self.once(on, generator, (site, word)),
+            Generator::Near(near) => self.near(near, (site, word)),
             Generator::Favourite(favourite) => self.favourite(favourite, (site, word)),
             Generator::Period(period) => self.period(period, site),
             Generator::Habit { favourite, member } => self.habit(favourite, member, (site, word)),

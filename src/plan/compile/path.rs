@@ -189,6 +189,14 @@ impl Compiler<'_> {
         #[expect(clippy::cast_possible_truncation, reason = "a model has few entities")]
         let words = self.block(self.event_site(), PICK_BLOCKS + entity as u32);
         let acts = kind.entity.activity.is_some();
+        if let (true, Some(members)) = (acts, &self.source.stream.members) {
+            let what = format!(
+                "`{}` acts at a rate, but the events of this stream come from each `{}`",
+                kind.entity.name,
+                members.entity().value
+            );
+            return self.refuse(span, what, "pick it `with` something, or name another entity");
+        }
         if acts && self.actor.is_some_and(|actor| actor != entity) {
             let actor = self.actor.map(|actor| &self.source.world.kinds[actor].entity.name);
             let what = format!(

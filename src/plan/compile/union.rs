@@ -119,7 +119,7 @@ impl<'a> Compiler<'a> {
         if let Some(name) = name {
             return self.branch_of(union, name);
         }
-        let found = branches.iter().position(|schema| suits(schema, &cell.value));
+        let found = suiting(branches, &cell.value);
         if found.is_none() {
             let what = format!("`{}` has no branch for {}", place.path, cell.value.kind());
             return self.refuse(place.span, what, "use generators of the union's types");
@@ -213,8 +213,22 @@ impl<'a> Compiler<'a> {
     }
 }
 
+/// The first of some branches that is of the kind of a value; for numbers, an enum if there is no
+/// other.
+pub(super) fn suiting(branches: &[&Schema], value: &Value) -> Option<usize> {
+    let symbols = |schema: &&Schema| match (schema, value) {
+        (Schema::Enum(symbols), Value::Number(number)) => {
+            let count = i64::try_from(symbols.symbols.len()).unwrap_or(i64::MAX);
+            number.scale == 0 && number.min >= 0 && number.max < count
+        }
+        _ => false,
+    };
+    let found = branches.iter().position(|schema| suits(schema, value));
+    found.or_else(|| branches.iter().position(symbols))
+}
+
 /// Whether a branch of a union is of the kind of a value.
-pub(super) fn suits(schema: &Schema, value: &Value) -> bool {
+fn suits(schema: &Schema, value: &Value) -> bool {
     let numeric = whole(schema).is_some()
         || matches!(schema, Schema::Float | Schema::Double | Schema::Decimal(_));
     match value {
@@ -262,7 +276,8 @@ pub(super) fn suits(schema: &Schema, value: &Value) -> bool {
             _ => false,
         },
         Value::Null => matches!(schema, Schema::Null),
-        Value::Row { .. } | Value::Any { .. } => false,
+        Value::Row { .. } => matches!(schema, Schema::Record(_)),
+        Value::Any { .. } => false,
     }
 }
 

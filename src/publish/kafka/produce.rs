@@ -356,7 +356,7 @@ pub(super) fn message(record: &Record, arena: &[u8], opaque: u64) -> c::rd_kafka
         err: Code::RD_KAFKA_RESP_ERR_NO_ERROR,
         rkt: ptr::null_mut(),
         partition: record.partition,
-        payload: pointer(value),
+        payload: if record.tombstone { ptr::null_mut() } else { pointer(value) },
         len: value.len(),
         key: if record.keyed { pointer(key) } else { ptr::null_mut() },
         key_len: if record.keyed { key.len() } else { 0 },

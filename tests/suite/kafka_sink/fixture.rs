@@ -89,6 +89,7 @@ pub(crate) fn batch(numbers: Range<u64>, shape: Shape) -> Arc<Batch> {
             partition: i32::try_from(key_number % shape.partitions).unwrap(),
             stream: u16::from(shape.identity),
             keyed: true,
+            tombstone: false,
         });
     }
     let (arena, records) = (Arc::new(arena), Arc::new(records));
