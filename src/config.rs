@@ -21,6 +21,7 @@ pub mod settings;
 pub mod source;
 pub mod suggest;
 pub mod units;
+pub mod words;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Range;

@@ -1,5 +1,7 @@
 //! The keys of generators: one line each, for the reader, its messages and the JSON Schema.
 
+mod words;
+
 /// A generator that is written as a table.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Form {
@@ -14,7 +16,7 @@ pub(super) struct Form {
 }
 
 /// Generators that take nothing and are written as bare text, and what they give.
-pub(super) const BARE: &[(&str, &str)] = &[
+const BARE: &[(&str, &str)] = &[
     ("identity", "who the event is, as a UUID"),
     ("event_time", "the time of the event"),
     ("null", "null in every row"),
@@ -33,7 +35,7 @@ const PARAMETER: &str = r##"{ "anyOf": [{ "type": "number" }, { "$ref": "#/$defs
 const OF_NUMBERS: &[&str] = &["by", "min", "max", "digits", "round"];
 
 /// The generators that are tables. A new one needs a line here, and its reader in `resolve`.
-pub(super) const FORMS: &[Form] = &[
+const FORMS: &[Form] = &[
     Form {
         key: "local_time",
         shape: PATH,
@@ -245,20 +247,40 @@ pub(super) const BESIDE_OF_ATTRIBUTES: &[&str] = &["dealt", "changes"];
 
 /// The names of all generators: bare ones, and keys of tables.
 pub fn names() -> impl Iterator<Item = &'static str> + Clone {
-    bare().chain(keys())
+    let bare_only = BARE.iter().map(|(name, _)| *name);
+    bare_only.chain(keys())
+}
+
+/// The generators that are tables.
+pub(super) fn forms() -> impl Iterator<Item = &'static Form> + Clone {
+    FORMS.iter().chain(words::FORMS)
 }
 
 /// The keys that say which generator a table is.
 pub(super) fn keys() -> impl Iterator<Item = &'static str> + Clone {
-    FORMS.iter().map(|form| form.key)
+    forms().map(|form| form.key)
+}
+
+/// Generators that are bare text, and what they give.
+pub(super) fn bare_forms() -> impl Iterator<Item = (&'static str, &'static str)> + Clone {
+    let words = words::FORMS.iter().filter(|form| !words::NEED_A_VALUE.contains(&form.key));
+    BARE.iter().copied().chain(words.map(|form| (form.key, form.gives)))
 }
 
 /// The names of generators that are bare text.
 pub(super) fn bare() -> impl Iterator<Item = &'static str> + Clone {
-    BARE.iter().map(|(name, _)| *name)
+    bare_forms().map(|(name, _)| name)
 }
 
 /// Whether a key stands beside those of generators.
 pub(super) fn is_beside(key: &str) -> bool {
     BESIDE.iter().any(|(name, _)| *name == key)
+}
+
+/// The keys that tell a generator from fields inside a field: words such as `city` do not, as fields
+/// have such names too.
+pub(super) fn telling() -> impl Iterator<Item = &'static str> {
+    let beside = BESIDE.iter().map(|(key, _)| *key);
+    let beside = beside.filter(|key| !matches!(*key, "at" | "from" | "to"));
+    FORMS.iter().map(|form| form.key).chain(beside)
 }

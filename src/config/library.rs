@@ -24,6 +24,19 @@ const FILES: &[(&str, &str)] = &[
     file!("config/payments/modes.csv"),
     file!("config/payments/responses.csv"),
     file!("config/payments/secures.csv"),
+    file!("config/words/cities.csv"),
+    file!("config/words/company_forms.csv"),
+    file!("config/words/countries.csv"),
+    file!("config/words/currencies.csv"),
+    file!("config/words/first_names.csv"),
+    file!("config/words/ibans.csv"),
+    file!("config/words/last_names.csv"),
+    file!("config/words/lorem.csv"),
+    file!("config/words/pans.csv"),
+    file!("config/words/phones.csv"),
+    file!("config/words/products.csv"),
+    file!("config/words/streets.csv"),
+    file!("config/words/user_agents.csv"),
     file!("schemas/market/Quote.avsc"),
     file!("schemas/market/Trade.avsc"),
     file!("schemas/payments/Authorisation.avsc"),
@@ -31,6 +44,14 @@ const FILES: &[(&str, &str)] = &[
 
 /// The library of curves, which is no model.
 pub(super) const CURVES: &str = "config/curves.toml";
+
+/// Where the tables of words are.
+pub(super) const WORDS: &str = "config/words/";
+
+/// All files that come with the program: paths and texts.
+pub(super) fn files() -> impl Iterator<Item = (&'static str, &'static str)> {
+    FILES.iter().copied()
+}
 
 /// The names of the models that come with the program.
 pub fn models() -> impl Iterator<Item = &'static str> + Clone {

@@ -4,6 +4,7 @@ mod expression;
 mod generator;
 mod member_events;
 mod walk;
+mod words;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ pub use self::generator::{
 };
 pub use self::member_events::{Calendar, Changelog, MemberEvents, RollCall, Snapshot, TimeOfDay};
 pub use self::walk::{Given, Moment, Walk};
+pub use self::words::{Network, WordKind, Words};
 use super::{Span, Spanned};
 
 /// A model as the user means it: names are known to be well-formed, numbers to be in range.

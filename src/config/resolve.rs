@@ -18,6 +18,7 @@ mod traffic;
 mod value;
 mod walk;
 mod wire;
+mod words;
 
 use self::entities::{Entities, Rates};
 use self::traffic::Curves;

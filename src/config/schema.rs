@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::generators::{BARE, BESIDE, BESIDE_OF_ATTRIBUTES, FORMS, Form};
+use super::generators::{BESIDE, BESIDE_OF_ATTRIBUTES, Form, bare_forms, forms, telling};
 
 /// All but the generators.
 const BASE: &str = include_str!("schema/model.json");
@@ -25,8 +25,8 @@ pub fn json_schema() -> Value {
 
 /// A bare name, or one of the tables.
 fn generator(also: &[&str]) -> Value {
-    let bare = BARE.iter().map(|(name, gives)| json!({ "const": name, "description": gives }));
-    let tables = FORMS.iter().map(|form| table(form, also));
+    let bare = bare_forms().map(|(name, gives)| json!({ "const": name, "description": gives }));
+    let tables = forms().map(|form| table(form, also));
     json!({ "anyOf": bare.chain(tables).collect::<Vec<_>>() })
 }
 
@@ -51,17 +51,18 @@ fn shape_beside(key: &str) -> Value {
     found.map_or(Value::Null, |(_, shape)| parsed(shape))
 }
 
-/// A generator, or a table of the fields inside a field: it has none of the generators' keys.
+/// A generator, or a table of the fields inside a field: it has none of the keys that tell one.
 fn field() -> Value {
-    let keys = FORMS.iter().map(|form| form.key).chain(BESIDE.iter().map(|(key, _)| *key));
+    let generator = json!({ "$ref": "#/$defs/generator" });
+    let fields = json!({ "type": "object", "additionalProperties": { "$ref": "#/$defs/field" } });
     json!({
         "if": {
             "type": "object",
             "minProperties": 1,
-            "propertyNames": { "not": { "enum": keys.collect::<Vec<_>>() } },
+            "propertyNames": { "not": { "enum": telling().collect::<Vec<_>>() } },
         },
-        "then": { "type": "object", "additionalProperties": { "$ref": "#/$defs/field" } },
-        "else": { "$ref": "#/$defs/generator" },
+        "then": { "anyOf": [fields, generator] },
+        "else": generator,
     })
 }
 

@@ -23,6 +23,7 @@ mod trim;
 mod union;
 mod value;
 mod walk;
+mod words;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

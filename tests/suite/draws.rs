@@ -2,6 +2,7 @@
 
 #![expect(clippy::panic, reason = "what fails here fails the test")]
 
+mod cases;
 mod members;
 mod near;
 mod numbers;

@@ -24,4 +24,5 @@ mod plan;
 mod registry;
 mod sources;
 mod walk;
+mod words;
 mod wire;

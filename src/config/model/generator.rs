@@ -1,7 +1,7 @@
 //! Where values come from.
 
 use super::walk::{Moment, Walk};
-use super::{Expression, Field};
+use super::{Expression, Field, Words};
 use crate::config::Spanned;
 
 /// A constant.
@@ -180,6 +180,8 @@ pub enum Generator {
     },
     /// `{ expression = "round(amount * rate)" }`.
     Expression(Expression),
+    /// `"email"`, `{ iban = "DE" }` and their like: values that people know.
+    Words(Words),
     /// `{ record = { sku = …, quantity = … } }`: fields, which can refer to each other.
     Record(Vec<Field>),
     /// `{ array = <generator>, length = 3 }`.

@@ -5,17 +5,12 @@ use super::super::model::{Expression, Generator, Near, Scalar};
 use super::super::raw::{Kind, Node};
 use super::super::reader::{At, Reader, Section};
 use super::super::{Span, Spanned, generators, suggest};
-use super::{Names, distribution, list, occasion, periods, value, walk};
+use super::{Names, distribution, list, occasion, periods, value, walk, words};
 
 /// Whether a table is meant as a generator, and not as fields inside a field.
 pub(super) fn is_meant(node: &Node) -> bool {
     node.entries().is_some_and(|entries| {
-        entries.iter().any(|entry| {
-            let key = entry.key.as_str();
-            // Fields have such names more often than a generator goes without its own.
-            let is_plain = matches!(key, "at" | "from" | "to");
-            generators::keys().any(|known| known == key) || generators::is_beside(key) && !is_plain
-        })
+        entries.iter().any(|entry| generators::telling().any(|key| key == entry.key))
     })
 }
 
@@ -113,6 +108,9 @@ fn bare(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Generator> {
         "null" => Some(Generator::Constant(Scalar::Null)),
         other => {
             let constant = format!("{{ constant = \"{other}\" }}");
+            if let Some(words) = words::bare(other) {
+                return Some(words);
+            }
             let help = if matches!(other, "intended_time" | "traceparent") {
                 format!("`{other}` is for headers: [streams.NAME.headers]")
             } else if generators::keys().any(|known| known == other) {
@@ -204,7 +202,8 @@ fn by_key(
         "map" => list::map(reader, names, section, &main),
         "any" => list::any(reader, names, &main),
         "bytes" => list::bytes(reader, &main),
-        _ => expression(reader, &main).map(|read| Generator::Expression(read.value)),
+        "expression" => expression(reader, &main).map(|read| Generator::Expression(read.value)),
+        key => words::keyed(reader, section, &main, key),
     }
 }
 

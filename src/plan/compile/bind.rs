@@ -9,7 +9,7 @@ use apache_avro::types::Value as Avro;
 use super::Compiler;
 use super::path::nearest;
 use super::union::suiting;
-use super::value::{Cell, List, Number, Value};
+use super::value::{Cell, List, Number, Parts, Value};
 use crate::config::Span;
 use crate::plan::fill::{Fill, Integer};
 use crate::plan::program::{Arithmetic, Operand, Operation, Register, Target, Wide, input};
@@ -167,6 +167,23 @@ impl<'a> Compiler<'a> {
         Some(Fill::Optional { present, branch, value })
     }
 
+    /// A record whose fields are called like the parts of a value.
+    fn record_of(
+        &mut self,
+        record: &'a RecordSchema,
+        parts: &Parts,
+        place: Place<'_>,
+    ) -> Option<Fill> {
+        let mut fills = Vec::with_capacity(record.fields.len());
+        for field in &record.fields {
+            let path = &format!("{}.{}", place.path, field.name);
+            let value = self.part(parts, &field.name, place.span)?;
+            let place = Place { path, span: place.span };
+            fills.push(self.place(&field.schema, &value.into(), place)?);
+        }
+        Some(Fill::Record(fills))
+    }
+
     pub(super) fn fill(
         &mut self,
         schema: &'a Schema,
@@ -174,6 +191,8 @@ impl<'a> Compiler<'a> {
         place: Place<'_>,
     ) -> Option<Fill> {
         match (schema, &cell.value) {
+            (Schema::Record(record), Value::Parts(parts)) => self.record_of(record, parts, place),
+            (_, Value::Parts(_)) => self.fill(schema, &cell.clone().whole(), place),
             (Schema::Record(record), Value::Record(fields)) => {
                 self.record_fill(record, fields, place)
             }
@@ -234,12 +253,8 @@ impl<'a> Compiler<'a> {
                 self.whole_number(schema, number, place)
             }
             (schema, value) => {
-                let what = format!(
-                    "`{}` is {}, but this is {}",
-                    place.path,
-                    schema_name(schema),
-                    value.kind()
-                );
+                let (is, kind) = (schema_name(schema), value.kind());
+                let what = format!("`{}` is {is}, but this is {kind}", place.path);
                 self.refuse(place.span, what, "use a generator of that type")
             }
         }

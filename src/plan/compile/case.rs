@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
+use super::occasion::{Occasion, Turn};
 use super::path::nearest;
-use super::value::{Cell, Value};
+use super::value::{Cell, Number, Value};
 use super::{Compiler, Site};
-use crate::config::Spanned;
 use crate::config::model::{Generator, Scalar};
+use crate::config::{Span, Spanned};
 use crate::plan::alias::Choices;
-use crate::plan::program::{Operand, Operation};
+use crate::plan::program::{Arithmetic, Operand, Operation, Register};
 use crate::plan::world::row_weights;
+
+/// The most whole numbers that cases tell apart.
+const NUMBERS_MAX: u64 = 4_096;
 
 /// The cases of a `by`, and what holds for all other values.
 pub(super) type Cases<'a> =
@@ -32,11 +36,9 @@ impl<'a> Compiler<'a> {
         site: Site,
         word: u32,
     ) -> Option<Cell> {
-        let cell = self.path(on, site)?;
-        let Value::Dictionary { index, cells } = &cell.value else {
-            let what = format!("`by` needs one of some texts, but this is {}", cell.value.kind());
-            return self.refuse(&on.span, what, "name a choice or a column");
-        };
+        let cell = self.path(on, site)?.whole();
+        let (index, cells) = self.known_values(&cell.value, &on.span)?;
+        let (index, cells) = (&index, &cells);
         let known = |value: &String| cells.contains(value);
         for (case, _) in cases.iter().filter(|(case, _)| !known(&case.value)) {
             let what = format!("`{}` never has the value `{}`", on.value, case.value);
@@ -84,6 +86,32 @@ impl<'a> Compiler<'a> {
         }
         let present = self.both(result.present, cell.present);
         Some(Cell { value: result.value, present })
+    }
+
+    /// Which of some values it is, and these as texts: `true` and `false`, or whole numbers.
+    fn known_values(&mut self, value: &Value, span: &Span) -> Option<(Register, Arc<[String]>)> {
+        match value {
+            Value::Dictionary { index, cells } => Some((*index, Arc::clone(cells))),
+            Value::Boolean(word) => Some((*word, ["false", "true"].map(str::to_owned).into())),
+            Value::Number(number)
+            | Value::Occasion(Occasion { turn: Some(Turn { which: number, .. }), .. })
+                if number.scale == 0 && number.max.abs_diff(number.min) < NUMBERS_MAX =>
+            {
+                let least = Number::constant(number.min, 0);
+                let place = self.arithmetic(Arithmetic::Subtract, [*number, least], 0, span)?;
+                let cells = (number.min..=number.max).map(|value| value.to_string()).collect();
+                let Operand::Unsigned(index) = place.operand else { return None };
+                Some((index, cells))
+            }
+            other => {
+                let what =
+                    format!("`by` needs one of some known values, but this is {}", other.kind());
+                let help = format!(
+                    "name a choice, a column, true or false, or a whole number of at most {NUMBERS_MAX}"
+                );
+                self.refuse(span, what, &help)
+            }
+        }
     }
 
     /// The cases (and the default, last) as weighted texts, if all of them are just that.

@@ -25,7 +25,7 @@ pub fn derive(source: &Source<'_>) -> Result<String, Vec<Mistake>> {
 
 impl Compiler<'_> {
     fn derived(&mut self, source: &Source<'_>, name: &str, cell: &Cell) -> Option<Json> {
-        let schema = match &cell.value {
+        let schema = match cell.value.whole() {
             Value::Null => json!("null"),
             Value::Number(Number { scale: 0, .. }) => json!("long"),
             Value::Number(_) => json!("double"),
@@ -52,6 +52,7 @@ impl Compiler<'_> {
             | Value::Literal(_)
             | Value::Text(_)
             | Value::Uuid(_)
+            | Value::Parts(_)
             | Value::Member { .. } => json!("string"),
             Value::Bytes { .. } => json!("bytes"),
             Value::Record(_) | Value::List(_) | Value::Any { .. } | Value::Occasion(_) => {

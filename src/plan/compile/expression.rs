@@ -24,7 +24,8 @@ impl Compiler<'_> {
                 Some(Value::Boolean(self.constant(u32::from(*value))).into())
             }
             ExpressionKind::Path(path) => {
-                self.path(&Spanned { value: path.clone(), span: span.clone() }, site)
+                let path = Spanned { value: path.clone(), span: span.clone() };
+                self.path(&path, site).map(Cell::whole)
             }
             ExpressionKind::Not(inner) => {
                 let cell = self.expression(inner, site)?;

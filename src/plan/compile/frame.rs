@@ -1,9 +1,10 @@
 //! Frames and scopes: where operations run, and which names are seen there.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::occasion::Occasion;
-use super::value::{Cell, Number, Value};
+use super::value::{Cell, Number, Parts, Value};
 use super::{Compiler, Named, Site, State, trim};
 use crate::config::Span;
 use crate::plan::program::{Arithmetic, Gathered, List, Operand, Operation, Program};
@@ -205,6 +206,12 @@ impl<'a> Compiler<'a> {
                 }
                 Value::Any { index: self.lift_register(*index), cells: lifted }
             }
+            Value::Parts(parts) => {
+                let whole = self.lift_plain(&parts.whole);
+                let lifted = parts.parts.iter().map(|(name, part)| (*name, self.lift_plain(part)));
+                let parts = lifted.collect();
+                Value::Parts(Arc::new(Parts { whole, parts }))
+            }
             plain => self.lift_plain(plain),
         };
         let present = cell.present.map(|present| self.lift_register(present));
@@ -244,6 +251,7 @@ impl<'a> Compiler<'a> {
             | Value::Member { .. }
             | Value::Occasion(_)
             | Value::Time
+            | Value::Parts(_)
             | Value::Record(_)
             | Value::Any { .. }
             | Value::List(_) => {}

@@ -7,7 +7,7 @@ use super::member::Which;
 use super::occasion::FAVOURITE_WORDS;
 use super::path::nearest;
 use super::value::{Cell, Number, Value, numbers};
-use super::{Compiler, Owner, Site, distribution, pattern};
+use super::{Compiler, Owner, Site, distribution, pattern, words};
 use crate::config::model::{Generator, Scalar};
 use crate::config::{Span, Spanned};
 use crate::plan::alias::Alias;
@@ -26,6 +26,7 @@ pub(super) fn words(generator: &Generator) -> u32 {
         | Generator::Chance { .. } => 1,
         Generator::Distribution { parts, .. } => distribution::words(parts),
         Generator::Entity { near, .. } => 3 + u32::from(near.is_some()),
+        Generator::Words(generator) => words::words(generator),
         Generator::Once { generator, .. } => words(&generator.value),
         Generator::Favourite(_) => FAVOURITE_WORDS,
         Generator::Habit { member, .. } => FAVOURITE_WORDS + words(&member.value),
@@ -127,6 +128,7 @@ impl<'a> Compiler<'a> {
                 self.token((*base, *length), of.as_ref(), site, span)
             }
             Generator::Expression(expression) => self.expression(expression, site),
+            Generator::Words(generator) => self.words(generator, site, word, span),
             Generator::Near(_)
             | Generator::Once { .. }
             | Generator::Favourite(_)

@@ -238,7 +238,7 @@ impl<'a> Compiler<'a> {
         zone: &Spanned<String>,
         site: Site,
     ) -> Option<(Register, Option<Register>)> {
-        let cell = self.path(zone, site)?;
+        let cell = self.path(zone, site)?.whole();
         let (index, cells) = match &cell.value {
             Value::Dictionary { index, cells } => (*index, Arc::clone(cells)),
             Value::Literal(text) => (self.constant(0), Arc::from([text.clone()])),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::value::{Cell, Value};
+use super::value::{Cell, Parts, Value};
 use super::{Compiler, Owner, PICK_BLOCKS, Site, State, generator};
 use crate::config::{Span, Spanned, suggest};
 use crate::plan::program::{Operation, Register, Table, Target};
@@ -60,6 +60,7 @@ impl Compiler<'_> {
         let next = match &cell.value {
             Value::Member { entity, number } => self.member_step(*entity, *number, step, span)?,
             Value::Row { table, index } => self.column(*table, *index, step, span)?.into(),
+            Value::Parts(parts) => self.part(parts, step, span)?.into(),
             Value::Record(fields) => {
                 let Some((_, cell)) = fields.iter().find(|(name, _)| name == step) else {
                     let known: Vec<_> = fields.iter().map(|(name, _)| name.clone()).collect();
@@ -71,11 +72,21 @@ impl Compiler<'_> {
             other => {
                 let what =
                     format!("`.{step}` does not lead anywhere: before it is {}", other.kind());
-                return self.refuse(span, what, "only members, rows and records have parts");
+                let help = "only members, rows, records and values such as names have parts";
+                return self.refuse(span, what, help);
             }
         };
         let present = self.both(cell.present, next.present);
         Some(Cell { value: next.value, present })
+    }
+
+    /// A part of a value that has parts.
+    pub(super) fn part(&mut self, parts: &Parts, name: &str, span: &Span) -> Option<Value> {
+        if let Some((_, value)) = parts.parts.iter().find(|(part, _)| *part == name) {
+            return Some(value.clone());
+        }
+        let known: Vec<_> = parts.parts.iter().map(|(part, _)| (*part).to_owned()).collect();
+        self.refuse(span, format!("this has no part `{name}`"), &nearest(name, &known))
     }
 
     /// A column of a table's row.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Compiler;
-use super::value::{Cell, Number, Value};
+use super::value::{Cell, Number, Parts, Value};
 use crate::config::Span;
 use crate::plan::fill::{Piece, Text};
 use crate::plan::program::{Arithmetic, Logic, Operand, Operation, Register, Target};
@@ -113,6 +113,10 @@ impl Compiler<'_> {
                 let otherwise = self.number(&otherwise.clone().into(), span)?;
                 self.select_number(condition, [then, otherwise], span).map(Value::Number)
             }
+            (Value::Parts(a), Value::Parts(b)) => self.select_parts(condition, [a, b], span),
+            (Value::Parts(_), _) | (_, Value::Parts(_)) => {
+                self.select_value(condition, then.whole(), otherwise.whole(), span)
+            }
             _ if textual(then) && textual(otherwise) => {
                 let then = self.text_of(&then.clone().into(), None, span)?;
                 let otherwise = self.text_of(&otherwise.clone().into(), None, span)?;
@@ -124,6 +128,23 @@ impl Compiler<'_> {
                 self.refuse(span, what, "make both the same kind")
             }
         }
+    }
+
+    /// The parts that both have.
+    fn select_parts(
+        &mut self,
+        condition: Register,
+        [then, otherwise]: [&Parts; 2],
+        span: &Span,
+    ) -> Option<Value> {
+        let whole = self.select_value(condition, &then.whole, &otherwise.whole, span)?;
+        let mut parts = Vec::new();
+        for (name, value) in &then.parts {
+            if let Some((_, other)) = otherwise.parts.iter().find(|(other, _)| other == name) {
+                parts.push((*name, self.select_value(condition, value, other, span)?));
+            }
+        }
+        Some(Value::Parts(Arc::new(Parts { whole, parts })))
     }
 
     pub(super) fn select_number(

@@ -42,7 +42,7 @@ impl Compiler<'_> {
     /// A cell as text; null in rows where the cell is.
     pub(super) fn text_of(&mut self, cell: &Cell, spec: Option<Spec>, span: &Span) -> Option<Text> {
         let width = spec.and_then(|spec| spec.width).map(usize::from);
-        let piece = match &cell.value {
+        let piece = match cell.value.whole() {
             Value::Dictionary { index, cells } if spec.is_none_or(|spec| !spec.zeros) => {
                 Piece::Lookup { index: *index, values: Arc::clone(cells), width }
             }

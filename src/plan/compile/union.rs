@@ -270,6 +270,10 @@ fn suits(schema: &Schema, value: &Value) -> bool {
             Schema::Duration(_) => true,
             _ => false,
         },
+        Value::Parts(parts) => match schema {
+            Schema::Record(record) => record.fields.iter().all(|field| parts.has(&field.name)),
+            schema => suits(schema, &parts.whole),
+        },
         Value::List(List { key, .. }) => match schema {
             Schema::Array(_) => key.is_none(),
             Schema::Map(_) => key.is_some(),

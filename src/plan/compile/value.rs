@@ -45,6 +45,8 @@ pub(super) enum Value {
     Uuid([Register; 4]),
     /// The event's time.
     Time,
+    /// A value of which parts have names.
+    Parts(Arc<Parts>),
     /// Random bytes: the first of some words.
     Bytes {
         words: Vec<Register>,
@@ -58,6 +60,22 @@ pub(super) enum Value {
     List(List),
     /// One of several values of different kinds, by the number in a column.
     Any { index: Register, cells: Vec<Part> },
+}
+
+/// A value of which parts have names: a person's name with the first and the last.
+#[derive(Debug)]
+pub(super) struct Parts {
+    /// What it is where no part is named: none of these.
+    pub(super) whole: Value,
+    /// The parts.
+    pub(super) parts: Vec<(&'static str, Value)>,
+}
+
+impl Parts {
+    /// Whether there is such a part.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.parts.iter().any(|(part, _)| *part == name)
+    }
 }
 
 /// The branch of a union, if it is named, and what goes there.
@@ -114,12 +132,28 @@ impl Value {
             Self::Occasion(_) => "a favourite or a period",
             Self::Uuid(_) => "an identity",
             Self::Time => "a time",
+            Self::Parts(parts) => parts.whole.kind(),
             Self::Bytes { .. } => "bytes",
             Self::Record(_) => "a record",
             Self::List(List { key: None, .. }) => "an array",
             Self::List(_) => "a map",
             Self::Any { .. } => "one of several kinds",
         }
+    }
+
+    /// Without the names of its parts.
+    pub(super) fn whole(&self) -> &Self {
+        match self {
+            Self::Parts(parts) => &parts.whole,
+            value => value,
+        }
+    }
+}
+
+impl Cell {
+    /// Without the names of its parts.
+    pub(super) fn whole(self) -> Self {
+        Self { value: self.value.whole().clone(), present: self.present }
     }
 }
 
@@ -196,7 +230,7 @@ impl Compiler<'_> {
 
     /// A cell read as a number.
     pub(super) fn number(&mut self, cell: &Cell, span: &Span) -> Option<Number> {
-        match &cell.value {
+        match cell.value.whole() {
             Value::Number(number) => Some(*number),
             Value::Occasion(Occasion { turn: Some(turn), .. }) => Some(turn.which),
             Value::Dictionary { index, cells } => match numbers(cells) {
