@@ -147,7 +147,12 @@ impl Plan {
 
     /// How many ticks positions can number.
     pub fn ticks_max(&self) -> u64 {
-        self.streams.iter().map(|stream| stream.compiled.ticks_max).min().unwrap_or(1 << 36)
+        let tick_us = self.tick.length_us().unsigned_abs();
+        let of = |stream: &StreamPlan| {
+            let members = stream.members.as_ref().map_or(u64::MAX, Members::numbered_us);
+            stream.compiled.ticks_max.min(members / tick_us)
+        };
+        self.streams.iter().map(of).min().unwrap_or(1 << 36)
     }
 
     /// The rate of all streams together, before curves, in events a second.

@@ -2,6 +2,7 @@
 
 pub mod digest;
 pub mod cut;
+mod ordinals;
 pub mod producer;
 pub mod ahead;
 pub mod in_flight;

@@ -8,7 +8,7 @@ use super::arguments::Sample;
 use super::failure::{Exit, Failure};
 use super::{changes, print};
 use crate::config::{suggest, units};
-use crate::plan::Plan;
+use crate::plan::{Plan, StreamPlan};
 use crate::run;
 use crate::run::lines::{Lines, Told};
 use crate::run::window::Window;
@@ -35,11 +35,29 @@ pub fn sample(arguments: &Sample, people: &print::People) -> Result<Exit, Failur
             .collect(),
         ..Options::default()
     };
-    let left = wanted.iter().map(|wanted| if *wanted { number } else { 0 }).collect();
     let streams = wanted.iter().filter(|wanted| **wanted).count();
     let told = Told { streams, headers: arguments.headers };
-    print_some(&Arc::new(plan), options, told, left)?;
+    let plan = Arc::new(plan);
+    // What is told before a run comes before its events here, too.
+    for snapshot in [true, false] {
+        let left: Vec<u64> = (wanted.iter().zip(&plan.streams))
+            .map(|(wanted, stream)| match most(stream) {
+                (before, most) if *wanted && before == snapshot => number.min(most),
+                _ => 0,
+            })
+            .collect();
+        print_some(&plan, Options { snapshot, ..options.clone() }, told, left)?;
+    }
     Ok(Exit::Good)
+}
+
+/// Whether what is printed of a stream comes before a run, and how much of it there is at most.
+fn most(stream: &StreamPlan) -> (bool, u64) {
+    let Some(members) = &stream.members else { return (false, u64::MAX) };
+    match members.snapshot_count() {
+        Some(count) => (true, count),
+        None => (false, members.records_max().unwrap_or(u64::MAX)),
+    }
 }
 
 /// Which streams are printed.

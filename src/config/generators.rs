@@ -208,6 +208,12 @@ const FORMS: &[Form] = &[
         beside: &[],
         gives: "random bytes, so many or between two numbers",
     },
+    Form {
+        key: "counter",
+        shape: r##"{ "$ref": "#/$defs/counter" }"##,
+        beside: &[],
+        gives: "numbers that go on from event to event",
+    },
 ];
 
 /// Keys that stand beside a generator's own, with their shapes as JSON Schema.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 pub use self::expression::{Expression, ExpressionKind, Operator};
 pub use self::generator::{
-    Alternative, Favourite, Generator, MixturePart, Near, Parameter, Period, Scalar, Shape,
+    Alternative, Counter, Favourite, Generator, MixturePart, Near, Parameter, Period, Scalar, Shape,
 };
 pub use self::member_events::{Calendar, Changelog, MemberEvents, RollCall, Snapshot, TimeOfDay};
 pub use self::walk::{Given, Moment, Walk};

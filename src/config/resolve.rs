@@ -1,5 +1,6 @@
 //! From what was written to what is run.
 
+mod counter;
 mod distribution;
 mod entities;
 mod periods;

@@ -3,6 +3,7 @@
 mod any;
 mod bind;
 mod case;
+mod counter;
 mod derive;
 mod distribution;
 mod expression;
@@ -181,6 +182,8 @@ struct Compiler<'a> {
     now: Wide,
     cipher: Cipher,
     identity: Option<[Register; 4]>,
+    /// How many events come before a row's.
+    ordinal: Option<Wide>,
     actor: Option<usize>,
     ticks_max: u64,
     mistakes: Vec<Mistake>,
@@ -224,6 +227,7 @@ impl<'a> Compiler<'a> {
             now: input::TIME,
             cipher: Cipher::new(u64::from(high) << 32 | u64::from(low)),
             identity: None,
+            ordinal: None,
             actor: None,
             ticks_max: 1 << TICK_BITS,
             mistakes: Vec::new(),

@@ -21,27 +21,27 @@ const CROWD_EVENTS: u64 = 65_536;
 /// Phases of a snapshot before the run: it has no times, only an order.
 const SNAPSHOT_PHASES: u64 = 1 << 40;
 
-/// What a record of a changelog tells, as a child's number: a member that is there or born.
-pub const BORN: u32 = 0;
+/// What a record of a changelog tells, in the lowest bits of its number: a member that is there, or
+/// born.
+const BORN: u32 = 0;
 /// A member that has ended.
-pub const ENDED: u32 = 1;
+const ENDED: u32 = 1;
 /// The first attribute that changed; the others follow.
-pub const CHANGED: u32 = 2;
+const CHANGED: u32 = 2;
 
 /// An event of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Call {
     /// When, in microseconds since the start.
     pub time_us: u64,
-    /// The member (upper word), and which of its events it is (lower word).
+    /// The member (upper word), and which of its events it is (lower word): of a roll-call the
+    /// period, of a changelog the version, and what it is the version of.
     pub number: u64,
-    /// What it tells.
-    pub child: u32,
 }
 
 impl Call {
-    fn new(time_us: u64, member: u32, version: u32, child: u32) -> Self {
-        Self { time_us, number: u64::from(member) << 32 | u64::from(version), child }
+    fn new(time_us: u64, member: u32, event: u32) -> Self {
+        Self { time_us, number: u64::from(member) << 32 | u64::from(event) }
     }
 }
 
@@ -60,6 +60,8 @@ pub struct Changelog {
     changing: Changing,
     snapshot: Option<Rota>,
     before: bool,
+    /// Bits of what a version is of.
+    kind_bits: u32,
 }
 
 /// When a roll-call has events.
@@ -90,6 +92,9 @@ impl Members {
                         Snapshot::None => None,
                     },
                     before: changelog.snapshot == Snapshot::Before,
+                    kind_bits: (CHANGED as usize + changing.attributes.len())
+                        .next_power_of_two()
+                        .trailing_zeros(),
                 })
             }
             MemberEvents::RollCall(roll_call) => {
@@ -180,9 +185,28 @@ impl Members {
         }
     }
 
-    /// Whether a record tells that its member has ended.
-    pub fn is_tombstone(&self, child: u32) -> bool {
-        matches!(self, Self::Changelog(_)) && child == ENDED
+    /// Whether an event tells that its member has ended.
+    pub fn is_tombstone(&self, number: u64) -> bool {
+        match self {
+            Self::Changelog(changelog) => {
+                let kinds = (1 << changelog.kind_bits) - 1;
+                number & kinds == u64::from(ENDED)
+            }
+            Self::RollCall(_) => false,
+        }
+    }
+
+    /// How long events can be numbered, in microseconds since the start.
+    pub fn numbered_us(&self) -> u64 {
+        match self {
+            Self::Changelog(changelog) => {
+                let changing = &changelog.changing;
+                let rotas = changing.attributes.iter().flatten().chain(&changing.lifetime);
+                let shortest = rotas.map(|rota| rota.period_us()).min().unwrap_or(u64::MAX);
+                shortest.saturating_mul((1 << (32 - changelog.kind_bits)) - 1)
+            }
+            Self::RollCall(calls) => calls.every_us.saturating_mul(u64::from(u32::MAX)),
+        }
     }
 
     /// Calls `see` with the events of the lanes that `lanes` names in a window (microseconds since
@@ -223,9 +247,8 @@ impl Members {
         time_us: u64,
         see: &mut impl FnMut(Call),
     ) {
-        let Self::Changelog(Changelog { changing, snapshot: Some(rota), .. }) = self else {
-            return;
-        };
+        let Self::Changelog(changelog) = self else { return };
+        let Changelog { changing, snapshot: Some(rota), .. } = changelog else { return };
         let bound = |part: u64| {
             let bound = u128::from(part) * u128::from(SNAPSHOT_PHASES) / u128::from(parts.max(1));
             u64::try_from(bound).unwrap_or(SNAPSHOT_PHASES)
@@ -235,33 +258,37 @@ impl Members {
             rota.phased(lane, &(bound(part)..bound(part + 1)), &mut |member, _| {
                 let lifetime = changing.lifetime.as_ref();
                 let generation = lifetime.map_or(0, |rota| rota.version(member, time_us));
-                see(Call::new(time_us, member, generation, BORN));
+                see(changelog.call(time_us, member, (generation, BORN)));
             });
         }
     }
 }
 
 impl Changelog {
+    fn call(&self, time_us: u64, member: u32, (version, kind): (u32, u32)) -> Call {
+        Call::new(time_us, member, version << self.kind_bits | kind)
+    }
+
     fn events(&self, lane: u32, window_us: &Range<u64>, see: &mut impl FnMut(Call)) {
         if let (Some(rota), false) = (&self.snapshot, self.before) {
             rota.phased(lane, window_us, &mut |member, phase_us| {
-                see(Call::new(phase_us, member, 0, BORN));
+                see(self.call(phase_us, member, (0, BORN)));
             });
         }
         if let Some(lifetime) = &self.changing.lifetime {
             // Who ends is last seen in the microsecond before another is born.
             let ends = window_us.start + 1..window_us.end.saturating_add(1);
             lifetime.due(lane, &ends, &mut |due| {
-                see(Call::new(due.time_us - 1, due.number, due.version - 1, ENDED));
+                see(self.call(due.time_us - 1, due.number, (due.version - 1, ENDED)));
             });
             lifetime.due(lane, window_us, &mut |due| {
-                see(Call::new(due.time_us, due.number, due.version, BORN));
+                see(self.call(due.time_us, due.number, (due.version, BORN)));
             });
         }
-        for (rota, child) in self.changing.attributes.iter().zip(CHANGED..) {
+        for (rota, kind) in self.changing.attributes.iter().zip(CHANGED..) {
             let Some(rota) = rota else { continue };
             rota.due(lane, window_us, &mut |due| {
-                see(Call::new(due.time_us, due.number, due.version, child));
+                see(self.call(due.time_us, due.number, (due.version, kind)));
             });
         }
     }
@@ -286,7 +313,7 @@ impl Calls {
                         self.rota.phased(lane, &phases, &mut |member, phase_us| {
                             let time_us = begin_us.saturating_add_unsigned(phase_us);
                             let time_us = time_us.unsigned_abs();
-                            see(Call::new(time_us, member, day, 0));
+                            see(Call::new(time_us, member, day));
                         });
                     }
                 }
@@ -336,7 +363,7 @@ impl Calls {
                     return;
                 }
             }
-            see(Call::new(time_us, due.number, due.version - 1, 0));
+            see(Call::new(time_us, due.number, due.version - 1));
         });
     }
 

@@ -445,6 +445,9 @@ pub struct Program {
     /// What the lists in a row hold, in the order of the frame's children; made after the
     /// operations have run.
     pub lists: Vec<List>,
+    /// Columns that hold how many events of the stream come before the row's, in send order and in
+    /// all lanes, if anything depends on it.
+    pub ordinal: Option<Wide>,
 }
 
 /// The items of one list of each row, in a frame of their own.

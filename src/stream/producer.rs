@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::cut::Ranks;
 use super::digest::Digest;
+use super::ordinals::{Counted, Ordinals};
 use super::{Batch, Error, Options, Record, Route};
 use crate::config::model::KeyFormat;
 use crate::encode::row::{self, Key, Lengths, RowEncoder};
@@ -15,7 +16,7 @@ use crate::generate::cpu::{self, Context};
 use crate::plan::arrival::{self, INDEX_BITS, LANE_BITS, Place};
 use crate::plan::batch::{Job, Part};
 use crate::plan::members::{Call, Members};
-use crate::plan::program::input;
+use crate::plan::program::{Wide, input};
 use crate::plan::traffic::Segment;
 use crate::plan::{Plan, StreamPlan};
 
@@ -25,6 +26,8 @@ pub struct Producer {
     plan: Arc<Plan>,
     options: Options,
     encoders: Vec<RowEncoder>,
+    /// By stream; of streams that count nothing they stay empty.
+    ordinals: Vec<Ordinals>,
 }
 
 /// What one thread keeps between batches: room, and the segment that it was last in.
@@ -69,7 +72,8 @@ impl Producer {
             .enumerate()
             .map(|(number, stream)| encoder(stream, route(number)))
             .collect::<Result<_, _>>()?;
-        Ok(Self { plan, options, encoders })
+        let ordinals = plan.streams.iter().map(|_| Ordinals::default()).collect();
+        Ok(Self { plan, options, encoders, ordinals })
     }
 
     fn route(&self, stream: usize) -> Route {
@@ -149,6 +153,7 @@ impl Producer {
             return Ok(());
         }
         let tick_us = self.plan.tick.length_us().unsigned_abs();
+        let mut ordinal = self.ordinal(number, job);
         for tick in job.ticks.clone() {
             let begin_us = tick * tick_us;
             let slot = cpu::slot_of(self.plan.start_us.saturating_add_unsigned(begin_us));
@@ -165,17 +170,33 @@ impl Producer {
             let Some((_, segment)) = &scratch.segment else { continue };
             let inside = job.window_us.start.max(begin_us) - begin_us
                 ..(job.window_us.end - begin_us).min(tick_us);
-            self.arrive(stream, segment, (tick, inside), &mut scratch.arrivals);
+            let tick_count = self.arrive(stream, segment, (tick, inside), &mut scratch.arrivals);
             if self.options.count.is_some() {
                 let own = |arrival: u64| self.is_own(lane_of(arrival));
                 output.ranks.extend(number, begin_us, &scratch.arrivals, own);
             }
-            let own = scratch.arrivals.iter().filter(|&&arrival| self.is_own(lane_of(arrival)));
-            rows.extend(own.map(|&arrival| Row::new(tick, begin_us, arrival)));
+            let ranked = (ordinal + tick_count.early..).zip(&scratch.arrivals);
+            let own = ranked.filter(|(_, arrival)| self.is_own(lane_of(**arrival)));
+            rows.extend(own.map(|(ordinal, &at)| Row::new(tick, begin_us, at, ordinal)));
+            ordinal += tick_count.all;
+        }
+        if stream.compiled.program.ordinal.is_some() {
+            self.ordinals[number].note(job.ticks.end, ordinal);
         }
         self.rows(scratch, &rows, output)?;
         scratch.rows = rows;
         Ok(())
+    }
+
+    /// How many events of a stream come before a job's, if the stream counts.
+    fn ordinal(&self, number: usize, job: &Job) -> u64 {
+        let stream = &self.plan.streams[number];
+        if stream.compiled.program.ordinal.is_none() {
+            return 0;
+        }
+        let (traffic, start_us) = (&stream.traffic, self.plan.start_us);
+        let counted = Counted { traffic, key: stream.key, start_us };
+        self.ordinals[number].before(counted, job.ticks.start)
     }
 
     fn slot(&self, row: &Row) -> i64 {
@@ -189,8 +210,7 @@ impl Producer {
         job: &Job,
         (stream, rows, ranks): (usize, &mut Vec<Row>, &mut Ranks),
     ) {
-        let row =
-            |call: Call| Row { number: call.number, time_us: call.time_us, child: call.child };
+        let row = |call: Call| Row { number: call.number, time_us: call.time_us, ordinal: 0 };
         let own = |lane: u32| self.is_own(lane);
         if let Some(Part { part, parts, .. }) = job.snapshot {
             let at_us = job.window_us.start;
@@ -207,7 +227,7 @@ impl Producer {
             members.events(&own, &job.window_us, &mut |call| rows.push(row(call)));
         }
         if job.snapshot.is_none() {
-            rows.sort_unstable_by_key(|row| (row.time_us, row.number, row.child));
+            rows.sort_unstable_by_key(|row| (row.time_us, row.number));
         }
     }
 
@@ -223,27 +243,33 @@ impl Producer {
         segment: &Segment,
         (tick, inside): (u64, Range<u64>),
         arrivals: &mut Vec<u64>,
-    ) {
+    ) -> TickCount {
         arrivals.clear();
+        let mut counted = TickCount::default();
         if segment.expected <= 0.0 {
             // An exchange at night: nothing comes, whatever the draws would be.
-            return;
+            return counted;
         }
+        let every = self.options.count.is_some() || stream.compiled.program.ordinal.is_some();
         let tick_us = self.plan.tick.length_us().unsigned_abs();
         for (lane, mean) in (0..self.plan.lanes).zip(&segment.means) {
-            if !self.is_own(lane) && self.options.count.is_none() {
+            if !self.is_own(lane) && !every {
                 continue;
             }
             let count = arrival::count(stream.key, tick, lane, mean);
+            counted.all += u64::from(count);
             let place = Place { key: stream.key, tick, lane, tick_us };
             arrival::times(place, count, &mut |index, at_us| {
                 if inside.contains(&u64::from(at_us)) {
                     let lane = u64::from(lane) << LANE_SHIFT;
                     arrivals.push(u64::from(at_us) << TIME_SHIFT | lane | u64::from(index));
+                } else {
+                    counted.early += u64::from(u64::from(at_us) < inside.start);
                 }
             });
         }
         arrivals.sort_unstable();
+        counted
     }
 
     /// Generates and encodes rows of the segment that the scratch is in, chunk by chunk.
@@ -259,7 +285,7 @@ impl Producer {
             start_us: self.plan.start_us,
         };
         for rows in rows.chunks(CHUNK_ROWS) {
-            fill_inputs(&mut scratch.frame, rows);
+            fill_inputs(&mut scratch.frame, rows, stream.compiled.program.ordinal);
             cpu::run(&stream.compiled.program, &mut scratch.frame, context);
             let start = output.arena.len();
             scratch.lengths.clear();
@@ -277,6 +303,15 @@ impl Producer {
     }
 }
 
+/// How many events a tick has in the lanes that were looked at.
+#[derive(Clone, Copy, Debug, Default)]
+struct TickCount {
+    /// Before the part of the tick that is made.
+    early: u64,
+    /// In the whole tick.
+    all: u64,
+}
+
 /// Who a row is, and when.
 #[derive(Clone, Copy, Debug)]
 struct Row {
@@ -284,17 +319,17 @@ struct Row {
     number: u64,
     /// Microseconds since the plan's start.
     time_us: u64,
-    /// Which of the events of one number.
-    child: u32,
+    /// How many events come before it, if the stream counts.
+    ordinal: u64,
 }
 
 impl Row {
-    fn new(tick: u64, begin_us: u64, arrival: u64) -> Self {
+    fn new(tick: u64, begin_us: u64, arrival: u64, ordinal: u64) -> Self {
         let place_bits = (1 << TIME_SHIFT) - 1;
         Self {
             number: tick << TIME_SHIFT | arrival & place_bits,
             time_us: begin_us + (arrival >> TIME_SHIFT),
-            child: 0,
+            ordinal,
         }
     }
 }
@@ -327,7 +362,7 @@ impl Output {
                 partition: -1,
                 stream: shape.stream,
                 keyed: shape.keyed,
-                tombstone: shape.members.is_some_and(|members| members.is_tombstone(row.child)),
+                tombstone: shape.members.is_some_and(|members| members.is_tombstone(row.number)),
             };
             if let Some(partitions) = shape.partitions {
                 record.partition = if shape.keyed {
@@ -364,7 +399,7 @@ fn encoder(stream: &StreamPlan, route: Route) -> Result<RowEncoder, Error> {
 }
 
 /// Who the rows of a chunk are.
-fn fill_inputs(frame: &mut Frame, rows: &[Row]) {
+fn fill_inputs(frame: &mut Frame, rows: &[Row], ordinal: Option<Wide>) {
     frame.set_rows(rows.len());
     let mut fill = |register, word: &dyn Fn(&Row) -> u32| {
         for (out, row) in frame.column_mut(register).iter_mut().zip(rows) {
@@ -376,6 +411,10 @@ fn fill_inputs(frame: &mut Frame, rows: &[Row]) {
     fill(input::TIME.high, &|row| low(row.time_us >> 32));
     fill(input::TIME.low, &|row| low(row.time_us));
     fill(input::LANE, &|row| lane_of(row.number));
+    if let Some(Wide { high, low: lower }) = ordinal {
+        fill(high, &|row| low(row.ordinal >> 32));
+        fill(lower, &|row| low(row.ordinal));
+    }
 }
 
 fn lane_of(arrival: u64) -> u32 {

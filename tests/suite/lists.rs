@@ -1,5 +1,6 @@
 //! Arrays, maps, records and unions: what is made is what was asked for, and any reader reads it.
 
+mod counter;
 mod model;
 mod random;
 

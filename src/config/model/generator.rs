@@ -203,6 +203,8 @@ pub enum Generator {
     /// `{ any = [{ weight = 3, value = <generator> }, …] }`: one of several, each of a kind of its
     /// own.
     Any(Vec<Alternative>),
+    /// `{ counter = { start = 1, step = 1 } }`.
+    Counter(Counter),
     /// `{ bytes = 16 }` or `{ bytes = [8, 16] }`: random bytes.
     Bytes {
         /// The fewest.
@@ -210,6 +212,19 @@ pub enum Generator {
         /// The most.
         max: u16,
     },
+}
+
+/// Numbers that go on from event to event, in send order, all lanes together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counter {
+    /// Where it begins, and begins again.
+    pub start: i64,
+    /// How far it goes from event to event; not 0.
+    pub step: i64,
+    /// Where it begins again instead of reaching it. None: never.
+    pub restart: Option<i64>,
+    /// The number of the first event, from `start` to before `restart`.
+    pub initial: i64,
 }
 
 /// One of several generators.

@@ -5,7 +5,7 @@ use super::super::model::{Expression, Generator, Near, Scalar};
 use super::super::raw::{Kind, Node};
 use super::super::reader::{At, Reader, Section};
 use super::super::{Span, Spanned, generators, suggest};
-use super::{Names, distribution, list, occasion, periods, value, walk, words};
+use super::{Names, counter, distribution, list, occasion, periods, value, walk, words};
 
 /// Whether a table is meant as a generator, and not as fields inside a field.
 pub(super) fn is_meant(node: &Node) -> bool {
@@ -202,6 +202,7 @@ fn by_key(
         "map" => list::map(reader, names, section, &main),
         "any" => list::any(reader, names, &main),
         "bytes" => list::bytes(reader, &main),
+        "counter" => counter::counter(reader, &main),
         "expression" => expression(reader, &main).map(|read| Generator::Expression(read.value)),
         key => words::keyed(reader, section, &main, key),
     }

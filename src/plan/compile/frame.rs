@@ -291,6 +291,7 @@ impl<'a> Compiler<'a> {
         });
         let lists = lists.collect();
         let operations = std::mem::take(&mut self.frames[frame].operations);
-        Program { operations, columns: self.columns, lists }
+        let ordinal = self.ordinal.filter(|_| frame == 0);
+        Program { operations, columns: self.columns, lists, ordinal }
     }
 }

@@ -49,6 +49,7 @@ pub(super) fn words(generator: &Generator) -> u32 {
         }
         Generator::At { value, .. } => words(&value.value),
         Generator::Identity
+        | Generator::Counter(_)
         | Generator::EventTime
         | Generator::LocalTime { .. }
         | Generator::Period(_)

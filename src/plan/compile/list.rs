@@ -54,6 +54,7 @@ impl<'a> Compiler<'a> {
         match generator {
             Generator::Record(fields) => self.record_value(fields, site, word, span),
             Generator::Any(alternatives) => self.any(alternatives, site, word, span),
+            Generator::Counter(counter) => self.counter(counter, site, span),
             Generator::Bytes { min, max } => Some(self.bytes((*min, *max), site, word)),
             other => self.list(Written::of(other)?, site, word, span),
         }

@@ -100,7 +100,11 @@ fn trim_frame(program: &mut Program, mut list: Option<&mut List>, results: &mut 
     operations.reverse();
     program.operations = operations;
     match list {
-        None => kept.extend((0..input::COUNT).map(Register)),
+        None => {
+            kept.extend((0..input::COUNT).map(Register));
+            let used = |wide: &Wide| [wide.high, wide.low].iter().any(|it| needed.contains(it));
+            program.ordinal = program.ordinal.filter(used);
+        }
         Some(list) => {
             list.gathered.retain(|gathered| needed.contains(&gathered.out));
             let inputs = needed.iter().filter(|register| register.0 < input::COUNT);
@@ -236,6 +240,11 @@ fn reuse(
     if let Some(list) = list.as_deref_mut() {
         let gathered = list.gathered.iter_mut().map(|gathered| &mut gathered.out);
         for source in gathered.chain(&mut list.number).chain(&mut list.place) {
+            *source = *names.entry(*source).or_insert_with(|| name(&mut free));
+        }
+    }
+    if let Some(Wide { high, low }) = &mut program.ordinal {
+        for source in [high, low] {
             *source = *names.entry(*source).or_insert_with(|| name(&mut free));
         }
     }

@@ -9,6 +9,7 @@ use tidegate::stream::digest::Digest;
 use tidegate::stream::{EventStream, Options, Shard};
 
 use super::{HOUR_US, SCHEMA, read, refusal};
+use crate::cli;
 
 const START_US: i64 = 1_772_409_600_000_000;
 
@@ -295,4 +296,33 @@ fn the_changes_of_a_hundred_million_members_are_found_at_once() {
     for record in records.iter().filter(|record| record.stream == 1 && !record.value.is_null()) {
         assert_eq!(record.value["id"], record.key);
     }
+}
+
+#[test]
+fn a_sample_shows_what_is_told_before_a_run_and_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let still = MODEL.replace(", changes = \"3h\"", "").replace(", changes = \"90m\"", "");
+    let still = still.replace("lifetime = \"10h\"\n", "");
+    std::fs::write(folder.path().join("cards.toml"), still).unwrap();
+    std::fs::write(folder.path().join("Use.avsc"), SCHEMA).unwrap();
+    let output = cli::run(folder.path(), &["sample", "cards.toml", "-n", "400"]);
+    cli::assert_exit(&output, 0);
+    let text = cli::stdout(&output);
+    let of = |name: &str| text.lines().filter(|line| line.contains(name)).count();
+    assert_eq!((of("\"stream\":\"card\""), of("\"stream\":\"uses\"")), (300, 400));
+}
+
+#[test]
+fn no_two_records_of_a_changelog_have_one_identity() {
+    let plan = plan(MODEL);
+    let mut stream = EventStream::start(Arc::clone(&plan), options(0..30)).unwrap();
+    let (mut seen, mut count) = (std::collections::BTreeSet::new(), 0);
+    while let Some(batch) = stream.next_blocking() {
+        let batch = batch.unwrap();
+        for record in batch.records.iter().filter(|record| record.stream == 1) {
+            count += 1;
+            seen.insert(batch.arena[record.header_range()].to_vec());
+        }
+    }
+    assert!(count > 9_000 && seen.len() == count, "{} of {count}", seen.len());
 }
