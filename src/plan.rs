@@ -21,23 +21,24 @@ pub mod program;
 pub mod fill;
 pub mod world;
 pub mod compile;
+pub mod follow_up;
+mod chain;
+mod draft;
 pub mod batch;
 mod busy;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use crate::config::model::{
     self, Expression, ExpressionKind, Favourite, Field, Generator, HeaderValue, KeyFormat, Model,
-    Near, Period, Tick, Topic, ValueFormat, Zone,
+    Near, Period, Tick, Topic, ValueFormat,
 };
-use crate::config::{Mistake, Span, Spanned};
+use crate::config::{Mistake, Spanned};
 use compile::Compiled;
+use follow_up::FollowUp;
 use members::Members;
-use population::Population;
-use traffic::{HOURS, Traffic};
+use traffic::Traffic;
 use world::World;
-use zone::Zones;
 
 /// Events that a lane may expect in a tick: so many that a position's 18 bits hold what chance adds.
 const LANE_EVENTS_MAX: f64 = 250_000.0;
@@ -80,12 +81,40 @@ pub struct StreamPlan {
     pub value_format: ValueFormat,
     /// Its program and what fills the schema.
     pub compiled: Compiled,
-    /// How fast its events come.
-    pub traffic: Traffic,
-    /// The members that they come from, if it has no rate.
-    pub members: Option<Members>,
+    /// Where its events come from.
+    pub origin: Origin,
     /// The key of its randomness.
     pub key: [u32; 2],
+}
+
+/// Where the events of a stream come from.
+#[derive(Debug)]
+pub enum Origin {
+    /// A stream with a rate of its own.
+    Root(Box<Traffic>),
+    /// A stream that follows another.
+    FollowUp(Box<FollowUp>),
+    /// The members that its events come from.
+    Members(Members),
+}
+
+impl StreamPlan {
+    /// The members that its events come from, if they do.
+    pub fn members(&self) -> Option<&Members> {
+        match &self.origin {
+            Origin::Members(members) => Some(members),
+            Origin::Root(_) | Origin::FollowUp(_) => None,
+        }
+    }
+
+    /// Events a second before curves; of follow-ups, if every gate is open.
+    pub fn rate_per_s(&self) -> f64 {
+        match &self.origin {
+            Origin::Root(traffic) => traffic.rate_per_s,
+            Origin::FollowUp(follow_up) => follow_up.rate_per_s,
+            Origin::Members(members) => members.rate_per_s(),
+        }
+    }
 }
 
 /// What a plan needs besides the model.
@@ -114,18 +143,9 @@ impl Plan {
         };
         let start_us =
             given_us.clamp(0, START_MAX_US).div_euclid(tick.length_us()) * tick.length_us();
-        let mut mistakes = Vec::new();
-        let mut streams = Vec::new();
-        for (number, stream) in model.streams.iter().enumerate() {
-            let draft = Draft { model, world: &world, stream, number, start_us, tick };
-            match draft.compile(inputs.schemas.get(&stream.name)) {
-                Ok(stream) => streams.push(stream),
-                Err(more) => mistakes.extend(more),
-            }
-        }
-        if !mistakes.is_empty() {
-            return Err(mistakes);
-        }
+        let draft =
+            draft::Draft { model, world: &world, chains: chain::chains(model)?, start_us, tick };
+        let mut streams = draft.streams(inputs)?;
         let mut warnings = busy::warnings(&world, &streams);
         warnings.extend(streams.iter_mut().flat_map(|it| it.compiled.warnings.drain(..)));
         warnings.sort_by_key(|warning| (warning.span.start, warning.span.end));
@@ -141,7 +161,7 @@ impl Plan {
     /// The streams that tell of members before the run, by number.
     pub fn snapshots(&self) -> impl Iterator<Item = (usize, &Members)> {
         let streams = self.streams.iter().enumerate();
-        let members = streams.filter_map(|(number, it)| Some((number, it.members.as_ref()?)));
+        let members = streams.filter_map(|(number, it)| Some((number, it.members()?)));
         members.filter(|(_, members)| members.snapshot_count().is_some())
     }
 
@@ -149,7 +169,7 @@ impl Plan {
     pub fn ticks_max(&self) -> u64 {
         let tick_us = self.tick.length_us().unsigned_abs();
         let of = |stream: &StreamPlan| {
-            let members = stream.members.as_ref().map_or(u64::MAX, Members::numbered_us);
+            let members = stream.members().map_or(u64::MAX, Members::numbered_us);
             stream.compiled.ticks_max.min(members / tick_us)
         };
         self.streams.iter().map(of).min().unwrap_or(1 << 36)
@@ -157,189 +177,7 @@ impl Plan {
 
     /// The rate of all streams together, before curves, in events a second.
     pub fn rate_per_s(&self) -> f64 {
-        self.streams.iter().map(|stream| stream.traffic.rate_per_s).sum()
-    }
-}
-
-/// One stream on its way into the plan.
-struct Draft<'a> {
-    model: &'a Model,
-    world: &'a World<'a>,
-    stream: &'a model::Stream,
-    number: usize,
-    start_us: i64,
-    tick: Tick,
-}
-
-impl Draft<'_> {
-    fn compile(&self, schema: Option<&String>) -> Result<StreamPlan, Vec<Mistake>> {
-        let given = &self.stream.schema;
-        let schema_json = match schema {
-            Some(schema) => schema.clone(),
-            None if given.value.json.is_empty() => self.derived()?,
-            None => given.value.json.clone(),
-        };
-        let refuse = |what: String| vec![Mistake { span: given.span.clone(), what, help: None }];
-        let schema = apache_avro::Schema::parse_str(&schema_json)
-            .map_err(|error| refuse(format!("the schema cannot be read: {error}")))?;
-        let number = u8::try_from(self.number)
-            .map_err(|_| refuse("there are more than 256 streams".to_owned()))?;
-        let source = compile::Source {
-            world: self.world,
-            stream: self.stream,
-            number,
-            schema: &schema,
-            start_us: self.start_us,
-        };
-        let compiled = compile::compile(&source)?;
-        let key = compile::stream_key(&source);
-        let members = self.members()?;
-        let traffic = match &members {
-            Some(members) => self.no_traffic(members),
-            None => self.traffic(compiled.actor)?,
-        };
-        Ok(StreamPlan {
-            name: self.stream.name.clone(),
-            topic: self.stream.topic.clone(),
-            schema,
-            schema_json,
-            key_format: self.stream.key_format,
-            value_format: self.stream.value_format,
-            compiled,
-            traffic,
-            members,
-            key,
-        })
-    }
-
-    /// The schema of a changelog that has none of its own.
-    fn derived(&self) -> Result<String, Vec<Mistake>> {
-        let nothing = apache_avro::Schema::Null;
-        compile::derive(&compile::Source {
-            world: self.world,
-            stream: self.stream,
-            number: 0,
-            schema: &nothing,
-            start_us: self.start_us,
-        })
-    }
-
-    fn members(&self) -> Result<Option<Members>, Vec<Mistake>> {
-        let Some(events) = &self.stream.members else { return Ok(None) };
-        let Some(entity) = self.world.entity(&events.entity().value) else { return Ok(None) };
-        let changing = &self.world.kinds[entity].changing;
-        let members = Members::new(events, changing, self.world.model.seed, self.start_us);
-        members.check(self.stream)?;
-        Ok(Some(members))
-    }
-
-    fn no_traffic(&self, members: &Members) -> Traffic {
-        Traffic {
-            rate_per_s: members.rate_per_s(),
-            curve: None,
-            zones: Zones::default(),
-            zone_of_group: vec![0],
-            population: None,
-            lanes: u32::from(self.model.lanes),
-            tick_us: self.tick.length_us().unsigned_abs(),
-        }
-    }
-
-    fn traffic(&self, actor: Option<usize>) -> Result<Traffic, Vec<Mistake>> {
-        let written = self.stream.traffic.as_ref().or(self.model.traffic.as_ref());
-        let rate_per_s = rate_of(self.model, self.stream, self.world);
-        if rate_per_s <= 0.0 {
-            let what = format!("nothing says how fast events of `{}` come", self.stream.name);
-            let help = Some("set `traffic.rate`, or `count` and `activity` of who acts".to_owned());
-            return Err(vec![Mistake { span: self.stream.span.clone(), what, help }]);
-        }
-        let refuse = |span: &Span, what: String, help: &str| {
-            vec![Mistake { span: span.clone(), what, help: Some(help.to_owned()) }]
-        };
-        let curve = written.filter(|traffic| !traffic.curves.is_empty()).map(|traffic| {
-            let mut product = Box::new([1.0; HOURS]);
-            for name in &traffic.curves {
-                let curve = self.model.curves.iter().find(|curve| curve.name == name.value);
-                for (hour, value) in product.iter_mut().enumerate() {
-                    *value *= curve.map_or(1.0, |curve| curve.hours[hour % curve.hours.len()]);
-                }
-            }
-            product
-        });
-        let greatest =
-            curve.as_ref().map_or(1.0, |curve| curve.iter().copied().fold(0.0, f64::max));
-        if let (true, Some(first)) = (greatest <= 0.0, written.and_then(|it| it.curves.first())) {
-            let what = "these curves together are 0 in every hour, so that nothing would come";
-            let help = "use curves that have an hour above 0 in common";
-            return Err(refuse(&first.span, what.to_owned(), help));
-        }
-        let population = actor.map(|actor| Arc::clone(&self.world.kinds[actor].actors));
-        let lanes = u32::from(self.model.lanes);
-        let share = population.as_ref().map_or(1.0 / f64::from(lanes), |all| all.greatest_lane());
-        let most = rate_per_s * greatest * share * self.tick.length_us() as f64 / 1e6;
-        if most > LANE_EVENTS_MAX {
-            let what = format!(
-                "a lane would have up to {most:.0} events in a tick, but the limit is {LANE_EVENTS_MAX}"
-            );
-            let help = "raise `lanes`, set a shorter `tick` or lower the rate";
-            return Err(refuse(&self.stream.span, what, help));
-        }
-        let zone = written.and_then(|traffic| traffic.zone.as_ref());
-        let (zones, zone_of_group) = self.zones(zone, actor, population.as_deref())?;
-        Ok(Traffic {
-            rate_per_s,
-            curve,
-            zones,
-            zone_of_group,
-            population,
-            lanes,
-            tick_us: self.tick.length_us().unsigned_abs(),
-        })
-    }
-
-    /// The zones that curves are read in, and which of them each group of members lives by.
-    fn zones(
-        &self,
-        zone: Option<&Spanned<Zone>>,
-        actor: Option<usize>,
-        population: Option<&Population>,
-    ) -> Result<(Zones, Vec<usize>), Vec<Mistake>> {
-        let groups = population.map_or(1, Population::groups);
-        let Some(zone) = zone else {
-            return Ok((Zones::new(["UTC"]).unwrap_or_default(), vec![0; groups]));
-        };
-        let refuse = |what: String, help: &str| {
-            vec![Mistake { span: zone.span.clone(), what, help: Some(help.to_owned()) }]
-        };
-        let unknown = |name| {
-            refuse(format!("`{name}` is not a time zone"), "use names such as Europe/Berlin")
-        };
-        let path = match &zone.value {
-            Zone::Named(name) => {
-                return Ok((Zones::new([name.as_str()]).map_err(unknown)?, vec![0; groups]));
-            }
-            Zone::Attribute(path) => path,
-        };
-        let found = actor.and_then(|actor| {
-            let mut steps = path.split('.');
-            let (entity, attribute, column) = (steps.next()?, steps.next()?, steps.next()?);
-            let kinds = &self.world.kinds;
-            let dealt = kinds[actor].dealt.iter().find(|dealt| {
-                kinds[dealt.entity].entity.attributes[dealt.attribute].name == attribute
-            })?;
-            self.world.entity(entity)?;
-            let generator = &kinds[dealt.entity].entity.attributes[dealt.attribute].generator;
-            let Generator::Table { table, .. } = &generator.value else { return None };
-            let table = &self.model.tables[self.world.table(&table.value)?];
-            let column = table.columns.iter().find(|it| it.name == column)?;
-            let rows = dealt.value_of_group.iter().filter_map(|row| usize::try_from(*row).ok());
-            Some((Arc::clone(&column.cells), rows.collect::<Vec<_>>()))
-        });
-        let Some((cells, rows)) = found else {
-            let what = format!("`{path}` does not lead to a zone of who acts");
-            return Err(refuse(what, "name a column of a table that the family is dealt by"));
-        };
-        Ok((Zones::new(cells.iter().map(String::as_str)).map_err(unknown)?, rows))
+        self.streams.iter().map(StreamPlan::rate_per_s).sum()
     }
 }
 
@@ -351,9 +189,9 @@ fn tick_for(rate_of_lane: f64) -> Tick {
         .unwrap_or(Tick::TenSeconds)
 }
 
-/// The streams with a rate.
+/// The streams with rates of their own.
 fn roots(model: &Model) -> impl Iterator<Item = &model::Stream> {
-    model.streams.iter().filter(|stream| stream.members.is_none())
+    model.streams.iter().filter(|stream| stream.follows.is_none() && stream.members.is_none())
 }
 
 /// The rates that are written down, by the entity that acts.

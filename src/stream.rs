@@ -2,6 +2,8 @@
 
 pub mod digest;
 pub mod cut;
+mod rows;
+mod follow_up;
 mod ordinals;
 pub mod producer;
 pub mod ahead;

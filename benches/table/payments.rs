@@ -5,11 +5,11 @@ use std::sync::Arc;
 use anyhow::{Result, anyhow};
 use tidegate::config::{self, ModelSource, Override, Overrides};
 use tidegate::generate::column::{CHUNK_ROWS, Frame};
-use tidegate::generate::cpu::{self, Context};
+use tidegate::generate::cpu::{self, Context, Era};
 use tidegate::plan::arrival::{self, INDEX_BITS, LANE_BITS, Place};
 use tidegate::plan::batch::{BATCH_EVENTS, Batches, Job};
 use tidegate::plan::program::input;
-use tidegate::plan::{Inputs, Plan, StreamPlan};
+use tidegate::plan::{Inputs, Origin, Plan, StreamPlan};
 use tidegate::stream::Options;
 
 /// Monday morning in Europe: as many events as on average, and a bit more.
@@ -54,12 +54,13 @@ pub(crate) fn batches(plan: &Plan) -> Batches {
 /// The generated columns of a job's events, chunk by chunk, as the encoder gets them.
 pub(crate) fn frames(plan: &Plan, job: &Job) -> Vec<Frame> {
     let stream = &plan.streams[0];
+    let Origin::Root(traffic) = &stream.origin else { return Vec::new() };
     let tick_us = plan.tick.length_us().unsigned_abs();
     let mut frames = Vec::new();
     for tick in job.ticks.clone() {
         let begin_us = tick * tick_us;
         let slot = cpu::slot_of(plan.start_us.saturating_add_unsigned(begin_us));
-        let segment = stream.traffic.segment(slot);
+        let segment = traffic.segment(slot);
         let mut arrivals = Vec::new();
         for (lane, mean) in (0..plan.lanes).zip(&segment.means) {
             let count = arrival::count(stream.key, tick, lane, mean);
@@ -69,7 +70,8 @@ pub(crate) fn frames(plan: &Plan, job: &Job) -> Vec<Frame> {
             });
         }
         arrivals.sort_unstable();
-        let context = Context { segment: &segment, slot };
+        let eras = [Era { slot, segment }];
+        let context = Context { eras: &eras };
         frames
             .extend(arrivals.chunks(CHUNK_ROWS).map(|rows| frame(stream, begin_us, rows, context)));
     }
@@ -86,8 +88,8 @@ fn frame(stream: &StreamPlan, begin_us: u64, rows: &[(u32, u64)], context: Conte
         for (register, word) in [
             (input::NUMBER.high, position >> 32),
             (input::NUMBER.low, *position),
-            (input::TIME.high, time_us >> 32),
-            (input::TIME.low, time_us),
+            (input::time(0).high, time_us >> 32),
+            (input::time(0).low, time_us),
             (input::LANE, lane(*position)),
         ] {
             frame.column_mut(register)[row] = low(word);

@@ -53,7 +53,7 @@ pub fn sample(arguments: &Sample, people: &print::People) -> Result<Exit, Failur
 
 /// Whether what is printed of a stream comes before a run, and how much of it there is at most.
 fn most(stream: &StreamPlan) -> (bool, u64) {
-    let Some(members) = &stream.members else { return (false, u64::MAX) };
+    let Some(members) = stream.members() else { return (false, u64::MAX) };
     match members.snapshot_count() {
         Some(count) => (true, count),
         None => (false, members.records_max().unwrap_or(u64::MAX)),

@@ -26,7 +26,7 @@ pub fn validate(arguments: &Validate, people: &print::People) -> Result<Exit, Fa
 fn summary(plan: &Plan) -> String {
     let mut text = format!("{}: ok", plan.name);
     for stream in &plan.streams {
-        let rate = figure::rate(stream.traffic.rate_per_s);
+        let rate = figure::rate(stream.rate_per_s());
         // Writing to a string does not fail.
         _ = write!(text, "\n  {} to {}, {rate} on average", stream.name, stream.topic.name);
     }

@@ -1,6 +1,7 @@
 //! The checked model: all that decides the bytes of a run.
 
 mod expression;
+mod follows;
 mod generator;
 mod member_events;
 mod walk;
@@ -10,8 +11,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use self::expression::{Expression, ExpressionKind, Operator};
+pub use self::follows::{Delay, Follows};
 pub use self::generator::{
-    Alternative, Counter, Favourite, Generator, MixturePart, Near, Parameter, Period, Scalar, Shape,
+    Alternative, Counter, Favourite, Form, Generator, MixturePart, Near, Parameter, Period, Scalar,
+    Shape,
 };
 pub use self::member_events::{Calendar, Changelog, MemberEvents, RollCall, Snapshot, TimeOfDay};
 pub use self::walk::{Given, Moment, Walk};
@@ -237,6 +240,8 @@ pub struct Stream {
     pub batch: BatchLimits,
     /// Its own traffic.
     pub traffic: Option<Traffic>,
+    /// What it follows. None: a root stream, with a rate.
+    pub follows: Option<Follows>,
     /// The members that its events come from, if they do not come from a rate.
     pub members: Option<MemberEvents>,
     /// Named values of a row that fields refer to, in the order of the file.

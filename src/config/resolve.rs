@@ -3,6 +3,7 @@
 mod counter;
 mod distribution;
 mod entities;
+mod follows;
 mod periods;
 mod roll_call;
 mod changelog;

@@ -12,6 +12,9 @@ mod access;
 mod list;
 mod member;
 mod walk;
+mod wide;
+
+use std::sync::Arc;
 
 use super::column::{CHUNK_ROWS, Frame};
 use super::philox::philox;
@@ -25,10 +28,25 @@ use access::{load, map, map_value, store, with_column, words_of, zip};
 /// What holds for all rows of a chunk.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
-    /// The segment that the chunk's tick lies in.
-    pub segment: &'a Segment,
-    /// The quarter of an hour that the chunk's tick lies in, counted from the Unix epoch.
+    /// The quarters of an hour that the rows, and the events which they follow, lie in.
+    pub eras: &'a [Era],
+}
+
+/// A quarter of an hour.
+#[derive(Clone, Debug)]
+pub struct Era {
+    /// Its number, counted from the Unix epoch.
     pub slot: i64,
+    /// What holds in it; empty if no root event lies in it.
+    pub segment: Arc<Segment>,
+}
+
+impl Context<'_> {
+    /// What holds in the quarter of an hour of a root event.
+    #[inline(always)]
+    fn segment(&self, era: u32) -> &Segment {
+        &self.eras[era as usize].segment
+    }
 }
 
 /// Runs a program over the rows of a frame whose input columns are filled.
@@ -62,6 +80,7 @@ fn step(operation: &Operation, frame: &mut Frame, context: Context<'_>) {
         Operation::Range { word, size, base, out } => {
             map_value(frame, *word, *out, |word| base + range(word, *size));
         }
+        Operation::WideRange { .. } | Operation::Wrap { .. } => wide::step(operation, frame),
         Operation::Choose { word, table, out } => map(frame, *word, *out, |w| table.choose(w)),
         Operation::ChooseBy { word, select, choices, out } => {
             zip(frame, [*select, *word], *out, |number, word| choices.choose(number, word));

@@ -54,7 +54,7 @@ impl Batches {
     pub fn new(plan: &Plan, window_us: Range<u64>, events: u32) -> Self {
         let tick_us = plan.tick.length_us().unsigned_abs();
         let per_tick = plan.rate_per_s() * tick_us as f64 / 1e6;
-        let members = plan.streams.iter().filter_map(|stream| stream.members.as_ref());
+        let members = plan.streams.iter().filter_map(|stream| stream.members());
         let stretch_us = members.map(|it| it.stretch_us(u64::from(events.max(1))));
         let longest = stretch_us.fold(f64::INFINITY, f64::min) / tick_us as f64;
         let ratio = (f64::from(events.max(1)) / per_tick).min(longest);

@@ -18,7 +18,7 @@ pub(super) fn warnings(world: &World<'_>, streams: &[StreamPlan]) -> Vec<Mistake
             return None;
         }
         let acted_in = streams.iter().filter(|it| it.compiled.actor == Some(number));
-        let rate_per_s: f64 = acted_in.map(|it| it.traffic.rate_per_s).sum();
+        let rate_per_s: f64 = acted_in.map(StreamPlan::rate_per_s).sum();
         let per_day = rate_per_s * DAY_S / kind.count as f64;
         if per_day <= MEMBER_EVENTS_A_DAY_MAX {
             return None;

@@ -8,8 +8,10 @@ mod derive;
 mod distribution;
 mod expression;
 mod frame;
+mod gate;
 mod generator;
 mod headers;
+mod hint;
 mod list;
 mod member;
 mod moment;
@@ -23,6 +25,7 @@ mod text;
 mod trim;
 mod union;
 mod value;
+mod visit;
 mod walk;
 mod words;
 
@@ -38,9 +41,9 @@ use super::world::World;
 use crate::config::model::{self, Generator, IdentityPlace};
 use crate::config::{Mistake, Span, Spanned};
 use crate::generate::philox;
-use value::{Cell, Value};
-
 pub use derive::derive;
+pub use gate::{Gate, gate};
+use value::{Cell, Value};
 
 /// The salt of events that the model itself makes: origin 0, child 0.
 const MODEL_EVENT: u32 = 0;
@@ -75,12 +78,23 @@ pub struct Source<'a> {
     pub world: &'a World<'a>,
     /// The stream.
     pub stream: &'a model::Stream,
-    /// Its number in the model.
-    pub number: u8,
     /// The schema that values are written by.
     pub schema: &'a Schema,
     /// The start of model time, in microseconds since the Unix epoch.
     pub start_us: i64,
+    /// The stream itself, and those that it follows, up to the root.
+    pub levels: Vec<Level<'a>>,
+}
+
+/// A stream on the way from a root to the one that is compiled.
+#[derive(Clone, Copy, Debug)]
+pub struct Level<'a> {
+    /// The stream.
+    pub stream: &'a model::Stream,
+    /// Its number in the model.
+    pub number: u8,
+    /// The most events that follow from one root event.
+    pub children: u32,
 }
 
 /// Compiles a stream.
@@ -162,9 +176,11 @@ struct Compiler<'a> {
     frames: Vec<frame::Draft>,
     /// How many columns there are in all frames, the inputs once.
     columns: u16,
+    /// How many columns are inputs.
+    inputs: u16,
     /// The frame of each column that is no input.
     homes: Vec<usize>,
-    /// Who sees which names; the first one is the stream's.
+    /// Who sees which names; the first one is the stream's, then come those of the streams above.
     scopes: Vec<frame::Scope<'a>>,
     /// The scope that is compiled in.
     scope: usize,
@@ -181,7 +197,8 @@ struct Compiler<'a> {
     /// The time at which members are read: microseconds since the model's start.
     now: Wide,
     cipher: Cipher,
-    identity: Option<[Register; 4]>,
+    /// By level.
+    identities: BTreeMap<u16, [Register; 4]>,
     /// How many events come before a row's.
     ordinal: Option<Wide>,
     actor: Option<usize>,
@@ -192,30 +209,33 @@ struct Compiler<'a> {
 
 impl<'a> Compiler<'a> {
     fn new(source: &'a Source<'a>) -> Self {
-        let mut names = BTreeMap::new();
-        let mut word = 0;
-        for field in source.stream.lets.iter().chain(&source.stream.fields) {
-            let generator = &field.generator;
-            names.insert(
-                field.name.value.as_str(),
-                Named { generator, word, state: State::Waiting },
-            );
-            word += generator::words(&generator.value);
-        }
+        let scopes = (0..).zip(&source.levels).map(|(level, of)| {
+            let mut names = BTreeMap::new();
+            let mut word = 0;
+            for field in of.stream.lets.iter().chain(&of.stream.fields) {
+                let generator = &field.generator;
+                let named = Named { generator, word, state: State::Waiting };
+                names.insert(field.name.value.as_str(), named);
+                word += generator::words(&generator.value);
+            }
+            frame::Scope { above: None, frame: 0, level, site: event_site(source, level), names }
+        });
+        let scopes: Vec<_> = scopes.collect();
         let [low, high] = philox::key(source.world.model.seed, "identity", "");
+        let levels = u16::try_from(scopes.len()).unwrap_or(u16::MAX);
         // In a stream of members, the member of the row stands for its entity.
         let member = source.stream.members.as_ref().and_then(|members| {
             let entity = source.world.entity(&members.entity().value)?;
             Some((entity, Value::Member { entity, number: input::NUMBER.high }.into()))
         });
-        let site = event_site(source);
         Self {
             source,
             types: bind::types(source.schema),
             frames: vec![frame::Draft::rows()],
-            columns: input::COUNT,
+            columns: input::count(levels),
+            inputs: input::count(levels),
             homes: Vec::new(),
-            scopes: vec![frame::Scope { above: None, frame: 0, site, names }],
+            scopes,
             scope: 0,
             blocks: BTreeMap::new(),
             attributes: BTreeMap::new(),
@@ -224,9 +244,9 @@ impl<'a> Compiler<'a> {
             generations: BTreeMap::new(),
             walks: BTreeMap::new(),
             readings: BTreeMap::new(),
-            now: input::TIME,
+            now: input::time(0),
             cipher: Cipher::new(u64::from(high) << 32 | u64::from(low)),
-            identity: None,
+            identities: BTreeMap::new(),
             ordinal: None,
             actor: None,
             ticks_max: 1 << TICK_BITS,
@@ -270,9 +290,24 @@ impl<'a> Compiler<'a> {
         out
     }
 
-    /// The randomness of the event itself.
+    /// Which stream's values are compiled: 0 is the stream itself, 1 the one that it follows.
+    fn level(&self) -> u16 {
+        self.scopes[self.scope].level
+    }
+
+    /// The level of the root.
+    fn root_level(&self) -> u16 {
+        u16::try_from(self.source.levels.len() - 1).unwrap_or(u16::MAX)
+    }
+
+    /// The stream of a level.
+    fn stream_of(&self, level: u16) -> Level<'a> {
+        self.source.levels[usize::from(level)]
+    }
+
+    /// The randomness of the event itself, or of one that it follows.
     fn event_site(&self) -> Site {
-        event_site(self.source)
+        event_site(self.source, self.level())
     }
 
     /// The randomness of a member.
@@ -321,7 +356,8 @@ impl<'a> Compiler<'a> {
         }
         let (generator, word) = (named.generator, named.word);
         // Whoever reads it at another time reads the same: it is the event's.
-        let now = std::mem::replace(&mut self.now, input::TIME);
+        let own = input::time(self.level());
+        let now = std::mem::replace(&mut self.now, own);
         let cell = self.generate(generator, site, word);
         self.now = now;
         if let Some(named) = self.scopes[self.scope].names.get_mut(name) {
@@ -332,13 +368,15 @@ impl<'a> Compiler<'a> {
 
     /// The event's identity, as four words.
     fn identity(&mut self) -> [Register; 4] {
-        if let Some(words) = self.identity {
-            return words;
+        let level = self.level();
+        if let Some(words) = self.identities.get(&level) {
+            return *words;
         }
         let out = [(); 4].map(|()| self.register());
-        let cipher = self.cipher.clone();
-        self.emit(Operation::Identity { cipher, stream: self.source.number, out });
-        self.identity = Some(out);
+        let (cipher, child) = (self.cipher.clone(), input::child(level));
+        let stream = self.stream_of(level).number;
+        self.emit(Operation::Identity { child, cipher, stream, out });
+        self.identities.insert(level, out);
         out
     }
 
@@ -363,14 +401,16 @@ impl<'a> Compiler<'a> {
     }
 }
 
-/// The randomness of a stream's events.
-fn event_site(source: &Source<'_>) -> Site {
+/// The randomness of the events of a level's stream.
+fn event_site(source: &Source<'_>, level: u16) -> Site {
     let Wide { high, low } = input::NUMBER;
-    let (key, high) = (stream_key(source), Some(high));
-    Site { key, low, high, salt: MODEL_EVENT, index: None, owner: Owner::Event }
+    let key = stream_key(source.world, source.levels[usize::from(level)].stream);
+    let follows = usize::from(level) + 1 < source.levels.len();
+    let index = follows.then_some(input::child(level));
+    Site { key, low, high: Some(high), salt: MODEL_EVENT, index, owner: Owner::Event }
 }
 
 /// The key of a stream's own randomness.
-pub fn stream_key(source: &Source<'_>) -> [u32; 2] {
-    philox::key(source.world.model.seed, "stream", &source.stream.name)
+pub fn stream_key(world: &World<'_>, stream: &model::Stream) -> [u32; 2] {
+    philox::key(world.model.seed, "stream", &stream.name)
 }

@@ -3,56 +3,11 @@
 //! The doc comment of an operation is its specification: every device computes exactly that.
 //! Words are `u32`; `⌊a·b / 2^32⌋` is the upper word of a product of two words.
 
+mod operand;
+
 use std::sync::Arc;
 
-/// The number of a column in a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Register(pub u16);
-
-/// A 64-bit value in two columns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Wide {
-    /// The upper 32 bits.
-    pub high: Register,
-    /// The lower 32 bits.
-    pub low: Register,
-}
-
-/// Columns that hold who a row is, before the first operation runs.
-pub mod input {
-    use super::{Register, Wide};
-
-    /// The row's number: its position (tick, lane, index in both).
-    pub const NUMBER: Wide = Wide { high: Register(0), low: Register(1) };
-    /// Its event time, in microseconds since the model's start.
-    pub const TIME: Wide = Wide { high: Register(2), low: Register(3) };
-    /// Its lane.
-    pub const LANE: Register = Register(4);
-    /// How many columns the inputs take.
-    pub const COUNT: u16 = 5;
-}
-
-/// A whole number that an operation reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operand {
-    /// The same for every row.
-    Constant(i64),
-    /// A word, 0 to 2^32 − 1.
-    Unsigned(Register),
-    /// A word as two's complement.
-    Signed(Register),
-    /// Two words as two's complement.
-    Wide(Wide),
-}
-
-/// Where an operation writes a whole number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// The lower 32 bits; the plan knows that the value fits.
-    Word(Register),
-    /// All 64 bits.
-    Wide(Wide),
-}
+pub use self::operand::{Operand, Register, Target, Wide, input};
 
 /// A function of two whole numbers, in 64-bit two's complement; the plan knows that no result
 /// overflows.
@@ -137,6 +92,34 @@ pub enum Operation {
         /// The value.
         out: Target,
     },
+    /// `base` + ⌊w·size / 2^64⌋, with the 64-bit number w = `words[0]`·2^32 + `words[1]`.
+    WideRange {
+        /// Random words, first the higher.
+        words: [Register; 2],
+        /// How many values, 1 to 2^64.
+        size: u128,
+        /// The least value.
+        base: i64,
+        /// The value.
+        out: Wide,
+    },
+    /// `start` ± ((`ahead` + number·`step`) mod `size`), the product exact however great.
+    Wrap {
+        /// A number from 0.
+        number: Wide,
+        /// How far from number to number.
+        step: u64,
+        /// How far number 0 is.
+        ahead: u64,
+        /// How many values, at least 1.
+        size: u64,
+        /// The value at 0.
+        start: i64,
+        /// Whether the values go down from the start.
+        falling: bool,
+        /// The value.
+        out: Wide,
+    },
     /// 1 where ⌊word / 2⌋ < threshold, a probability in units of 2^−31, else 0.
     Chance {
         /// A random word.
@@ -198,8 +181,11 @@ pub enum Operation {
         /// The value.
         out: Target,
     },
-    /// The member that acts: drawn by the segment's weights from the members of the row's lane.
+    /// The member that acts: drawn from the members of the row's lane by the weights of the segment
+    /// that the root event lies in.
     Actor {
+        /// The root event's quarter of an hour.
+        era: Register,
         /// A random word for the group, one for the rank.
         words: [Register; 2],
         /// The entity's population.
@@ -378,8 +364,10 @@ pub enum Operation {
         /// The value.
         out: Target,
     },
-    /// Minutes east of UTC in a zone at the row's event time.
+    /// Minutes east of UTC in a zone in a quarter of an hour.
     Offset {
+        /// The quarter of an hour.
+        era: Register,
         /// The number of the zone.
         zone: Register,
         /// The zones.
@@ -387,8 +375,10 @@ pub enum Operation {
         /// Minutes, as two's complement.
         out: Register,
     },
-    /// Who the row is, as a UUID, see [`super::identity::Cipher`].
+    /// Who the row is, or an event that it follows, as a UUID, see [`super::identity::Cipher`].
     Identity {
+        /// The column of the child, times 2^14.
+        child: Register,
         /// The cipher.
         cipher: super::identity::Cipher,
         /// The number of the stream.
@@ -442,6 +432,8 @@ pub struct Program {
     pub operations: Vec<Operation>,
     /// How many columns, inputs included.
     pub columns: u16,
+    /// How many of them are inputs.
+    pub inputs: u16,
     /// What the lists in a row hold, in the order of the frame's children; made after the
     /// operations have run.
     pub lists: Vec<List>,

@@ -1,6 +1,7 @@
 //! Traffic: the expected number of events of each lane, slot by slot.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use super::alias::Alias;
 use super::poisson::Mean;
@@ -10,8 +11,12 @@ use super::zone::{SLOT_US, Zones, hour_of_week};
 /// Hours of a week.
 pub const HOURS: usize = 168;
 
+/// Segments that are kept: streams that follow others look days back, at the same hours again and
+/// again.
+const SEGMENTS_KEPT: usize = 192;
+
 /// How fast the events of a root stream come, and who acts.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Traffic {
     /// Events a second before multipliers.
     pub rate_per_s: f64,
@@ -27,7 +32,13 @@ pub struct Traffic {
     pub lanes: u32,
     /// The length of a tick in microseconds.
     pub tick_us: u64,
+    /// Segments by the local hours of all zones.
+    pub known: Known,
 }
+
+/// Segments that were worked out before; they decide nothing.
+#[derive(Debug, Default)]
+pub struct Known(RwLock<BTreeMap<Box<[u8]>, Arc<Segment>>>);
 
 /// What holds during one quarter of an hour.
 #[derive(Clone, Debug, Default)]
@@ -41,14 +52,24 @@ pub struct Segment {
 }
 
 impl Traffic {
-    /// Whether all segments are the same.
-    pub fn is_constant(&self) -> bool {
-        self.curve.is_none()
+    /// What holds in the quarter of an hour that begins at `slot` times [`SLOT_US`].
+    pub fn segment(&self, slot: i64) -> Arc<Segment> {
+        let hours = self.hours(slot);
+        if let Some(known) = self.known.0.read().unwrap_or_else(PoisonError::into_inner).get(&hours)
+        {
+            return Arc::clone(known);
+        }
+        let segment = Arc::new(self.work_out(&hours));
+        let mut known = self.known.0.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= SEGMENTS_KEPT {
+            known.pop_first();
+        }
+        known.insert(hours, Arc::clone(&segment));
+        segment
     }
 
-    /// What holds in the quarter of an hour that begins at `slot` times [`SLOT_US`].
-    pub fn segment(&self, slot: i64) -> Segment {
-        let multipliers = self.multipliers(slot);
+    fn work_out(&self, hours: &[u8]) -> Segment {
+        let multipliers = self.multipliers(hours);
         let per_tick = self.rate_per_s * self.tick_us as f64 / 1e6;
         let mut means = Vec::with_capacity(self.lanes as usize);
         let mut groups = Vec::new();
@@ -71,11 +92,21 @@ impl Traffic {
         Segment { means, groups, expected: total }
     }
 
+    /// The local hour of the week in each zone; none if the hour does not matter.
+    fn hours(&self, slot: i64) -> Box<[u8]> {
+        if self.curve.is_none() {
+            return Box::default();
+        }
+        let hour = |&offset: &i32| hour_of_week(slot * SLOT_US, offset).to_le_bytes()[0];
+        self.zones.offsets_minutes(slot).iter().map(hour).collect()
+    }
+
     /// The curve's value for each group.
-    fn multipliers(&self, slot: i64) -> Vec<f64> {
-        let Some(curve) = &self.curve else { return vec![1.0; self.zone_of_group.len().max(1)] };
-        let offsets = self.zones.offsets_minutes(slot);
-        let zone = |zone: &usize| curve[hour_of_week(slot * SLOT_US, offsets[*zone])];
+    fn multipliers(&self, hours: &[u8]) -> Vec<f64> {
+        let zone = |&zone: &usize| match &self.curve {
+            Some(curve) => curve[usize::from(hours[zone])],
+            None => 1.0,
+        };
         self.zone_of_group.iter().map(zone).collect()
     }
 }
@@ -107,6 +138,7 @@ mod tests {
             population: Some(Arc::new(population)),
             lanes: 64,
             tick_us: 1_000_000,
+            known: Known::default(),
         };
         // Monday 12:00 UTC: a quarter of the members at 2, three quarters (13:00) at 1.
         let monday_noon = (4 * 24 + 12) * 4;

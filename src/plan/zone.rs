@@ -1,5 +1,8 @@
 //! Time zones: minutes east of UTC at an instant.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
 use jiff::Timestamp;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
@@ -7,9 +10,16 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 /// since 1970 fall on one.
 pub const SLOT_US: i64 = 15 * 60 * 1_000_000;
 
+/// Slots whose offsets are kept.
+const SLOTS_KEPT: usize = 1_024;
+
 /// Zones by number.
-#[derive(Clone, Debug, Default)]
-pub struct Zones(Vec<TimeZone>);
+#[derive(Debug, Default)]
+pub struct Zones {
+    zones: Vec<TimeZone>,
+    /// Offsets that were looked up before; they decide nothing.
+    known: RwLock<BTreeMap<i64, Arc<[i32]>>>,
+}
 
 impl Zones {
     /// Zones by their IANA names; or the first name that is none.
@@ -20,25 +30,35 @@ impl Zones {
             .into_iter()
             .map(|name| database.get(name).map_err(|_| name.to_owned()))
             .collect::<Result<_, _>>()
-            .map(Self)
+            .map(|zones| Self { zones, known: RwLock::default() })
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.zones.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.zones.is_empty()
     }
 
     /// Minutes east of UTC, by zone, in the quarter of an hour that begins at `slot` times
     /// [`SLOT_US`] since the Unix epoch.
-    pub fn offsets_minutes(&self, slot: i64) -> Vec<i32> {
+    pub fn offsets_minutes(&self, slot: i64) -> Arc<[i32]> {
+        if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&slot) {
+            return Arc::clone(known);
+        }
         let instant = Timestamp::from_microsecond(slot.saturating_mul(SLOT_US));
         let instant = instant.unwrap_or(Timestamp::UNIX_EPOCH);
-        self.0.iter().map(|zone| zone.to_offset(instant).seconds() / 60).collect()
+        let offset = |zone: &TimeZone| zone.to_offset(instant).seconds() / 60;
+        let offsets: Arc<[i32]> = self.zones.iter().map(offset).collect();
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= SLOTS_KEPT {
+            known.pop_first();
+        }
+        known.insert(slot, Arc::clone(&offsets));
+        offsets
     }
 }
 
@@ -61,8 +81,8 @@ mod tests {
     #[test]
     fn offsets_follow_summer_time() {
         let zones = Zones::new(["Europe/Berlin", "Asia/Kolkata", "America/New_York"]).unwrap();
-        assert_eq!(zones.offsets_minutes(slot("2026-01-15T12:00:00Z")), [60, 330, -300]);
-        assert_eq!(zones.offsets_minutes(slot("2026-07-15T12:00:00Z")), [120, 330, -240]);
+        assert_eq!(zones.offsets_minutes(slot("2026-01-15T12:00:00Z"))[..], [60, 330, -300]);
+        assert_eq!(zones.offsets_minutes(slot("2026-07-15T12:00:00Z"))[..], [120, 330, -240]);
         assert_eq!(zones.offsets_minutes(slot("2026-03-29T00:45:00Z"))[0], 60);
         assert_eq!(zones.offsets_minutes(slot("2026-03-29T01:00:00Z"))[0], 120);
     }

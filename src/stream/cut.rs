@@ -44,10 +44,13 @@ impl Ranks {
         self.events.len() as u64
     }
 
-    /// How many of the batch's records are among the first `count` of all events.
-    pub fn own_before(&mut self, count: u64) -> usize {
+    /// How many of the batch's root records are among the first `count` of all events, and when the
+    /// last of these comes, in microseconds since the start.
+    pub fn cut(&mut self, count: u64) -> (usize, u64) {
         self.events.sort();
-        let count = usize::try_from(count).unwrap_or(usize::MAX);
-        self.events.iter().take(count).filter(|event| event.own).count()
+        let first =
+            &self.events[..usize::try_from(count).unwrap_or(usize::MAX).min(self.events.len())];
+        let own = first.iter().filter(|event| event.own).count();
+        (own, first.last().map_or(0, |event| event.time_us))
     }
 }

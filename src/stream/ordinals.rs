@@ -40,10 +40,7 @@ impl Ordinals {
             let begin_us = tick * counted.traffic.tick_us;
             let slot = cpu::slot_of(counted.start_us.saturating_add_unsigned(begin_us));
             if segment.as_ref().is_none_or(|(at, _)| *at != slot) {
-                let same = segment.take().filter(|_| counted.traffic.is_constant());
-                let segment_there = same.map(|(_, segment)| segment);
-                let made = segment_there.unwrap_or_else(|| counted.traffic.segment(slot));
-                segment = Some((slot, made));
+                segment = Some((slot, counted.traffic.segment(slot)));
             }
             let Some((_, segment)) = &segment else { continue };
             for (lane, mean) in (0..counted.traffic.lanes).zip(&segment.means) {

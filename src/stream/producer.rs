@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::cut::Ranks;
 use super::digest::Digest;
 use super::ordinals::{Counted, Ordinals};
-use super::{Batch, Error, Options, Record, Route};
+use super::rows::{Eras, Row, Rows, fill_inputs, lane_of, low};
+use super::{Batch, Error, Options, Record, Route, follow_up};
 use crate::config::model::KeyFormat;
 use crate::encode::row::{self, Key, Lengths, RowEncoder};
 use crate::encode::wire::FRAMING_BYTES;
@@ -16,9 +17,8 @@ use crate::generate::cpu::{self, Context};
 use crate::plan::arrival::{self, INDEX_BITS, LANE_BITS, Place};
 use crate::plan::batch::{Job, Part};
 use crate::plan::members::{Call, Members};
-use crate::plan::program::{Wide, input};
-use crate::plan::traffic::Segment;
-use crate::plan::{Plan, StreamPlan};
+use crate::plan::traffic::{Segment, Traffic};
+use crate::plan::{Origin, Plan, StreamPlan};
 
 /// Everything that threads need to make batches; shared by all of them.
 #[derive(Debug)]
@@ -41,11 +41,12 @@ struct Scratch {
     /// The stream's number.
     stream: usize,
     frame: Frame,
-    segment: Option<(i64, Segment)>,
+    segment: Option<(i64, Arc<Segment>)>,
     /// Times, lanes and indices of a tick's events, as numbers that sort in send order.
     arrivals: Vec<u64>,
-    /// Rows that wait for a full chunk.
-    rows: Vec<Row>,
+    rows: Rows,
+    eras: Eras,
+    follow_up: follow_up::Scratch,
     lengths: Vec<Lengths>,
     encoder: avro::Scratch,
 }
@@ -129,43 +130,74 @@ impl Producer {
         })
     }
 
+    /// Whether a stream has a rate of its own.
+    pub(super) fn is_root(&self, stream: u16) -> bool {
+        matches!(
+            self.plan.streams[usize::from(stream)].origin,
+            Origin::Root(_) | Origin::Members(Members::RollCall(_))
+        )
+    }
+
+    /// The instant that lies so many microseconds after the start.
+    pub(super) fn instant_us(&self, since_us: u64) -> i64 {
+        self.plan.start_us.saturating_add_unsigned(since_us)
+    }
+
     /// Whether ranks in the unsharded run are needed to know where it ends.
     pub(super) fn counts(&self) -> Option<u64> {
         self.options.count
     }
 
     fn stream(&self, scratch: &mut Scratch, job: &Job, output: &mut Output) -> Result<(), Error> {
-        let number = scratch.stream;
-        let stream = &self.plan.streams[number];
+        let stream = &self.plan.streams[scratch.stream];
         if scratch.frame.columns() == 0 {
             let columns = usize::from(stream.compiled.program.columns);
             scratch.frame = Frame::new(columns, CHUNK_ROWS);
         }
         let mut rows = std::mem::take(&mut scratch.rows);
-        rows.clear();
-        if let Some(members) = &stream.members {
-            self.members(members, job, (number, &mut rows, &mut output.ranks));
-            for rows in rows.chunk_by(|a, b| self.slot(a) == self.slot(b)) {
-                scratch.segment = Some((self.slot(&rows[0]), Segment::default()));
-                self.rows(scratch, rows, output)?;
+        let traffic = match &stream.origin {
+            Origin::Root(traffic) => {
+                self.roots(scratch, traffic, job, (&mut rows, &mut output.ranks));
+                Some(&**traffic)
             }
-            scratch.rows = rows;
-            return Ok(());
-        }
+            Origin::FollowUp(follow_up) => {
+                let own = |lane| self.is_own(lane);
+                let room = &mut scratch.follow_up;
+                follow_up::rows((&self.plan, follow_up), job, &own, room, &mut rows);
+                let Origin::Root(traffic) = &self.plan.streams[follow_up.above[0]].origin else {
+                    return Ok(());
+                };
+                Some(&**traffic)
+            }
+            Origin::Members(members) => {
+                rows.clear(0);
+                self.members(members, job, (scratch.stream, &mut rows.list, &mut output.ranks));
+                None
+            }
+        };
+        let made = self.rows(scratch, &rows, traffic, output);
+        scratch.rows = rows;
+        made
+    }
+
+    /// The rows of a root stream, in send order.
+    fn roots(
+        &self,
+        scratch: &mut Scratch,
+        traffic: &Traffic,
+        job: &Job,
+        (rows, ranks): (&mut Rows, &mut Ranks),
+    ) {
+        let number = scratch.stream;
+        let stream = &self.plan.streams[number];
         let tick_us = self.plan.tick.length_us().unsigned_abs();
-        let mut ordinal = self.ordinal(number, job);
+        rows.clear(0);
+        let mut ordinal = self.ordinal(number, traffic, job);
         for tick in job.ticks.clone() {
             let begin_us = tick * tick_us;
             let slot = cpu::slot_of(self.plan.start_us.saturating_add_unsigned(begin_us));
             if scratch.segment.as_ref().is_none_or(|(at, _)| *at != slot) {
-                // Chunks are filled across ticks, but all rows of one are of the same segment.
-                self.rows(scratch, &rows, output)?;
-                rows.clear();
-                let segment = match scratch.segment.take() {
-                    Some((_, segment)) if stream.traffic.is_constant() => segment,
-                    _ => stream.traffic.segment(slot),
-                };
-                scratch.segment = Some((slot, segment));
+                scratch.segment = Some((slot, traffic.segment(slot)));
             }
             let Some((_, segment)) = &scratch.segment else { continue };
             let inside = job.window_us.start.max(begin_us) - begin_us
@@ -173,34 +205,26 @@ impl Producer {
             let tick_count = self.arrive(stream, segment, (tick, inside), &mut scratch.arrivals);
             if self.options.count.is_some() {
                 let own = |arrival: u64| self.is_own(lane_of(arrival));
-                output.ranks.extend(number, begin_us, &scratch.arrivals, own);
+                ranks.extend(number, begin_us, &scratch.arrivals, own);
             }
             let ranked = (ordinal + tick_count.early..).zip(&scratch.arrivals);
             let own = ranked.filter(|(_, arrival)| self.is_own(lane_of(**arrival)));
-            rows.extend(own.map(|(ordinal, &at)| Row::new(tick, begin_us, at, ordinal)));
+            rows.list.extend(own.map(|(ordinal, &at)| row(tick, begin_us, at, ordinal)));
             ordinal += tick_count.all;
         }
         if stream.compiled.program.ordinal.is_some() {
             self.ordinals[number].note(job.ticks.end, ordinal);
         }
-        self.rows(scratch, &rows, output)?;
-        scratch.rows = rows;
-        Ok(())
     }
 
     /// How many events of a stream come before a job's, if the stream counts.
-    fn ordinal(&self, number: usize, job: &Job) -> u64 {
+    fn ordinal(&self, number: usize, traffic: &Traffic, job: &Job) -> u64 {
         let stream = &self.plan.streams[number];
         if stream.compiled.program.ordinal.is_none() {
             return 0;
         }
-        let (traffic, start_us) = (&stream.traffic, self.plan.start_us);
-        let counted = Counted { traffic, key: stream.key, start_us };
+        let counted = Counted { traffic, key: stream.key, start_us: self.plan.start_us };
         self.ordinals[number].before(counted, job.ticks.start)
-    }
-
-    fn slot(&self, row: &Row) -> i64 {
-        cpu::slot_of(self.plan.start_us.saturating_add_unsigned(row.time_us))
     }
 
     /// The rows of a stream of members, in send order.
@@ -210,7 +234,13 @@ impl Producer {
         job: &Job,
         (stream, rows, ranks): (usize, &mut Vec<Row>, &mut Ranks),
     ) {
-        let row = |call: Call| Row { number: call.number, time_us: call.time_us, ordinal: 0 };
+        let row = |Call { number, time_us, .. }: Call| Row {
+            time_us,
+            number,
+            child: 0,
+            above: 0,
+            ordinal: 0,
+        };
         let own = |lane: u32| self.is_own(lane);
         if let Some(Part { part, parts, .. }) = job.snapshot {
             let at_us = job.window_us.start;
@@ -227,7 +257,7 @@ impl Producer {
             members.events(&own, &job.window_us, &mut |call| rows.push(row(call)));
         }
         if job.snapshot.is_none() {
-            rows.sort_unstable_by_key(|row| (row.time_us, row.number));
+            rows.sort_unstable();
         }
     }
 
@@ -272,20 +302,28 @@ impl Producer {
         counted
     }
 
-    /// Generates and encodes rows of the segment that the scratch is in, chunk by chunk.
-    fn rows(&self, scratch: &mut Scratch, rows: &[Row], output: &mut Output) -> Result<(), Error> {
-        let Some((slot, segment)) = &scratch.segment else { return Ok(()) };
+    /// Generates and encodes rows, chunk by chunk.
+    fn rows(
+        &self,
+        scratch: &mut Scratch,
+        rows: &Rows,
+        traffic: Option<&Traffic>,
+        output: &mut Output,
+    ) -> Result<(), Error> {
         let stream = &self.plan.streams[scratch.stream];
-        let context = Context { segment, slot: *slot };
         let shape = Shape {
-            members: stream.members.as_ref(),
+            members: stream.members(),
             stream: u16::try_from(scratch.stream).unwrap_or(u16::MAX),
             keyed: stream.compiled.key.is_some(),
             partitions: self.route(scratch.stream).partitions,
             start_us: self.plan.start_us,
         };
-        for rows in rows.chunks(CHUNK_ROWS) {
-            fill_inputs(&mut scratch.frame, rows, stream.compiled.program.ordinal);
+        scratch.eras.clear();
+        let ordinal = stream.compiled.program.ordinal;
+        for chunk in rows.list.chunks(CHUNK_ROWS) {
+            let eras = (&mut scratch.eras, traffic);
+            fill_inputs(&mut scratch.frame, (rows, chunk, ordinal), eras, self.plan.start_us);
+            let context = Context { eras: &scratch.eras.list };
             cpu::run(&stream.compiled.program, &mut scratch.frame, context);
             let start = output.arena.len();
             scratch.lengths.clear();
@@ -297,7 +335,7 @@ impl Producer {
                     &mut scratch.lengths,
                 )
                 .map_err(|source| Error::Encode { stream: stream.name.clone(), source })?;
-            output.note(&shape, rows, start, &scratch.lengths);
+            output.note(&shape, chunk, start, &scratch.lengths);
         }
         Ok(())
     }
@@ -312,26 +350,11 @@ struct TickCount {
     all: u64,
 }
 
-/// Who a row is, and when.
-#[derive(Clone, Copy, Debug)]
-struct Row {
-    /// Its position.
-    number: u64,
-    /// Microseconds since the plan's start.
-    time_us: u64,
-    /// How many events come before it, if the stream counts.
-    ordinal: u64,
-}
-
-impl Row {
-    fn new(tick: u64, begin_us: u64, arrival: u64, ordinal: u64) -> Self {
-        let place_bits = (1 << TIME_SHIFT) - 1;
-        Self {
-            number: tick << TIME_SHIFT | arrival & place_bits,
-            time_us: begin_us + (arrival >> TIME_SHIFT),
-            ordinal,
-        }
-    }
+/// The row of an arrival: its time in the tick, lane and index.
+fn row(tick: u64, begin_us: u64, arrival: u64, ordinal: u64) -> Row {
+    let place_bits = (1 << TIME_SHIFT) - 1;
+    let number = tick << TIME_SHIFT | arrival & place_bits;
+    Row { time_us: begin_us + (arrival >> TIME_SHIFT), number, child: 0, above: 0, ordinal }
 }
 
 /// What all records of a chunk share.
@@ -396,32 +419,4 @@ fn encoder(stream: &StreamPlan, route: Route) -> Result<RowEncoder, Error> {
         fill: &stream.compiled.fill,
     })
     .map_err(|source| Error::Encode { stream: stream.name.clone(), source })
-}
-
-/// Who the rows of a chunk are.
-fn fill_inputs(frame: &mut Frame, rows: &[Row], ordinal: Option<Wide>) {
-    frame.set_rows(rows.len());
-    let mut fill = |register, word: &dyn Fn(&Row) -> u32| {
-        for (out, row) in frame.column_mut(register).iter_mut().zip(rows) {
-            *out = word(row);
-        }
-    };
-    fill(input::NUMBER.high, &|row| low(row.number >> 32));
-    fill(input::NUMBER.low, &|row| low(row.number));
-    fill(input::TIME.high, &|row| low(row.time_us >> 32));
-    fill(input::TIME.low, &|row| low(row.time_us));
-    fill(input::LANE, &|row| lane_of(row.number));
-    if let Some(Wide { high, low: lower }) = ordinal {
-        fill(high, &|row| low(row.ordinal >> 32));
-        fill(lower, &|row| low(row.ordinal));
-    }
-}
-
-fn lane_of(arrival: u64) -> u32 {
-    low(arrival >> LANE_SHIFT) & ((1 << LANE_BITS) - 1)
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the lower word is meant")]
-const fn low(value: u64) -> u32 {
-    value as u32
 }

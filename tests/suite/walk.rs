@@ -15,7 +15,6 @@ use tidegate::generate::cpu::{self, Context};
 use tidegate::generate::philox::philox;
 use tidegate::plan::normal;
 use tidegate::plan::program::{Operand, Operation, Program, Register, Wide, input};
-use tidegate::plan::traffic::Segment;
 use tidegate::plan::walk::{END, Extreme, Factor, NODE_BITS, Pace, Trend, Walk};
 use tidegate::plan::{Inputs, Plan};
 use tidegate::stream::Options;
@@ -32,15 +31,14 @@ type Asked = (u32, u32, i64);
 
 /// The positions of walks, by one worker's kernel.
 fn positions(walk: &Arc<Walk>, asked: &[Asked]) -> Vec<i64> {
-    let [member, generation] = [5, 6].map(Register);
-    let out = Wide { high: Register(7), low: Register(8) };
-    let time_us = Operand::Wide(input::TIME);
+    let [member, generation] = [7, 8].map(Register);
+    let out = Wide { high: Register(9), low: Register(10) };
+    let time_us = Operand::Wide(input::time(0));
     let generation_of = Some(generation);
     let walk = Arc::clone(walk);
     let operation = Operation::Walk { walk, member, generation: generation_of, time_us, out };
-    let program = Program { operations: vec![operation], columns: 9, ..Program::default() };
-    let segment = Segment { means: Vec::new(), groups: Vec::new(), expected: 0.0 };
-    let mut frame = Frame::new(9, CHUNK_ROWS);
+    let program = Program { operations: vec![operation], columns: 11, ..Program::default() };
+    let mut frame = Frame::new(11, CHUNK_ROWS);
     let mut found = Vec::new();
     for asked in asked.chunks(CHUNK_ROWS) {
         frame.set_rows(asked.len());
@@ -48,10 +46,11 @@ fn positions(walk: &Arc<Walk>, asked: &[Asked]) -> Vec<i64> {
             frame.column_mut(member)[row] = number;
             frame.column_mut(generation)[row] = born;
             let time_us = time_us.cast_unsigned();
-            frame.column_mut(input::TIME.high)[row] = u32::try_from(time_us >> 32).unwrap();
-            frame.column_mut(input::TIME.low)[row] = u32::try_from(time_us & 0xFFFF_FFFF).unwrap();
+            frame.column_mut(input::time(0).high)[row] = u32::try_from(time_us >> 32).unwrap();
+            frame.column_mut(input::time(0).low)[row] =
+                u32::try_from(time_us & 0xFFFF_FFFF).unwrap();
         }
-        cpu::run(&program, &mut frame, Context { segment: &segment, slot: 0 });
+        cpu::run(&program, &mut frame, Context { eras: &[] });
         let words = frame.column(out.high).iter().zip(frame.column(out.low));
         found.extend(
             words.map(|(&high, &low)| (u64::from(high) << 32 | u64::from(low)).cast_signed()),

@@ -1,5 +1,7 @@
 //! Where values come from.
 
+use std::sync::Arc;
+
 use super::walk::{Moment, Walk};
 use super::{Expression, Field, Words};
 use crate::config::Spanned;
@@ -182,6 +184,24 @@ pub enum Generator {
     Expression(Expression),
     /// `"email"`, `{ iban = "DE" }` and their like: values that people know.
     Words(Words),
+    /// A schema's `options`: one of some values, all alike likely, for a place that takes them.
+    Options(Arc<[apache_avro::types::Value]>),
+    /// A schema's `range` that no decimals fill: real numbers from `min` on, below `max`.
+    Real {
+        /// The least.
+        min: f64,
+        /// What is not reached.
+        max: f64,
+    },
+    /// A schema's `iteration`: each event has the next value.
+    Iteration {
+        /// The values, times 10^`digits`.
+        counter: Counter,
+        /// Digits after the point.
+        digits: u8,
+        /// What they are written as.
+        form: Form,
+    },
     /// `{ record = { sku = …, quantity = … } }`: fields, which can refer to each other.
     Record(Vec<Field>),
     /// `{ array = <generator>, length = 3 }`.
@@ -211,6 +231,22 @@ pub enum Generator {
         min: u16,
         /// The most.
         max: u16,
+    },
+}
+
+/// What the numbers of an iteration are written as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Numbers.
+    Number,
+    /// `true` where the number is 1.
+    Boolean,
+    /// Text.
+    Text {
+        /// Before the number.
+        prefix: String,
+        /// After it.
+        suffix: String,
     },
 }
 

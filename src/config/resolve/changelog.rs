@@ -51,7 +51,7 @@ pub(super) fn changelog(
     let fields = section.get("fields").map(|at| streams::fields(reader, names, &at));
     reader.finish(section);
     let schema = match schema {
-        Some(schema) => Some(schema?),
+        Some(schema) => Some(schema?.0),
         None => None,
     };
     let (fields, key_format) = (fields.unwrap_or_default(), key_format.unwrap_or_default());
@@ -136,6 +136,7 @@ fn stream(written: Written, fields: Vec<Field>) -> Stream {
         identity,
         batch: BatchLimits::default(),
         traffic: None,
+        follows: None,
         members: Some(MemberEvents::Changelog(Changelog { entity, snapshot })),
         lets: Vec::new(),
         fields,

@@ -3,8 +3,10 @@
 use super::Context;
 use super::access::{map, with_column, zip};
 use crate::generate::column::{CHUNK_ROWS, Frame};
+use crate::plan::follow_up::CHILD_SHIFT;
 use crate::plan::identity::{Cipher, Numbers};
 use crate::plan::program::{Operation, Register, Wide, input};
+use crate::plan::zone::Zones;
 
 /// The origin of events that the model itself makes.
 const MODEL_ORIGIN: u8 = 0;
@@ -13,11 +15,12 @@ const MODEL_ORIGIN: u8 = 0;
 #[inline(always)]
 pub(super) fn step(operation: &Operation, frame: &mut Frame, context: Context<'_>) {
     match operation {
-        Operation::Actor { words, population, group, out } => {
+        Operation::Actor { era, words, population, group, out } => {
             with_column(frame, *group, |frame, groups| {
                 let (first, lanes) = (frame.column(words[0]), frame.column(input::LANE));
-                for ((group, &word), &lane) in groups.iter_mut().zip(first).zip(lanes) {
-                    *group = context.segment.groups[lane as usize].choose(word);
+                let rows = first.iter().zip(lanes).zip(frame.column(*era));
+                for (group, ((&word, &lane), &era)) in groups.iter_mut().zip(rows) {
+                    *group = context.segment(era).groups[lane as usize].choose(word);
                 }
             });
             with_column(frame, *out, |frame, numbers| {
@@ -59,11 +62,12 @@ pub(super) fn step(operation: &Operation, frame: &mut Frame, context: Context<'_
         Operation::Child { word, number, kinship, out } => {
             zip(frame, [*number, *word], *out, |number, word| kinship.child(number, word));
         }
-        Operation::Offset { zone, zones, out } => {
-            let offsets = zones.offsets_minutes(context.slot);
-            map(frame, *zone, *out, |zone| offsets[zone as usize].cast_unsigned());
+        Operation::Offset { era, zone, zones, out } => {
+            offset(frame, [*era, *zone], zones, *out, context);
         }
-        Operation::Identity { cipher, stream, out } => identity(frame, cipher, *stream, *out),
+        Operation::Identity { child, cipher, stream, out } => {
+            identity(frame, cipher, (*stream, *child), *out);
+        }
         Operation::Permute { permutation, number, out } => {
             map(frame, number.high, out.high, |word| word);
             map(frame, number.low, out.low, |word| word);
@@ -78,16 +82,42 @@ pub(super) fn step(operation: &Operation, frame: &mut Frame, context: Context<'_
 }
 
 #[inline(always)]
-fn identity(frame: &mut Frame, cipher: &Cipher, stream: u8, out: [Register; 4]) {
+fn offset(
+    frame: &mut Frame,
+    [era, zone]: [Register; 2],
+    zones: &Zones,
+    out: Register,
+    context: Context<'_>,
+) {
+    with_column(frame, out, |frame, column| {
+        let mut known = None;
+        let rows = frame.column(era).iter().zip(frame.column(zone));
+        for (out, (&era, &zone)) in column.iter_mut().zip(rows) {
+            if !matches!(&known, Some((of, _)) if *of == era) {
+                known = Some((era, zones.offsets_minutes(context.eras[era as usize].slot)));
+            }
+            *out = known.as_ref().map_or(0, |(_, offsets)| offsets[zone as usize].cast_unsigned());
+        }
+    });
+}
+
+#[inline(always)]
+fn identity(
+    frame: &mut Frame,
+    cipher: &Cipher,
+    (stream, child): (u8, Register),
+    out: [Register; 4],
+) {
     let mut columns = out.map(|register| frame.take(register));
     let rows = frame.rows();
     let Wide { high, low } = input::NUMBER;
+    let mut children = [0; CHUNK_ROWS];
+    for (child, &index) in children.iter_mut().zip(frame.column(child)) {
+        *child = index >> CHILD_SHIFT;
+    }
     let [a, b, c, d] = &mut columns;
-    let numbers = Numbers {
-        high: frame.column(high),
-        low: frame.column(low),
-        child: &[0; CHUNK_ROWS][..rows],
-    };
+    let numbers =
+        Numbers { high: frame.column(high), low: frame.column(low), child: &children[..rows] };
     cipher.seal_columns(
         (stream, MODEL_ORIGIN),
         &numbers,

@@ -30,7 +30,7 @@ impl Compiler<'_> {
             Value::Number(Number { scale: 0, .. }) => json!("long"),
             Value::Number(_) => json!("double"),
             Value::Boolean(_) => json!("boolean"),
-            Value::Time => json!({ "type": "long", "logicalType": "timestamp-micros" }),
+            Value::Time { .. } => json!({ "type": "long", "logicalType": "timestamp-micros" }),
             Value::Row { table, .. } => {
                 let table = &source.world.model.tables[*table];
                 let mut fields = Vec::new();
@@ -55,7 +55,12 @@ impl Compiler<'_> {
             | Value::Parts(_)
             | Value::Member { .. } => json!("string"),
             Value::Bytes { .. } => json!("bytes"),
-            Value::Record(_) | Value::List(_) | Value::Any { .. } | Value::Occasion(_) => {
+            Value::Record(_)
+            | Value::List(_)
+            | Value::Any { .. }
+            | Value::Occasion(_)
+            | Value::Options { .. }
+            | Value::Real { .. } => {
                 let what = format!("`{name}` is {}, which needs a schema", cell.value.kind());
                 return self.refuse(
                     &source.stream.span,

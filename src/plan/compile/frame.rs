@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::occasion::Occasion;
 use super::value::{Cell, Number, Parts, Value};
-use super::{Compiler, Named, Site, State, trim};
+use super::{Compiler, Named, Site, State, visit};
 use crate::config::Span;
 use crate::plan::program::{Arithmetic, Gathered, List, Operand, Operation, Program};
 use crate::plan::program::{Register, Target, Wide, input};
@@ -36,6 +36,8 @@ pub(super) struct Scope<'a> {
     /// The scope around this one.
     pub(super) above: Option<usize>,
     pub(super) frame: usize,
+    /// Of which stream on the way to the root.
+    pub(super) level: u16,
     pub(super) site: Site,
     pub(super) names: BTreeMap<&'a str, Named<'a>>,
 }
@@ -64,9 +66,12 @@ impl<'a> Compiler<'a> {
 
     /// Does something in another scope.
     pub(super) fn within<T>(&mut self, scope: usize, act: impl FnOnce(&mut Self) -> T) -> T {
-        let before = std::mem::replace(&mut self.scope, scope);
+        let before = (std::mem::replace(&mut self.scope, scope), self.now);
+        if self.scopes[before.0].level != self.level() {
+            self.now = input::time(self.level());
+        }
         let result = act(self);
-        self.scope = before;
+        (self.scope, self.now) = before;
         result
     }
 
@@ -99,8 +104,8 @@ impl<'a> Compiler<'a> {
 
     /// A scope inside this one, in the same frame.
     pub(super) fn inner_scope(&mut self, site: Site, names: BTreeMap<&'a str, Named<'a>>) -> usize {
-        let frame = self.frame();
-        self.scopes.push(Scope { above: Some(self.scope), frame, site, names });
+        let (frame, level) = (self.frame(), self.level());
+        self.scopes.push(Scope { above: Some(self.scope), frame, level, site, names });
         self.scopes.len() - 1
     }
 
@@ -120,7 +125,8 @@ impl<'a> Compiler<'a> {
         self.frames[above].lists.push(frame);
         let mut site = self.event_site();
         let outer = site.index.replace(number);
-        let scope = Scope { above: Some(self.scope), frame, site, names: BTreeMap::new() };
+        let (above, level, names) = (Some(self.scope), self.level(), BTreeMap::new());
+        let scope = Scope { above, frame, level, site, names };
         self.scopes.push(scope);
         let scope = self.scopes.len() - 1;
         let site = self.within(scope, |this| {
@@ -147,10 +153,10 @@ impl<'a> Compiler<'a> {
 
     /// A column of this frame or of one above it, as a column of this one.
     pub(super) fn lift_register(&mut self, register: Register) -> Register {
-        if register.0 < input::COUNT {
+        if register.0 < self.inputs {
             return register;
         }
-        let from = self.homes[usize::from(register.0 - input::COUNT)];
+        let from = self.homes[usize::from(register.0 - self.inputs)];
         let mut way = Vec::new();
         let mut frame = self.frame();
         while frame != from {
@@ -243,14 +249,16 @@ impl<'a> Compiler<'a> {
             Value::Dictionary { index: register, .. }
             | Value::Boolean(register)
             | Value::Row { index: register, .. } => lift(register),
-            Value::Text(text) => trim::visit_text(text, &mut lift),
+            Value::Text(text) => visit::visit_text(text, &mut lift),
             Value::Uuid(words) => words.iter_mut().for_each(lift),
+            Value::Options { index, .. } => index.iter_mut().for_each(lift),
+            Value::Real { value, .. } => visit::visit_integer(value, &mut lift),
             Value::Bytes { words, length, .. } => words.iter_mut().chain(length).for_each(lift),
             Value::Null
             | Value::Literal(_)
             | Value::Member { .. }
             | Value::Occasion(_)
-            | Value::Time
+            | Value::Time { .. }
             | Value::Parts(_)
             | Value::Record(_)
             | Value::Any { .. }
@@ -292,6 +300,6 @@ impl<'a> Compiler<'a> {
         let lists = lists.collect();
         let operations = std::mem::take(&mut self.frames[frame].operations);
         let ordinal = self.ordinal.filter(|_| frame == 0);
-        Program { operations, columns: self.columns, lists, ordinal }
+        Program { operations, columns: self.columns, inputs: self.inputs, lists, ordinal }
     }
 }

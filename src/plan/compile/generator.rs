@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::hint::is_wide;
 use super::list::Written;
 use super::member::Which;
 use super::occasion::FAVOURITE_WORDS;
@@ -21,9 +22,11 @@ pub(super) fn words(generator: &Generator) -> u32 {
     match generator {
         Generator::Choice(_)
         | Generator::Table { .. }
-        | Generator::Uniform { .. }
         | Generator::Near(_)
         | Generator::Chance { .. } => 1,
+        Generator::Uniform { min, max, .. } => 1 + u32::from(is_wide(*min, *max)),
+        Generator::Real { .. } => 2,
+        Generator::Options(values) => u32::from(values.len() > 1),
         Generator::Distribution { parts, .. } => distribution::words(parts),
         Generator::Entity { near, .. } => 3 + u32::from(near.is_some()),
         Generator::Words(generator) => words::words(generator),
@@ -59,6 +62,7 @@ pub(super) fn words(generator: &Generator) -> u32 {
         | Generator::Extreme { .. }
         | Generator::Template(_)
         | Generator::Token { .. }
+        | Generator::Iteration { .. }
         | Generator::Expression(_) => 0,
     }
 }
@@ -89,6 +93,9 @@ impl<'a> Compiler<'a> {
             Generator::Uniform { .. }
             | Generator::Distribution { .. }
             | Generator::Chance { .. } => self.drawn(&generator.value, (site, word), span),
+            Generator::Real { .. } | Generator::Options(_) | Generator::Iteration { .. } => {
+                self.hinted(&generator.value, (site, word), span)
+            }
             Generator::By { on, cases, default } => {
                 self.by(on, (cases, default.as_deref()), site, word)
             }
@@ -154,7 +161,7 @@ impl<'a> Compiler<'a> {
             }
             (Generator::Identity, Owner::Event) => Some(Value::Uuid(self.identity()).into()),
             (Generator::LocalTime { zone }, Owner::Event) => self.local_time(zone),
-            _ => Some(Value::Time.into()),
+            _ => Some(Value::Time { level: self.level() }.into()),
         }
     }
 

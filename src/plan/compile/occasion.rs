@@ -6,7 +6,7 @@ use super::value::{Cell, Number, Value};
 use super::{Compiler, Owner, Site};
 use crate::config::model::{Favourite, Generator, Period};
 use crate::config::{Span, Spanned};
-use crate::plan::program::{Arithmetic, Operand, Operation, Register, Target, Wide};
+use crate::plan::program::{Arithmetic, Operand, Operation, Register, Target, Wide, input};
 use crate::plan::zone::Zones;
 
 /// The salt of what is drawn once: an origin of its own. The generation of a member is added.
@@ -256,7 +256,8 @@ impl<'a> Compiler<'a> {
             }
         };
         let out = self.register();
-        self.emit(Operation::Offset { zone: index, zones: Arc::new(zones), out });
+        let era = input::era(self.level());
+        self.emit(Operation::Offset { era, zone: index, zones: Arc::new(zones), out });
         Some((out, cell.present))
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::value::{Cell, Parts, Value};
 use super::{Compiler, Owner, PICK_BLOCKS, Site, State, generator};
 use crate::config::{Span, Spanned, suggest};
-use crate::plan::program::{Operation, Register, Table, Target};
+use crate::plan::program::{Operation, Register, Table, Target, input};
 use crate::plan::world::World;
 
 impl Compiler<'_> {
@@ -14,8 +14,12 @@ impl Compiler<'_> {
         let first = path.value.split('.').next().unwrap_or_default();
         match site.owner {
             Owner::Event | Owner::Occasion => {
+                if let Some(level) = self.level_named(first) {
+                    let cell = self.within(level, |this| this.of_level(path))?;
+                    return self.lift(&cell, &path.span);
+                }
                 // What the items of a list name is worked out once, in the frame that it is in.
-                let scope = self.scope_of(first).unwrap_or(0);
+                let scope = self.scope_of(first).unwrap_or(usize::from(self.level()));
                 let cell = self.within(scope, |this| this.steps(path, site))?;
                 self.lift(&cell, &path.span)
             }
@@ -33,6 +37,33 @@ impl Compiler<'_> {
         Some(cell)
     }
 
+    /// The scope of the stream of that name, of those that the event follows, unless it is a value.
+    fn level_named(&self, name: &str) -> Option<usize> {
+        if self.scope_of(name).is_some() || self.source.stream.name == name {
+            return None;
+        }
+        let levels = &self.source.levels;
+        (usize::from(self.level())..levels.len()).find(|&level| levels[level].stream.name == name)
+    }
+
+    /// A value of a stream above, and what it leads to: `orders.customer.name`.
+    fn of_level(&mut self, path: &Spanned<String>) -> Option<Cell> {
+        let span = &path.span;
+        let mut steps = path.value.split('.').skip(1);
+        let name = steps.next().unwrap_or_default();
+        if self.scope_of(name).is_none() {
+            let stream = &self.stream_of(self.level()).stream.name;
+            let what = format!("`{stream}` has no value `{name}`");
+            let known = self.names_seen();
+            return self.refuse(span, what, &nearest(name, &known));
+        }
+        let mut cell = self.named(name, span)?;
+        for step in steps {
+            cell = self.step(&cell, step, span)?;
+        }
+        Some(cell)
+    }
+
     fn first_step(&mut self, name: &str, site: Site, span: &Span) -> Option<Cell> {
         match site.owner {
             Owner::Event | Owner::Occasion => {
@@ -42,7 +73,8 @@ impl Compiler<'_> {
                 if let Some(entity) = self.source.world.entity(name) {
                     return self.pick(entity, span);
                 }
-                let known = self.names_seen().into_iter();
+                let above = self.source.levels.iter().skip(1).map(|of| of.stream.name.clone());
+                let known = self.names_seen().into_iter().chain(above);
                 let known: Vec<_> = known.chain(entity_names(self.source.world)).collect();
                 let what = format!("`{name}` is neither a let, a field nor an entity");
                 self.refuse(span, what, &nearest(name, &known))
@@ -193,6 +225,12 @@ impl Compiler<'_> {
 
     /// The stream's own pick of an entity: who acts, or, of an entity that does not act, anybody.
     pub(super) fn pick(&mut self, entity: usize, span: &Span) -> Option<Cell> {
+        // One pick holds for a root event and all that follows it.
+        let root = usize::from(self.root_level());
+        self.within(root, |this| this.pick_of_root(entity, span))
+    }
+
+    fn pick_of_root(&mut self, entity: usize, span: &Span) -> Option<Cell> {
         if let Some(cell) = self.picks.get(&entity) {
             return Some(cell.clone());
         }
@@ -221,7 +259,8 @@ impl Compiler<'_> {
             self.actor = Some(entity);
             let (group, out) = (self.register(), self.register());
             let population = Arc::clone(&kind.actors);
-            self.emit(Operation::Actor { words: [words[0], words[1]], population, group, out });
+            let (era, words) = (input::era(self.level()), [words[0], words[1]]);
+            self.emit(Operation::Actor { era, words, population, group, out });
             self.groups.insert((entity, out), group);
             self.generation(entity, out);
             out

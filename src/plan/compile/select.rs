@@ -108,7 +108,8 @@ impl Compiler<'_> {
                 }
                 Some(Value::Record(fields))
             }
-            (Value::Number(_) | Value::Time, _) | (_, Value::Number(_) | Value::Time) => {
+            (Value::Number(_) | Value::Time { .. }, _)
+            | (_, Value::Number(_) | Value::Time { .. }) => {
                 let then = self.number(&then.clone().into(), span)?;
                 let otherwise = self.number(&otherwise.clone().into(), span)?;
                 self.select_number(condition, [then, otherwise], span).map(Value::Number)

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::value::{Cell, Number, Value};
-use super::{Compiler, Owner, Site};
+use super::{Compiler, Owner, Site, TICK_BITS};
 use crate::config::{Span, Spanned};
 use crate::plan::arrival::{INDEX_BITS, LANE_BITS};
 use crate::plan::fill::{Integer, Piece, Text};
+use crate::plan::follow_up::CHILD_SHIFT;
 use crate::plan::identity::Token;
-use crate::plan::program::{Operation, Register, input};
+use crate::plan::program::{Arithmetic, Operand, Operation, Register, Target, Wide, input};
 
 /// How a value is written inside a text: `{path:SPEC}`, with SPEC as in Rust: `010`, `08x`, `25`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -55,7 +56,7 @@ impl Compiler<'_> {
             Value::Member { entity, number } => {
                 number_piece(self.member_id(*entity, *number), spec.unwrap_or_default())
             }
-            Value::Number(_) | Value::Dictionary { .. } | Value::Time => {
+            Value::Number(_) | Value::Dictionary { .. } | Value::Time { .. } => {
                 let number = self.number(cell, span)?;
                 match number {
                     Number { scale: 0, .. } => {
@@ -188,10 +189,11 @@ impl Compiler<'_> {
             let name = self.source.world.kinds[entity].entity.name.clone();
             (needed.max(2), wide, present, name)
         } else {
+            let (number, children) = self.number_and_child();
             // A position of 2^31 ticks and a leading 0 that keeps other origins apart.
-            let ticks = u32::from(bits).saturating_sub(LANE_BITS + INDEX_BITS + 1);
-            self.ticks_max = self.ticks_max.min(1 << ticks);
-            (LANE_BITS + INDEX_BITS + 32, input::NUMBER, None, String::new())
+            let ticks = u32::from(bits).saturating_sub(LANE_BITS + INDEX_BITS + 1 + children);
+            self.ticks_max = self.ticks_max.min(1 << ticks.min(TICK_BITS));
+            (LANE_BITS + INDEX_BITS + 32 + children, number, None, String::new())
         };
         if u32::from(bits) < needed {
             let what = format!(
@@ -200,7 +202,8 @@ impl Compiler<'_> {
             return self.refuse(span, what, "make it longer, or use a greater base");
         }
         let seed = self.source.world.model.seed;
-        let name = format!("{}/{name}/{base}/{length}", self.source.stream.name);
+        let stream = &self.stream_of(self.level()).stream.name;
+        let name = format!("{stream}/{name}/{base}/{length}");
         let name =
             if member.is_some() { name[name.find('/').unwrap_or(0)..].to_owned() } else { name };
         let [low, high] = crate::generate::philox::key(seed, "token", &name);
@@ -212,11 +215,40 @@ impl Compiler<'_> {
         Some(Cell { value: Value::Text(Text(vec![piece])), present })
     }
 
+    /// Who an event is among those of its stream, and how many bits its child takes of that.
+    fn number_and_child(&mut self) -> (Wide, u32) {
+        let level = self.level();
+        let children = self.stream_of(level).children.next_power_of_two();
+        if children == 1 {
+            return (input::NUMBER, 0);
+        }
+        let (above, below, out) = (self.wide(), self.register(), self.wide());
+        self.emit(Operation::Arithmetic {
+            function: Arithmetic::Multiply,
+            left: Operand::Wide(input::NUMBER),
+            right: Operand::Constant(i64::from(children)),
+            out: Target::Wide(above),
+        });
+        self.emit(Operation::Arithmetic {
+            function: Arithmetic::Divide,
+            left: Operand::Unsigned(input::child(level)),
+            right: Operand::Constant(1 << CHILD_SHIFT),
+            out: Target::Word(below),
+        });
+        self.emit(Operation::Arithmetic {
+            function: Arithmetic::Add,
+            left: Operand::Wide(above),
+            right: Operand::Unsigned(below),
+            out: Target::Wide(out),
+        });
+        (out, children.ilog2())
+    }
+
     /// The event's time in local time, `offset` minutes east of UTC.
     pub(super) fn local_time_text(&self, offset: Register) -> Value {
         let base = self.source.start_us;
         Value::Text(Text(vec![Piece::LocalTime {
-            instant_us: Integer::Offset { base, value: input::TIME },
+            instant_us: Integer::Offset { base, value: input::time(self.level()) },
             offset_minutes: Integer::Signed(offset),
             digits: 0,
         }]))

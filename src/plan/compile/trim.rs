@@ -1,19 +1,13 @@
 //! What is worked out twice is merged, what nothing reads is dropped, and columns are used again.
 
-mod fill;
-mod walk;
-
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use self::fill::visit_fill;
-pub(super) use self::fill::visit_text;
 use super::Compiled;
+use super::visit::{registers, visit, visit_fill, visit_operand, visit_text};
 use crate::plan::fill::{Fill, HeaderFill, Text};
-use crate::plan::program::{
-    Gathered, List, Operand, Operation, Program, Register, Target, Wide, input,
-};
+use crate::plan::program::{Gathered, List, Operation, Program, Register, Wide};
 
 /// Merges operations that do the same, drops those without a reader, and gives the columns of values
 /// that are no longer needed to later ones, so that all columns in use stay in the cache.
@@ -101,13 +95,13 @@ fn trim_frame(program: &mut Program, mut list: Option<&mut List>, results: &mut 
     program.operations = operations;
     match list {
         None => {
-            kept.extend((0..input::COUNT).map(Register));
+            kept.extend((0..program.inputs).map(Register));
             let used = |wide: &Wide| [wide.high, wide.low].iter().any(|it| needed.contains(it));
             program.ordinal = program.ordinal.filter(used);
         }
         Some(list) => {
             list.gathered.retain(|gathered| needed.contains(&gathered.out));
-            let inputs = needed.iter().filter(|register| register.0 < input::COUNT);
+            let inputs = needed.iter().filter(|register| register.0 < program.inputs);
             list.gathered.extend(inputs.map(|&input| Gathered { from: input, out: input }));
             for column in [&mut list.number, &mut list.place] {
                 *column = column.filter(|column| needed.contains(column));
@@ -197,10 +191,10 @@ fn signature(operation: &Operation) -> String {
         Operation::Quantile { word, out, .. } => format!("quantile {word:?} {out:?}"),
         Operation::Steps { word, out, .. } => format!("steps {word:?} {out:?}"),
         Operation::ChooseBy { word, out, .. } => format!("choose {word:?} {out:?}"),
-        Operation::Offset { out, .. } => format!("offset {out:?}"),
         Operation::Walk { walk, member, generation, time_us, .. } => {
             format!("walk {:p} {member:?} {generation:?} {time_us:?}", Arc::as_ptr(walk))
         }
+        Operation::Offset { era, out, .. } => format!("offset {era:?} {out:?}"),
         other => {
             let mut other = other.clone();
             visit(&mut other, &mut |register, written| {
@@ -228,9 +222,9 @@ fn reuse(
         }
     }
     let mut names: BTreeMap<Register, Register> =
-        (0..input::COUNT).map(|input| (Register(input), Register(input))).collect();
+        (0..program.inputs).map(|input| (Register(input), Register(input))).collect();
     let mut free: Vec<Register> = Vec::new();
-    let mut columns = input::COUNT;
+    let mut columns = program.inputs;
     let mut name = |free: &mut Vec<Register>| {
         free.pop().unwrap_or_else(|| {
             columns += 1;
@@ -272,152 +266,6 @@ fn reuse(
 fn rename(register: &mut Register, names: &BTreeMap<Register, Register>) {
     if let Some(name) = names.get(register) {
         *register = *name;
-    }
-}
-
-/// The registers that an operation reads, and those that it writes.
-fn registers(operation: &mut Operation) -> (Vec<Register>, Vec<Register>) {
-    let (mut reads, mut writes) = (Vec::new(), Vec::new());
-    visit(operation, &mut |register, written| {
-        if written { writes.push(*register) } else { reads.push(*register) }
-    });
-    (reads, writes)
-}
-
-fn visit_wide(wide: &mut Wide, written: bool, see: &mut dyn FnMut(&mut Register, bool)) {
-    see(&mut wide.high, written);
-    see(&mut wide.low, written);
-}
-
-fn visit_operand(operand: &mut Operand, see: &mut dyn FnMut(&mut Register, bool)) {
-    match operand {
-        Operand::Constant(_) => {}
-        Operand::Unsigned(register) | Operand::Signed(register) => see(register, false),
-        Operand::Wide(wide) => visit_wide(wide, false, see),
-    }
-}
-
-fn visit_target(target: &mut Target, see: &mut dyn FnMut(&mut Register, bool)) {
-    match target {
-        Target::Word(register) => see(register, true),
-        Target::Wide(wide) => visit_wide(wide, true, see),
-    }
-}
-
-/// Shows each register of an operation, and whether it is written.
-fn visit(operation: &mut Operation, see: &mut dyn FnMut(&mut Register, bool)) {
-    match operation {
-        Operation::Random { counter, out, .. } => {
-            see(&mut counter.low, false);
-            for word in counter.high.iter_mut().chain(&mut counter.index) {
-                see(word, false);
-            }
-            for out in out {
-                see(out, true);
-            }
-        }
-        Operation::Range { word, out, .. } => {
-            see(word, false);
-            visit_target(out, see);
-        }
-        Operation::Chance { word, threshold, out } => {
-            see(word, false);
-            visit_operand(threshold, see);
-            see(out, true);
-        }
-        Operation::Choose { word, out, .. } | Operation::Not { word, out } => {
-            see(word, false);
-            see(out, true);
-        }
-        Operation::ChooseBy { word, select, out, .. } => {
-            see(word, false);
-            see(select, false);
-            see(out, true);
-        }
-        Operation::Quantile { word, select, out, .. }
-        | Operation::Steps { word, select, out, .. } => {
-            see(word, false);
-            if let Some(select) = select {
-                see(select, false);
-            }
-            visit_target(out, see);
-        }
-        Operation::Lookup { index, out, .. } => {
-            see(index, false);
-            visit_target(out, see);
-        }
-        Operation::Actor { words, group, out, .. } => {
-            for word in words {
-                see(word, false);
-            }
-            see(group, true);
-            see(out, true);
-        }
-        Operation::Member { words, given, group, out, .. } => {
-            words.iter_mut().chain(given).for_each(|word| see(word, false));
-            see(group, true);
-            see(out, true);
-        }
-        Operation::Group { number, out, .. } | Operation::Parent { number, out, .. } => {
-            see(number, false);
-            see(out, true);
-        }
-        Operation::Child { word, number, out, .. } => {
-            see(word, false);
-            see(number, false);
-            see(out, true);
-        }
-        Operation::Version { number, time, out, .. } => {
-            see(number, false);
-            visit_wide(time, false, see);
-            see(out, true);
-        }
-        operation => visit_plain(operation, see),
-    }
-}
-
-/// The operations that are arithmetic, and those on who a row is.
-fn visit_plain(operation: &mut Operation, see: &mut dyn FnMut(&mut Register, bool)) {
-    match operation {
-        Operation::Arithmetic { left, right, out, .. } => {
-            visit_operand(left, see);
-            visit_operand(right, see);
-            visit_target(out, see);
-        }
-        Operation::Compare { left, right, out, .. } => {
-            visit_operand(left, see);
-            visit_operand(right, see);
-            see(out, true);
-        }
-        Operation::Logic { left, right, out, .. } => {
-            see(left, false);
-            see(right, false);
-            see(out, true);
-        }
-        Operation::Select { condition, then, otherwise, out } => {
-            see(condition, false);
-            visit_operand(then, see);
-            visit_operand(otherwise, see);
-            visit_target(out, see);
-        }
-        Operation::Move { from, out } => {
-            visit_operand(from, see);
-            visit_target(out, see);
-        }
-        Operation::Offset { zone, out, .. } => {
-            see(zone, false);
-            see(out, true);
-        }
-        Operation::Walk { .. }
-        | Operation::Trend { .. }
-        | Operation::Extreme { .. }
-        | Operation::Exponential { .. } => walk::visit(operation, see),
-        Operation::Identity { out, .. } => out.iter_mut().for_each(|out| see(out, true)),
-        Operation::Permute { number, out, .. } => {
-            visit_wide(number, false, see);
-            visit_wide(out, true, see);
-        }
-        _ => unreachable!("the other operations are visited before"),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use apache_avro::types::Value as Avro;
+
 use super::Compiler;
 use super::occasion::Occasion;
 use crate::config::{Span, Spanned};
@@ -43,8 +45,8 @@ pub(super) enum Value {
     Occasion(Occasion),
     /// Four words.
     Uuid([Register; 4]),
-    /// The event's time.
-    Time,
+    /// The time of an event: the row's own, or of one that it follows.
+    Time { level: u16 },
     /// A value of which parts have names.
     Parts(Arc<Parts>),
     /// Random bytes: the first of some words.
@@ -54,6 +56,10 @@ pub(super) enum Value {
         length: Option<Register>,
         max: usize,
     },
+    /// One of some values of the schema's type, by the number in a column. None: the first.
+    Options { index: Option<Register>, values: Arc<[Avro]> },
+    /// Real numbers between two, by the place between them.
+    Real { value: Integer, min: f64, max: f64 },
     /// Fields.
     Record(Vec<(String, Cell)>),
     /// The items of a list.
@@ -131,9 +137,11 @@ impl Value {
             Self::Member { .. } => "a member of an entity",
             Self::Occasion(_) => "a favourite or a period",
             Self::Uuid(_) => "an identity",
-            Self::Time => "a time",
+            Self::Time { .. } => "a time",
             Self::Parts(parts) => parts.whole.kind(),
             Self::Bytes { .. } => "bytes",
+            Self::Options { .. } => "an option of a schema",
+            Self::Real { .. } => "a real number",
             Self::Record(_) => "a record",
             Self::List(List { key: None, .. }) => "an array",
             Self::List(_) => "a map",
@@ -245,10 +253,11 @@ impl Compiler<'_> {
                 Ok((values, scale)) => Some(Number::constant(values[0], scale)),
                 Err(text) => self.refuse(span, format!("`{text}` is not a number"), ""),
             },
-            Value::Time => {
+            Value::Time { level } => {
                 let base = Number::constant(self.source.start_us, 0);
                 let max = i64::MAX >> 8;
-                let time = Number { operand: Operand::Wide(input::TIME), min: 0, max, scale: 0 };
+                let time =
+                    Number { operand: Operand::Wide(input::time(*level)), min: 0, max, scale: 0 };
                 self.arithmetic(Arithmetic::Add, [time, base], 0, span)
             }
             other => {

@@ -254,7 +254,8 @@ impl<'a> Compiler<'a> {
         read: impl FnOnce(&mut Self) -> Option<T>,
     ) -> Option<T> {
         // Beside the row, so that members of the row and of a list's items can be read at it.
-        let moment = self.within(0, |compiler| compiler.moment(moment, span))?;
+        let level = usize::from(self.level());
+        let moment = self.within(level, |compiler| compiler.moment(moment, span))?;
         let now = std::mem::replace(&mut self.now, moment);
         let result = read(self);
         self.now = now;
@@ -264,7 +265,8 @@ impl<'a> Compiler<'a> {
     /// Microseconds from the start to a moment; 0 if it is earlier.
     fn moment(&mut self, moment: &Moment, span: &Span) -> Option<Wide> {
         let max = i64::MAX >> 8;
-        let mut time = Number { operand: Operand::Wide(input::TIME), min: 0, max, scale: 0 };
+        let operand = Operand::Wide(input::time(self.level()));
+        let mut time = Number { operand, min: 0, max, scale: 0 };
         let zero = Number::constant(0, 0);
         if let Some(floor_us) = moment.floor_us {
             let mut shift = Number::constant(self.source.start_us, 0);
@@ -312,7 +314,8 @@ impl<'a> Compiler<'a> {
             }
         };
         let out = self.register();
-        self.emit(Operation::Offset { zone: index, zones, out });
+        let era = input::era(self.level());
+        self.emit(Operation::Offset { era, zone: index, zones, out });
         let bound = 26 * 60;
         Some(Number { operand: Operand::Signed(out), min: -bound, max: bound, scale: 0 })
     }

@@ -1,0 +1,330 @@
+//! Streams on their way into the plan.
+
+use std::sync::Arc;
+
+use super::follow_up::{CHILDREN_MAX, Delays, FollowUp, Step};
+use super::members::Members;
+use super::population::Population;
+use super::quantile::Curve;
+use super::traffic::{self, HOURS, Traffic};
+use super::world::World;
+use super::zone::Zones;
+use super::{Inputs, LANE_EVENTS_MAX, Origin, StreamPlan, compile, rate_of};
+use crate::config::model::{self, Generator, Model, Tick, Zone};
+use crate::config::{Mistake, Span, Spanned};
+
+/// Streams on their way into the plan.
+pub(super) struct Draft<'a> {
+    pub(super) model: &'a Model,
+    pub(super) world: &'a World<'a>,
+    /// By stream: itself, and those that it follows, up to its root.
+    pub(super) chains: Vec<Vec<usize>>,
+    pub(super) start_us: i64,
+    pub(super) tick: Tick,
+}
+
+impl Draft<'_> {
+    /// All streams, those that are followed before those that follow them.
+    pub(super) fn streams(&self, inputs: &Inputs) -> Result<Vec<StreamPlan>, Vec<Mistake>> {
+        let mut order: Vec<usize> = (0..self.chains.len()).collect();
+        order.sort_by_key(|&number| self.chains[number].len());
+        let mut made: Vec<Option<StreamPlan>> = Vec::new();
+        made.resize_with(self.chains.len(), || None);
+        let mut mistakes = Vec::new();
+        for number in order {
+            if self.chains[number][1..].iter().any(|&above| made[above].is_none()) {
+                // What it follows has mistakes of its own.
+                continue;
+            }
+            match self.compile(number, &made, inputs) {
+                Ok(stream) => made[number] = Some(stream),
+                Err(more) => mistakes.extend(more),
+            }
+        }
+        mistakes.sort_by_key(|mistake| mistake.span.start);
+        if mistakes.is_empty() { Ok(made.into_iter().flatten().collect()) } else { Err(mistakes) }
+    }
+
+    fn compile(
+        &self,
+        number: usize,
+        made: &[Option<StreamPlan>],
+        inputs: &Inputs,
+    ) -> Result<StreamPlan, Vec<Mistake>> {
+        let stream = &self.model.streams[number];
+        let given = &stream.schema;
+        let schema_json = match inputs.schemas.get(&stream.name) {
+            Some(schema) => schema.clone(),
+            None if given.value.json.is_empty() => self.derived(number)?,
+            None => given.value.json.clone(),
+        };
+        let refuse = |what: String| vec![Mistake { span: given.span.clone(), what, help: None }];
+        let schema = apache_avro::Schema::parse_str(&schema_json)
+            .map_err(|error| refuse(format!("the schema cannot be read: {error}")))?;
+        if number > usize::from(u8::MAX) {
+            return Err(refuse("there are more than 256 streams".to_owned()));
+        }
+        let chain = &self.chains[number];
+        let mut own = self.levels(chain, made);
+        let source = |levels| compile::Source {
+            world: self.world,
+            stream,
+            schema: &schema,
+            start_us: self.start_us,
+            levels,
+        };
+        let follow_up = match &stream.follows {
+            Some(follows) => {
+                let levels = self.levels(&chain[1..], made);
+                let gate = compile::gate(&source(levels), stream, follows)?;
+                let follow_up = self.follow_up(number, follows, gate, made)?;
+                own[0].children = follow_up.children;
+                Some(follow_up)
+            }
+            None => None,
+        };
+        let compiled = compile::compile(&source(own))?;
+        let origin = match follow_up {
+            Some(follow_up) => {
+                let gate = follow_up.gate.as_ref().and_then(|gate| gate.actor);
+                let root = made[follow_up.above[0]].as_ref();
+                self.check_actor(stream, compiled.actor.or(gate), root)?;
+                Origin::FollowUp(Box::new(follow_up))
+            }
+            None => match self.members(stream)? {
+                Some(members) => Origin::Members(members),
+                None => Origin::Root(Box::new(self.traffic(stream, compiled.actor)?)),
+            },
+        };
+        Ok(StreamPlan {
+            name: stream.name.clone(),
+            topic: stream.topic.clone(),
+            key: compile::stream_key(self.world, stream),
+            schema,
+            schema_json,
+            key_format: stream.key_format,
+            value_format: stream.value_format,
+            compiled,
+            origin,
+        })
+    }
+
+    /// The schema of a changelog that has none of its own.
+    fn derived(&self, number: usize) -> Result<String, Vec<Mistake>> {
+        compile::derive(&compile::Source {
+            world: self.world,
+            stream: &self.model.streams[number],
+            schema: &apache_avro::Schema::Null,
+            start_us: self.start_us,
+            levels: self.levels(&[number], &[None]),
+        })
+    }
+
+    fn members(&self, stream: &model::Stream) -> Result<Option<Members>, Vec<Mistake>> {
+        let Some(events) = &stream.members else { return Ok(None) };
+        let Some(entity) = self.world.entity(&events.entity().value) else { return Ok(None) };
+        let changing = &self.world.kinds[entity].changing;
+        let members = Members::new(events, changing, self.world.model.seed, self.start_us);
+        members.check(stream)?;
+        Ok(Some(members))
+    }
+
+    /// The streams of a chain, as far as the compiler needs to know them.
+    fn levels(&self, chain: &[usize], made: &[Option<StreamPlan>]) -> Vec<compile::Level<'_>> {
+        let level = |&number: &usize| compile::Level {
+            stream: &self.model.streams[number],
+            number: number.to_le_bytes()[0],
+            children: made.get(number).and_then(Option::as_ref).map_or(1, children),
+        };
+        chain.iter().map(level).collect()
+    }
+
+    /// Where the events of a stream that follows another come from.
+    fn follow_up(
+        &self,
+        number: usize,
+        follows: &model::Follows,
+        gate: Option<compile::Gate>,
+        made: &[Option<StreamPlan>],
+    ) -> Result<FollowUp, Vec<Mistake>> {
+        let stream = &self.model.streams[number];
+        let parent = made[self.chains[number][1]].as_ref();
+        let count_max = gate.as_ref().map_or(1, |gate| gate.count_max);
+        let children = parent.map_or(1, children).saturating_mul(count_max.max(1));
+        if children > CHILDREN_MAX {
+            let what = format!(
+                "up to {children} events would follow one root event, but the limit is {CHILDREN_MAX}"
+            );
+            let span = follows.count.as_ref().map_or(&stream.span, |count| &count.span);
+            let help = Some("bound the counts with `max`".to_owned());
+            return Err(vec![Mistake { span: span.clone(), what, help }]);
+        }
+        let key = compile::stream_key(self.world, stream);
+        let probability = follows.probability.value;
+        let tick_us = self.tick.length_us().unsigned_abs();
+        let step = Step::new(key, probability, &delays(follows), tick_us);
+        let parent_rate = parent.map_or(0.0, StreamPlan::rate_per_s);
+        let rate_per_s = parent_rate * probability * f64::from(count_max);
+        let above = self.chains[number][1..].iter().rev().copied().collect();
+        Ok(FollowUp { above, step, gate, count_max, children, rate_per_s })
+    }
+
+    /// Who acts in a follow-up must be who acts in its root.
+    fn check_actor(
+        &self,
+        stream: &model::Stream,
+        actor: Option<usize>,
+        root: Option<&StreamPlan>,
+    ) -> Result<(), Vec<Mistake>> {
+        let acts = root.and_then(|root| root.compiled.actor);
+        let Some(other) = actor.filter(|actor| acts != Some(*actor)) else { return Ok(()) };
+        let what = format!(
+            "`{}` acts here, but not in the root stream `{}`",
+            self.world.kinds[other].entity.name,
+            root.map_or("", |root| &root.name)
+        );
+        let help = Some("name it in a `let` of the root stream".to_owned());
+        Err(vec![Mistake { span: stream.span.clone(), what, help }])
+    }
+
+    fn traffic(
+        &self,
+        stream: &model::Stream,
+        actor: Option<usize>,
+    ) -> Result<Traffic, Vec<Mistake>> {
+        let written = stream.traffic.as_ref().or(self.model.traffic.as_ref());
+        let rate_per_s = rate_of(self.model, stream, self.world);
+        if rate_per_s <= 0.0 {
+            let what = format!("nothing says how fast events of `{}` come", stream.name);
+            let help = Some("set `traffic.rate`, or `count` and `activity` of who acts".to_owned());
+            return Err(vec![Mistake { span: stream.span.clone(), what, help }]);
+        }
+        let refuse = |span: &Span, what: String, help: &str| {
+            vec![Mistake { span: span.clone(), what, help: Some(help.to_owned()) }]
+        };
+        let curve = written.filter(|traffic| !traffic.curves.is_empty()).map(|traffic| {
+            let mut product = Box::new([1.0; HOURS]);
+            for name in &traffic.curves {
+                let curve = self.model.curves.iter().find(|curve| curve.name == name.value);
+                for (hour, value) in product.iter_mut().enumerate() {
+                    *value *= curve.map_or(1.0, |curve| curve.hours[hour % curve.hours.len()]);
+                }
+            }
+            product
+        });
+        let greatest =
+            curve.as_ref().map_or(1.0, |curve| curve.iter().copied().fold(0.0, f64::max));
+        if let (true, Some(first)) = (greatest <= 0.0, written.and_then(|it| it.curves.first())) {
+            let what = "these curves together are 0 in every hour, so that nothing would come";
+            let help = "use curves that have an hour above 0 in common";
+            return Err(refuse(&first.span, what.to_owned(), help));
+        }
+        let population = actor.map(|actor| Arc::clone(&self.world.kinds[actor].actors));
+        let lanes = u32::from(self.model.lanes);
+        let share = population.as_ref().map_or(1.0 / f64::from(lanes), |all| all.greatest_lane());
+        let most = rate_per_s * greatest * share * self.tick.length_us() as f64 / 1e6;
+        if most > LANE_EVENTS_MAX {
+            let what = format!(
+                "a lane would have up to {most:.0} events in a tick, but the limit is {LANE_EVENTS_MAX}"
+            );
+            let help = "raise `lanes`, set a shorter `tick` or lower the rate";
+            return Err(refuse(&stream.span, what, help));
+        }
+        let zone = written.and_then(|traffic| traffic.zone.as_ref());
+        let (zones, zone_of_group) = self.zones(zone, actor, population.as_deref())?;
+        Ok(Traffic {
+            rate_per_s,
+            curve,
+            zones,
+            zone_of_group,
+            population,
+            lanes,
+            tick_us: self.tick.length_us().unsigned_abs(),
+            known: traffic::Known::default(),
+        })
+    }
+
+    /// The zones that curves are read in, and which of them each group of members lives by.
+    fn zones(
+        &self,
+        zone: Option<&Spanned<Zone>>,
+        actor: Option<usize>,
+        population: Option<&Population>,
+    ) -> Result<(Zones, Vec<usize>), Vec<Mistake>> {
+        let groups = population.map_or(1, Population::groups);
+        let Some(zone) = zone else {
+            return Ok((Zones::new(["UTC"]).unwrap_or_default(), vec![0; groups]));
+        };
+        let refuse = |what: String, help: &str| {
+            vec![Mistake { span: zone.span.clone(), what, help: Some(help.to_owned()) }]
+        };
+        let unknown = |name| {
+            refuse(format!("`{name}` is not a time zone"), "use names such as Europe/Berlin")
+        };
+        let path = match &zone.value {
+            Zone::Named(name) => {
+                return Ok((Zones::new([name.as_str()]).map_err(unknown)?, vec![0; groups]));
+            }
+            Zone::Attribute(path) => path,
+        };
+        let found = actor.and_then(|actor| {
+            let mut steps = path.split('.');
+            let (entity, attribute, column) = (steps.next()?, steps.next()?, steps.next()?);
+            let kinds = &self.world.kinds;
+            let dealt = kinds[actor].dealt.iter().find(|dealt| {
+                kinds[dealt.entity].entity.attributes[dealt.attribute].name == attribute
+            })?;
+            self.world.entity(entity)?;
+            let generator = &kinds[dealt.entity].entity.attributes[dealt.attribute].generator;
+            let Generator::Table { table, .. } = &generator.value else { return None };
+            let table = &self.model.tables[self.world.table(&table.value)?];
+            let column = table.columns.iter().find(|it| it.name == column)?;
+            let rows = dealt.value_of_group.iter().filter_map(|row| usize::try_from(*row).ok());
+            Some((Arc::clone(&column.cells), rows.collect::<Vec<_>>()))
+        });
+        let Some((cells, rows)) = found else {
+            let what = format!("`{path}` does not lead to a zone of who acts");
+            return Err(refuse(what, "name a column of a table that the family is dealt by"));
+        };
+        Ok((Zones::new(cells.iter().map(String::as_str)).map_err(unknown)?, rows))
+    }
+}
+
+/// The most events of a stream that come from one root event.
+fn children(stream: &StreamPlan) -> u32 {
+    match &stream.origin {
+        Origin::Root(_) | Origin::Members(_) => 1,
+        Origin::FollowUp(follow_up) => follow_up.children,
+    }
+}
+
+/// The delays of a follow-up.
+fn delays(follows: &model::Follows) -> Delays {
+    let delay = &follows.delay.value;
+    let number = |parameter: &Spanned<model::Parameter>| match parameter.value {
+        model::Parameter::Number(value) => value,
+        // The configuration takes durations only.
+        model::Parameter::Column(_) => 0.0,
+    };
+    let curve = |part: &model::MixturePart| {
+        let curve = match &part.shape {
+            model::Shape::Lognormal { median, sigma } => {
+                Curve::Lognormal { median: number(median), sigma: number(sigma) }
+            }
+            model::Shape::Normal { mean, sd } => {
+                Curve::Normal { mean: number(mean), sd: number(sd) }
+            }
+            model::Shape::Exponential { mean } => Curve::Exponential { mean: number(mean) },
+            model::Shape::Pareto { scale, shape } => {
+                Curve::Pareto { scale: number(scale), shape: number(shape) }
+            }
+            // The configuration takes no others.
+            model::Shape::Uniform { .. }
+            | model::Shape::Zipf { .. }
+            | model::Shape::Histogram { .. } => return None,
+        };
+        Some((part.weight, curve))
+    };
+    let parts = delay.parts.iter().filter_map(curve).collect();
+    Delays { parts, min_s: delay.min_s, max_s: delay.max_s }
+}

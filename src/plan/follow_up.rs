@@ -1,0 +1,430 @@
+//! Follow-ups: which events of a root stream lead to events at a given time, without remembering.
+//!
+//! Every root event belongs to one of [`CLASSES`] classes, by its tick, lane and index. A class
+//! takes one part of each delay's distribution (a stratum of equal probability), so that the ticks
+//! of the root whose events can lead to a tick of the follow-up are few and known. Each candidate
+//! then draws its own delay, and is kept if it comes out at the time asked for.
+
+use std::ops::Range;
+
+use super::arrival::{INDEX_BITS, tick_and_lane};
+use super::compile::Gate;
+use super::quantile::{Curve, mixture_inverse};
+use crate::generate::philox::philox;
+
+/// Classes of itineraries.
+pub const CLASSES: u32 = 64;
+/// Classes that the events of one tick and lane are dealt over.
+const DEALT: u32 = 8;
+/// Ticks, as bits, for which a lane keeps to the same classes.
+const TURN_BITS: u32 = 10;
+/// The most streams from a root down to a follow-up, both included.
+pub const LEVELS_MAX: usize = 6;
+/// The least width of a stratum, in ticks, for which whole ticks are permuted; narrower ones are
+/// searched.
+const FAR_TICKS_MIN: u64 = 8;
+/// A last stratum that is much wider than the one before is halved so often: tails reach 2^−18.
+const TAIL_PARTS: u32 = 12;
+/// How many times as wide it must be.
+const TAIL_WIDTH: u64 = 2;
+/// Pieces of a part in which delays are even.
+const PIECES: usize = 16;
+
+const CLASS_SALT: u32 = 0xA003_0000;
+const WINDOW_SALT: u32 = 0xA004_0000;
+/// The block of the words that decide whether and when an event follows.
+const FATE_BLOCK: u32 = 0x3000_0000;
+/// Where a child's number begins in the third word of a counter.
+pub const CHILD_SHIFT: u32 = 14;
+/// The most events that follow from one root event in one stream.
+pub const CHILDREN_MAX: u32 = 1 << 10;
+
+/// The class of the event of that position, in a stream of that key.
+///
+/// The events of a tick and lane are dealt in turn over the 8 classes that are congruent to
+/// ⌊tick / 2^10⌋ + lane modulo 8.
+#[inline]
+pub fn class_of(key: [u32; 2], position: u64) -> u32 {
+    let (tick, lane) = tick_and_lane(position);
+    let index = low(position) & ((1 << INDEX_BITS) - 1);
+    (index.wrapping_add(turn(key, tick, lane)) % DEALT) * DEALT + residue(tick, lane)
+}
+
+/// Which of the 8 classes of a tick and lane the first event takes.
+#[inline]
+pub fn turn(key: [u32; 2], tick: u64, lane: u32) -> u32 {
+    philox(key, [low(tick), low(tick >> 32), CLASS_SALT | lane, 0])[0]
+}
+
+/// What the classes of a tick and lane are congruent to, modulo 8.
+#[inline]
+pub fn residue(tick: u64, lane: u32) -> u32 {
+    low(tick >> TURN_BITS).wrapping_add(lane) % DEALT
+}
+
+/// The classes, as bits, that a tick and lane can have events of.
+#[inline]
+pub fn classes_at(tick: u64, lane: u32) -> u64 {
+    0x0101_0101_0101_0101 << residue(tick, lane)
+}
+
+/// Where the events of a stream that follows another come from.
+#[derive(Debug)]
+pub struct FollowUp {
+    /// The numbers of the streams from the root down to the one that is followed.
+    pub above: Vec<usize>,
+    /// Whether, and when.
+    pub step: Step,
+    /// Whether, and by how many, from the values of the event that is followed.
+    pub gate: Option<Gate>,
+    /// The most events that follow one.
+    pub count_max: u32,
+    /// The most events that follow one root event.
+    pub children: u32,
+    /// Events a second if every gate is open, before curves.
+    pub rate_per_s: f64,
+}
+
+/// One step from an event to those that follow it in another stream.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The key of the follow-up's stream.
+    key: [u32; 2],
+    /// The share of events that are followed, in units of 2^−32.
+    probability: u64,
+    tick_us: u64,
+    /// By class.
+    classes: Vec<Vec<Part>>,
+}
+
+/// A part of a class: of two parts the second is half as likely, and so on; the last two are alike.
+#[derive(Clone, Debug, PartialEq)]
+enum Part {
+    /// Each event has a delay of its own: even between neighbours of these, in microseconds.
+    Near(Vec<u64>),
+    /// Windows of 2^`bits` ticks are moved by `first` ticks and the window's length, and the ticks
+    /// inside are permuted.
+    Far { first: u64, bits: u32 },
+}
+
+/// How much later events follow.
+#[derive(Clone, Debug)]
+pub struct Delays {
+    /// Weighted distributions in seconds; none: even from the least to the greatest.
+    pub parts: Vec<(f64, Curve)>,
+    /// The least delay in seconds.
+    pub min_s: f64,
+    /// The greatest delay in seconds.
+    pub max_s: f64,
+}
+
+impl Delays {
+    /// The delay in microseconds that a share p of all are below.
+    fn inverse_us(&self, p: f64) -> u64 {
+        let seconds = match self.parts.as_slice() {
+            [] => self.min_s + (self.max_s - self.min_s) * p,
+            [(_, curve)] => curve.inverse(p, 1.0 - p),
+            parts => mixture_inverse(parts, p, 1.0 - p),
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "delays are between 0 and ten years"
+        )]
+        let us = libm::round(seconds.clamp(self.min_s, self.max_s) * 1e6) as u64;
+        us
+    }
+}
+
+impl Step {
+    /// A step with these delays, followed by the share `probability` of events.
+    pub fn new(key: [u32; 2], probability: f64, delays: &Delays, tick_us: u64) -> Self {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a share of 2^32"
+        )]
+        let probability = libm::round(probability.clamp(0.0, 1.0) * 4_294_967_296.0) as u64;
+        // Odd, so that classes are permuted: steps after one another have strata of their own.
+        let [factor, shift, ..] = philox(key, [0, 0, CLASS_SALT, 1]);
+        let stratum = |class: u32| (class.wrapping_mul(factor | 1)).wrapping_add(shift) % CLASSES;
+        let classes = (0..CLASSES).map(|class| parts(delays, stratum(class), tick_us)).collect();
+        Self { key, probability, tick_us, classes }
+    }
+
+    /// Adds to `above` the ticks whose events of that class can lead to events in `ticks`.
+    pub fn ticks_above(&self, class: u32, ticks: &[Range<u64>], above: &mut Vec<Range<u64>>) {
+        for part in &self.classes[class as usize] {
+            match part {
+                Part::Near(knots) => {
+                    let (least, most) = (knots[0], knots[PIECES]);
+                    for range in ticks {
+                        let (from, until) = (range.start * self.tick_us, range.end * self.tick_us);
+                        if until > least {
+                            let first = from.saturating_sub(most) / self.tick_us;
+                            above.push(first..(until - least).div_ceil(self.tick_us));
+                        }
+                    }
+                }
+                Part::Far { first, bits } => {
+                    for tick in ticks.iter().cloned().flatten() {
+                        let Some(moved) = tick.checked_sub(first + (1 << bits)) else { continue };
+                        let window = moved >> bits;
+                        let [factor, shift] = self.window(window, class);
+                        let inside = (moved.wrapping_sub(shift)).wrapping_mul(inverse(factor));
+                        let tick = window << bits | inside & ((1 << bits) - 1);
+                        above.push(tick..tick + 1);
+                    }
+                }
+            }
+        }
+        merge(above);
+    }
+
+    /// When the event that follows one of that class at `time_us` comes, if there is one.
+    ///
+    /// `child` is the number of the event above among those of its root event.
+    #[inline]
+    pub fn time_us(&self, class: u32, number: u64, child: u32, time_us: u64) -> Option<u64> {
+        let counter = [low(number), low(number >> 32), child << CHILD_SHIFT, FATE_BLOCK];
+        let [fate, part, inside, _] = philox(self.key, counter);
+        if u64::from(fate) >= self.probability {
+            return None;
+        }
+        let parts = &self.classes[class as usize];
+        let part = (part.leading_zeros() as usize).min(parts.len() - 1);
+        Some(match &parts[part] {
+            Part::Near(knots) => {
+                let place = u64::from(inside) * PIECES as u64;
+                let piece = (place >> 32) as usize;
+                let width = knots[piece + 1] - knots[piece];
+                let above = u128::from(width) * u128::from(place & u64::from(u32::MAX));
+                #[expect(clippy::cast_possible_truncation, reason = "less than the width")]
+                let above = (above >> 32) as u64;
+                time_us + knots[piece] + above
+            }
+            Part::Far { first, bits } => {
+                let tick = time_us / self.tick_us;
+                let [factor, shift] = self.window(tick >> bits, class);
+                let mask = (1 << bits) - 1;
+                let inside_window = (tick & mask).wrapping_mul(factor).wrapping_add(shift) & mask;
+                let later = (tick & !mask) + (1 << bits) + first + inside_window;
+                later * self.tick_us + ((u64::from(inside) * self.tick_us) >> 32)
+            }
+        })
+    }
+
+    /// The permutation of a window's ticks: o becomes factor · o + shift.
+    #[inline]
+    fn window(&self, window: u64, class: u32) -> [u64; 2] {
+        let counter = [low(window), low(window >> 32), WINDOW_SALT | class, 0];
+        let [a, b, c, d] = philox(self.key, counter);
+        let (factor, shift) =
+            (u64::from(a) << 32 | u64::from(b), u64::from(c) << 32 | u64::from(d));
+        [factor | 1, shift]
+    }
+}
+
+/// The parts of a stratum of the delays.
+fn parts(delays: &Delays, stratum: u32, tick_us: u64) -> Vec<Part> {
+    let share = 1.0 / f64::from(CLASSES);
+    let begin = f64::from(stratum) * share;
+    let width = |from: f64| {
+        let last = delays.inverse_us((from + share).min(1.0 - 1e-10));
+        last - delays.inverse_us(from)
+    };
+    if stratum + 1 < CLASSES || width(begin) <= TAIL_WIDTH * width(begin - share) {
+        return vec![part(delays, (begin, share), tick_us)];
+    }
+    let (mut begin, mut share) = (begin, share);
+    let mut parts = Vec::new();
+    for _ in 1..TAIL_PARTS {
+        share /= 2.0;
+        parts.push(part(delays, (begin, share), tick_us));
+        begin += share;
+    }
+    parts.push(part(delays, (begin, share), tick_us));
+    // Parts like the last are one with it: it takes all that is left of the halves.
+    while parts.len() > 1 && parts[parts.len() - 1] == parts[parts.len() - 2] {
+        parts.pop();
+    }
+    parts
+}
+
+fn part(delays: &Delays, (begin, share): (f64, f64), tick_us: u64) -> Part {
+    let knot = |piece: usize| {
+        let p = begin + share * piece as f64 / PIECES as f64;
+        delays.inverse_us(p.clamp(1e-10, 1.0 - 1e-10))
+    };
+    let knots: Vec<u64> = (0..=PIECES).map(knot).collect();
+    let (least, most) = (knots[0].div_ceil(tick_us), knots[PIECES] / tick_us);
+    if most < least + FAR_TICKS_MIN {
+        return Part::Near(knots);
+    }
+    // The greatest window that fits, in the middle: its delays go from first + 1 to
+    // first + 2 · length − 1 ticks, and a bit less or more by the place in the tick.
+    let bits = (most - least).ilog2() - 1;
+    Part::Far { first: least.midpoint(most) - (1 << bits), bits }
+}
+
+/// The inverse of an odd number modulo 2^64, by Newton's iteration.
+#[inline]
+fn inverse(odd: u64) -> u64 {
+    // Right to 3 bits, and to twice as many after each step.
+    let mut inverse = odd;
+    for _ in 0..5 {
+        inverse = inverse.wrapping_mul(2_u64.wrapping_sub(odd.wrapping_mul(inverse)));
+    }
+    inverse
+}
+
+/// Sorts ranges and joins those that touch.
+fn merge(ranges: &mut Vec<Range<u64>>) {
+    ranges.sort_unstable_by_key(|range| range.start);
+    let mut kept = 0;
+    for next in 1..ranges.len() {
+        let range = ranges[next].clone();
+        if range.start <= ranges[kept].end {
+            ranges[kept].end = ranges[kept].end.max(range.end);
+        } else {
+            kept += 1;
+            ranges[kept] = range;
+        }
+    }
+    ranges.truncate(kept + 1);
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the lower word is meant")]
+const fn low(value: u64) -> u32 {
+    value as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::arrival::position;
+
+    const TICK_US: u64 = 1_000_000;
+
+    fn delays(parts: Vec<(f64, Curve)>, min_s: f64, max_s: f64) -> Delays {
+        Delays { parts, min_s, max_s }
+    }
+
+    fn samples() -> Vec<(&'static str, Delays)> {
+        let lognormal = Curve::Lognormal { median: 7.0 * 86_400.0, sigma: 1.0 };
+        vec![
+            ("constant", delays(Vec::new(), 90.0, 90.0)),
+            ("none", delays(Vec::new(), 0.0, 0.0)),
+            ("one to three days", delays(Vec::new(), 86_400.0, 3.0 * 86_400.0)),
+            ("seconds", delays(vec![(1.0, Curve::Exponential { mean: 5.0 })], 0.0, 60.0)),
+            ("minutes", delays(vec![(1.0, Curve::Exponential { mean: 900.0 })], 0.0, 1e8)),
+            ("days", delays(vec![(1.0, lognormal)], 3_600.0, 120.0 * 86_400.0)),
+        ]
+    }
+
+    /// Kolmogorov and Smirnov's distance from the distribution itself, before the limits.
+    fn distance(delays: &Delays, found: &mut [f64]) -> f64 {
+        found.sort_by(f64::total_cmp);
+        let count = found.len() as f64;
+        let mut most: f64 = 0.0;
+        for (rank, &x) in found.iter().enumerate() {
+            let share = match delays.parts.as_slice() {
+                [] => (x - delays.min_s) / (delays.max_s - delays.min_s),
+                [(_, curve)] if x < delays.max_s && x > delays.min_s => curve.shares(x).0,
+                _ => continue,
+            };
+            most = most.max((share - rank as f64 / count).abs());
+            most = most.max((share - (rank + 1) as f64 / count).abs());
+        }
+        most
+    }
+
+    fn events() -> impl Iterator<Item = (u64, u64)> {
+        // Ticks of a year, some events in each; the offset in the tick is that of the index.
+        (0..20_000_u64).flat_map(|step| {
+            let tick = 50_000_000 + step * 1_571;
+            (0..10).map(move |index| {
+                let number = position(tick, low(step) / 8 % 64, index);
+                (number, tick * TICK_US + u64::from(index) * 99_991)
+            })
+        })
+    }
+
+    #[test]
+    fn delays_have_their_distribution_tails_included() {
+        for (name, delays) in samples() {
+            let step = Step::new([7, 8], 1.0, &delays, TICK_US);
+            let mut found: Vec<f64> = events()
+                .map(|(number, at)| {
+                    let class = class_of([1, 2], number);
+                    let later = step.time_us(class, number, 0, at).unwrap();
+                    (later - at) as f64 / 1e6
+                })
+                .collect();
+            let (least, most) = found.iter().fold((f64::MAX, 0.0_f64), |(least, most), &delay| {
+                (least.min(delay), most.max(delay))
+            });
+            assert!(least >= delays.min_s && most <= delays.max_s, "{name}: {least} to {most}");
+            if delays.max_s > delays.min_s {
+                // 1.63 / √200,000 is the 1 % limit for independent draws; the triangle of a window may
+                // add a quarter of a stratum.
+                let distance = distance(&delays, &mut found);
+                assert!(distance < 0.0036 + 0.25 / 64.0, "{name}: {distance}");
+                let tail = found[found.len() - found.len() / 2_000];
+                let expected = delays.inverse_us(1.0 - 1.0 / 2_000.0) as f64 / 1e6;
+                assert!((tail / expected - 1.0).abs() < 0.15, "{name}: {tail} for {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_ticks_above_hold_every_event_that_leads_to_a_tick() {
+        for (name, delays) in samples() {
+            let step = Step::new([7, 8], 1.0, &delays, TICK_US);
+            for (number, at) in events().step_by(97) {
+                let class = class_of([1, 2], number);
+                let later = step.time_us(class, number, 0, at).unwrap() / TICK_US;
+                let mut above = Vec::new();
+                step.ticks_above(class, std::slice::from_ref(&(later..later + 1)), &mut above);
+                let tick = at / TICK_US;
+                assert!(above.iter().any(|range| range.contains(&tick)), "{name}: {above:?}");
+                assert!(above.iter().map(|range| range.end - range.start).sum::<u64>() < 60);
+            }
+        }
+    }
+
+    #[test]
+    fn every_tick_leads_to_as_many_events_as_any_other() {
+        // Far windows permute ticks, and every tick draws on 8 classes a lane.
+        let step = Step::new([7, 8], 1.0, &samples()[2].1, TICK_US);
+        for later in 400_000..400_100_u64 {
+            let mut pairs = 0;
+            for class in 0..CLASSES {
+                let mut above = Vec::new();
+                step.ticks_above(class, std::slice::from_ref(&(later..later + 1)), &mut above);
+                for tick in above.into_iter().flatten() {
+                    pairs +=
+                        (0..64).filter(|&lane| classes_at(tick, lane) & 1 << class != 0).count();
+                }
+            }
+            assert_eq!(pairs, 64 * 8);
+        }
+    }
+
+    #[test]
+    fn a_share_of_events_is_followed() {
+        let step = Step::new([7, 8], 0.3, &samples()[1].1, TICK_US);
+        let followed = events()
+            .filter(|&(number, at)| step.time_us(class_of([1, 2], number), number, 0, at).is_some())
+            .count();
+        // Five standard deviations of a binomial of 200,000.
+        assert!((followed as f64 - 60_000.0).abs() < 5.0 * 205.0, "{followed}");
+    }
+
+    #[test]
+    fn inverses_of_odd_numbers_are_inverses() {
+        for odd in [1_u64, 3, 9, 0xdead_beef_0000_0001, u64::MAX] {
+            assert_eq!(odd.wrapping_mul(inverse(odd)), 1);
+        }
+    }
+}
