@@ -4,6 +4,7 @@ mod expression;
 mod follows;
 mod generator;
 mod member_events;
+mod walk;
 mod words;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ pub use self::generator::{
     Shape,
 };
 pub use self::member_events::{Calendar, Changelog, MemberEvents, RollCall, Snapshot, TimeOfDay};
+pub use self::walk::{Given, Moment, Walk};
 pub use self::words::{Network, WordKind, Words};
 use super::{Span, Spanned};
 

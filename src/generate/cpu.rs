@@ -11,6 +11,7 @@
 mod access;
 mod list;
 mod member;
+mod walk;
 mod wide;
 
 use std::sync::Arc;
@@ -124,6 +125,10 @@ fn step(operation: &Operation, frame: &mut Frame, context: Context<'_>) {
         | Operation::Compare { .. }
         | Operation::Select { .. }
         | Operation::Move { .. } => numeric(operation, frame),
+        Operation::Walk { .. }
+        | Operation::Trend { .. }
+        | Operation::Extreme { .. }
+        | Operation::Exponential { .. } => walk::step(operation, frame),
         _ => member::step(operation, frame, context),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::walk::{Moment, Walk};
 use super::{Expression, Field, Words};
 use crate::config::Spanned;
 
@@ -142,6 +143,24 @@ pub enum Generator {
         /// As for entities.
         format: Option<Spanned<String>>,
     },
+    /// `{ attribute = "symbol.price", at = "-1d" }`: what a path leads to at another time.
+    At {
+        /// The attribute.
+        value: Box<Spanned<Generator>>,
+        /// When.
+        moment: Moment,
+    },
+    /// `{ highest_of = "symbol.price", from = …, to = … }`, or `lowest_of`: of a walk between two times.
+    Extreme {
+        /// The path to the walk.
+        path: Spanned<String>,
+        /// The highest, or the lowest.
+        highest: bool,
+        /// The two times.
+        between: Box<[Moment; 2]>,
+    },
+    /// `{ walk = { start = 100, volatility = "30%/y" }, digits = 2 }`: of a member, over time.
+    Walk(Box<Walk>),
     /// `{ template = "{merchant.name:25}{merchant.site.city:13}" }`: text with paths in braces.
     Template(String),
     /// `{ regex = "[0-9a-f]+", length = [8, 16] }`: random text of that form.

@@ -50,6 +50,7 @@ pub(super) fn words(generator: &Generator) -> u32 {
             let otherwise = otherwise.as_ref().map_or(0, |otherwise| words(&otherwise.value));
             words(&then.value).max(otherwise)
         }
+        Generator::At { value, .. } => words(&value.value),
         Generator::Identity
         | Generator::Counter(_)
         | Generator::EventTime
@@ -57,6 +58,8 @@ pub(super) fn words(generator: &Generator) -> u32 {
         | Generator::Period(_)
         | Generator::Constant(_)
         | Generator::Attribute { .. }
+        | Generator::Walk(_)
+        | Generator::Extreme { .. }
         | Generator::Template(_)
         | Generator::Token { .. }
         | Generator::Iteration { .. }
@@ -121,6 +124,9 @@ impl<'a> Compiler<'a> {
                 };
                 let cell = self.path(&path, site)?;
                 format.as_ref().map_or(Some(cell.clone()), |format| self.format(&cell, format))
+            }
+            Generator::At { .. } | Generator::Extreme { .. } | Generator::Walk(_) => {
+                self.over_time(generator, site, word)
             }
             Generator::Template(template) => self.template(template, site, span),
             Generator::Regex { pattern, length } => {

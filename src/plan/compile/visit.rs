@@ -1,5 +1,7 @@
 //! Which columns operations, texts and fills read and write.
 
+mod walk;
+
 use crate::plan::fill::{Fill, Integer, Piece, Text};
 use crate::plan::program::{Operand, Operation, Register, Target, Wide};
 
@@ -138,6 +140,10 @@ pub(super) fn visit_plain(operation: &mut Operation, see: &mut dyn FnMut(&mut Re
             see(zone, false);
             see(out, true);
         }
+        Operation::Walk { .. }
+        | Operation::Trend { .. }
+        | Operation::Extreme { .. }
+        | Operation::Exponential { .. } => walk::visit(operation, see),
         Operation::Identity { child, out, .. } => {
             see(child, false);
             for out in out {
