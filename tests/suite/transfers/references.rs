@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::{HOUR_US, Told, days, on};
 
-const TRANSFER_FIELDS: [(&str, &str); 2] = [("debtor", "currency"), ("creditor", "settlement_currency")];
+const TRANSFER_FIELDS: [(&str, &str); 2] =
+    [("debtor", "currency"), ("creditor", "settlement_currency")];
 const DAY_US: i64 = 86_400_000_000;
 
 /// What changelogs have told so far.
@@ -37,7 +38,8 @@ impl<'t> Register<'t> {
     /// One side of a transfer, which must agree with the account; null where there is no account.
     fn account(&self, told: &Told, (side, currency): (&str, &str)) -> Option<&'t Value> {
         let id = told.text(&format!("{side}_account"))?;
-        let account = self.accounts.get(id).unwrap_or_else(|| panic!("{id} is nobody's"));
+        assert!(self.accounts.contains_key(id), "{id} is nobody's: {}", told.value);
+        let account = self.accounts[id];
         for field in ["iban", "agent", "country"] {
             assert_eq!(told.value[format!("{side}_{field}")], account[field], "{}", told.value);
         }
@@ -170,8 +172,9 @@ fn every_account_has_a_holder_and_a_number_of_its_country() {
 fn every_status_request_is_of_a_pending_transfer_and_every_report_answers_one() {
     let transfers: BTreeMap<&str, &Told> =
         on("transfers").map(|told| (told.text("event_id").unwrap(), told)).collect();
-    let requests: BTreeMap<&str, &Told> =
-        on("transfers.status_requests").map(|told| (told.text("event_id").unwrap(), told)).collect();
+    let requests: BTreeMap<&str, &Told> = on("transfers.status_requests")
+        .map(|told| (told.text("event_id").unwrap(), told))
+        .collect();
     // The last word about a transfer: when it was, and what.
     let mut answers: BTreeMap<&str, (i64, &str)> = BTreeMap::new();
     let mut asked: BTreeSet<(&str, i64)> = BTreeSet::new();
@@ -197,7 +200,12 @@ fn every_status_request_is_of_a_pending_transfer_and_every_report_answers_one() 
             _ => answers[id],
         };
         assert_eq!(status, "PDNG", "{}", told.value);
-        assert!(told.at_us - since >= 90_000_000, "{} µs after: {}", told.at_us - since, told.value);
+        assert!(
+            told.at_us - since >= 90_000_000,
+            "{} µs after: {}",
+            told.at_us - since,
+            told.value
+        );
         assert_eq!(micros_of(told.text("original_created_at").unwrap()), transfer.at_us);
         for (field, of) in [
             ("original_end_to_end_id", "end_to_end_id"),
