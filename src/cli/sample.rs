@@ -29,24 +29,27 @@ pub fn sample(arguments: &Sample, people: &print::People) -> Result<Exit, Failur
     let options = Options {
         window_us: from_us.unsigned_abs()..u64::MAX,
         batch_events: u32::try_from(number).unwrap_or(u32::MAX).clamp(1, 4_096),
-        routes: wanted
-            .iter()
-            .map(|wanted| Route { skipped: !wanted, ..Route::default() })
-            .collect(),
         ..Options::default()
     };
     let streams = wanted.iter().filter(|wanted| **wanted).count();
     let told = Told { streams, headers: arguments.headers };
     let plan = Arc::new(plan);
-    // What is told before a run comes before its events here, too.
+    // What is told before a run comes before its events here, too. Each stream is made alone: a rare
+    // one would have all others made until it comes.
     for snapshot in [true, false] {
-        let left: Vec<u64> = (wanted.iter().zip(&plan.streams))
-            .map(|(wanted, stream)| match most(stream) {
-                (before, most) if *wanted && before == snapshot => number.min(most),
-                _ => 0,
-            })
-            .collect();
-        print_some(&plan, Options { snapshot, ..options.clone() }, told, left)?;
+        for number_of_stream in 0..plan.streams.len() {
+            let (before, most) = most(&plan.streams[number_of_stream]);
+            if !wanted[number_of_stream] || before != snapshot {
+                continue;
+            }
+            let skipped =
+                |stream| Route { skipped: stream != number_of_stream, ..Route::default() };
+            let routes = (0..plan.streams.len()).map(skipped).collect();
+            let options = Options { snapshot, routes, ..options.clone() };
+            if !print_some(&plan, options, told, number.min(most))? {
+                return Ok(Exit::Good);
+            }
+        }
     }
     Ok(Exit::Good)
 }
@@ -71,37 +74,34 @@ fn wanted(plan: &Plan, only: Option<&str>) -> Result<Vec<bool>, Failure> {
     Ok(names.map(|name| name == only).collect())
 }
 
-/// Prints events until nothing is left to print, or nobody reads any more.
+/// Prints so many events of the stream that is not skipped; false if nobody reads any more.
 fn print_some(
     plan: &Arc<Plan>,
     options: Options,
     told: Told,
-    mut left: Vec<u64>,
-) -> Result<(), Failure> {
+    mut left: u64,
+) -> Result<bool, Failure> {
     let lines = Lines::new(plan, told)
         .context("a schema cannot be shown as JSON")
         .map_err(Failure::Other)?;
     let mut events = EventStream::start(Arc::clone(plan), options).map_err(run::Error::from)?;
     let mut text = Vec::new();
-    while left.iter().any(|left| *left > 0) {
+    while left > 0 {
         let Some(batch) = events.next_blocking() else { break };
         let batch = batch.map_err(run::Error::from)?;
         text.clear();
-        for record in batch.records.iter() {
-            let left = &mut left[usize::from(record.stream)];
-            if *left > 0 {
-                *left -= 1;
-                // As if a run at the clock's own speed had begun with the window.
-                let intended_ns = record.due_us.saturating_mul(1_000);
-                lines
-                    .write((&batch, record), intended_ns, &mut text)
-                    .context("an event cannot be shown as JSON")
-                    .map_err(Failure::Other)?;
-            }
+        for record in batch.records.iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
+            left -= 1;
+            // As if a run at the clock's own speed had begun with the window.
+            let intended_ns = record.due_us.saturating_mul(1_000);
+            lines
+                .write((&batch, record), intended_ns, &mut text)
+                .context("an event cannot be shown as JSON")
+                .map_err(Failure::Other)?;
         }
         if !print::lines(&text)? {
-            break;
+            return Ok(false);
         }
     }
-    Ok(())
+    Ok(true)
 }
