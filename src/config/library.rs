@@ -36,6 +36,7 @@ const FILES: &[(&str, &str)] = &[
     file!("config/words/streets.csv"),
     file!("config/words/user_agents.csv"),
     file!("schemas/payments/Authorisation.avsc"),
+    file!("schemas/payments/Clearing.avsc"),
 ];
 
 /// The library of curves, which is no model.

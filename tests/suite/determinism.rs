@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use tidegate::config::{self, ModelSource, Override, Overrides};
 use tidegate::plan::{Inputs, Plan};
 use tidegate::stream::digest::Digest;
-use tidegate::stream::{EventStream, Options, Record, Shard};
+use tidegate::stream::{EventStream, Options, Record, Route, Shard};
 
 /// The start of model time: a Monday, when America still pays.
 pub(crate) const START: &str = "2026-03-02T00:00:00Z";
@@ -43,6 +43,8 @@ pub(crate) fn plan() -> Arc<Plan> {
 /// An event of its own, out of its batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Event {
+    /// The number of its stream.
+    pub(crate) stream: usize,
     /// When it is due, in microseconds since the Unix epoch.
     pub(crate) due_us: i64,
     /// Its key.
@@ -58,12 +60,19 @@ pub(crate) fn events(plan: &Arc<Plan>, options: Options) -> Vec<Event> {
     while let Some(batch) = stream.next_blocking() {
         let batch = batch.unwrap();
         events.extend(batch.records.iter().map(|record: &Record| Event {
+            stream: usize::from(record.stream),
             due_us: record.due_us,
             key: batch.arena[record.key_range()].to_vec(),
             datum: batch.arena[record.value_range()].to_vec(),
         }));
     }
     events
+}
+
+/// The same, of the authorisations alone: the first stream.
+pub(crate) fn only_authorisations(plan: &Plan, options: Options) -> Options {
+    let route = |number| Route { skipped: number > 0, ..Route::default() };
+    Options { routes: (0..plan.streams.len()).map(route).collect(), ..options }
 }
 
 /// How many events a stretch has, and their digest as the batches tell it.
@@ -111,7 +120,7 @@ fn the_digest_is_the_sum_of_the_events_own() {
     let events = events(&plan, window(WINDOW_US));
     assert!(events.len() > 500, "{}", events.len());
     for event in &events {
-        sum.add(Digest::of(&plan.streams[0].name, &event.key, &event.datum));
+        sum.add(Digest::of(&plan.streams[event.stream].name, &event.key, &event.datum));
     }
     assert_eq!((events.len() as u64, sum), whole());
 }
