@@ -13,6 +13,8 @@ macro_rules! file {
 /// on disk.
 const FILES: &[(&str, &str)] = &[
     file!("config/curves.toml"),
+    file!("config/market.toml"),
+    file!("config/market/sectors.csv"),
     file!("config/payments.toml"),
     file!("config/payments/bins.csv"),
     file!("config/payments/brands.csv"),
@@ -35,6 +37,8 @@ const FILES: &[(&str, &str)] = &[
     file!("config/words/products.csv"),
     file!("config/words/streets.csv"),
     file!("config/words/user_agents.csv"),
+    file!("schemas/market/Quote.avsc"),
+    file!("schemas/market/Trade.avsc"),
     file!("schemas/payments/Authorisation.avsc"),
     file!("schemas/payments/Clearing.avsc"),
 ];
