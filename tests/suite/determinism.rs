@@ -49,8 +49,6 @@ pub(crate) fn plan() -> Arc<Plan> {
 /// An event of its own, out of its batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Event {
-    /// The number of its stream.
-    pub(crate) stream: usize,
     /// When it is due, in microseconds since the Unix epoch.
     pub(crate) due_us: i64,
     /// The number of its stream.
@@ -68,7 +66,6 @@ pub(crate) fn events(plan: &Arc<Plan>, options: Options) -> Vec<Event> {
     while let Some(batch) = stream.next_blocking() {
         let batch = batch.unwrap();
         events.extend(batch.records.iter().map(|record: &Record| Event {
-            stream: usize::from(record.stream),
             due_us: record.due_us,
             stream: record.stream.into(),
             key: batch.arena[record.key_range()].to_vec(),

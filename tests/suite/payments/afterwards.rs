@@ -1,7 +1,7 @@
 //! What comes after authorisations: every event has an earlier one that it agrees with.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 use tidegate::encode::json::Reader;
@@ -42,7 +42,7 @@ pub(super) fn week() -> &'static [Event] {
             plan.streams.iter().map(|stream| Reader::new(&stream.schema).unwrap()).collect();
         let until_us = (DAYS * DAY_US).unsigned_abs();
         let options = Options { window_us: 0..until_us, threads: 2, ..Options::default() };
-        let mut stream = EventStream::start(plan.clone(), options).unwrap();
+        let mut stream = EventStream::start(Arc::clone(&plan), options).unwrap();
         let mut events = Vec::new();
         while let Some(batch) = stream.next_blocking() {
             let batch = batch.unwrap();
