@@ -13,6 +13,8 @@ macro_rules! file {
 /// on disk.
 const FILES: &[(&str, &str)] = &[
     file!("config/curves.toml"),
+    file!("config/orders.toml"),
+    file!("config/orders/categories.csv"),
     file!("config/payments.toml"),
     file!("config/payments/bins.csv"),
     file!("config/payments/brands.csv"),
@@ -35,6 +37,14 @@ const FILES: &[(&str, &str)] = &[
     file!("config/words/products.csv"),
     file!("config/words/streets.csv"),
     file!("config/words/user_agents.csv"),
+    file!("schemas/orders/Campaign.avsc"),
+    file!("schemas/orders/Customer.avsc"),
+    file!("schemas/orders/Order.avsc"),
+    file!("schemas/orders/OrderItem.avsc"),
+    file!("schemas/orders/Payment.avsc"),
+    file!("schemas/orders/Product.avsc"),
+    file!("schemas/orders/Return.avsc"),
+    file!("schemas/orders/Shipment.avsc"),
     file!("schemas/payments/Authorisation.avsc"),
 ];
 
