@@ -5,9 +5,12 @@
 //! [`settings`], which cannot hold a bad value. Every refusal is a [`Mistake`]; all mistakes are
 //! reported at once ([`Refused`]).
 
+mod bare;
 mod expression;
 mod generators;
+mod hint;
 mod input;
+mod json;
 pub mod library;
 pub mod model;
 pub mod overrides;

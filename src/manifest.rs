@@ -122,8 +122,8 @@ impl Model {
         let files = source.pieces().iter().filter_map(|piece| match &piece.kind {
             PieceKind::File(path) => Some(NamedFile {
                 path: path.display().to_string(),
-                bytes: piece.text.len() as u64,
-                xxh3: format!("{:032x}", xxh3_128(piece.text.as_bytes())),
+                bytes: piece.bytes().len() as u64,
+                xxh3: format!("{:032x}", xxh3_128(piece.bytes())),
             }),
             PieceKind::Model | PieceKind::Override => None,
         });

@@ -4,6 +4,7 @@ pub mod alias;
 pub mod near;
 pub mod normal;
 pub mod quantile;
+pub mod walk;
 pub mod zone;
 pub mod family;
 pub mod ranks;
@@ -246,6 +247,7 @@ fn entities_of<'a>(generator: &'a Generator, named: &mut Vec<&'a str>) {
         Generator::Entity { of: Some(path), .. }
         | Generator::Attribute { path, .. }
         | Generator::LocalTime { zone: path }
+        | Generator::Extreme { path, .. }
         | Generator::Token { of: Some(path), .. } => named.extend(first(path)),
         Generator::By { on, cases, default } => {
             named.extend(first(on));
@@ -264,6 +266,7 @@ fn entities_of<'a>(generator: &'a Generator, named: &mut Vec<&'a str>) {
             let paths = template.split('{').skip(1);
             named.extend(paths.filter_map(|path| path.split(['.', ':', '}']).next()));
         }
+        Generator::At { value, .. } => entities_of(&value.value, named),
         Generator::Expression(expression) => paths_of(expression, named),
         Generator::Near(Near { to: path, .. })
         | Generator::Favourite(Favourite { of: path, .. })

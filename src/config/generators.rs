@@ -27,6 +27,7 @@ const TEXT: &str = r##"{ "$ref": "#/$defs/text" }"##;
 const PATH: &str = r##"{ "$ref": "#/$defs/path" }"##;
 const NUMBER: &str = r#"{ "type": "number" }"#;
 const FORMAT: &str = r##"{ "$ref": "#/$defs/format" }"##;
+const MOMENT: &str = r##"{ "$ref": "#/$defs/moment" }"##;
 const GENERATOR: &str = r##"{ "$ref": "#/$defs/generator" }"##;
 /// A number, or a column of the row that `by` leads to.
 const PARAMETER: &str = r##"{ "anyOf": [{ "type": "number" }, { "$ref": "#/$defs/text" }] }"##;
@@ -148,8 +149,26 @@ const FORMS: &[Form] = &[
     Form {
         key: "attribute",
         shape: PATH,
-        beside: &["column", "format"],
+        beside: &["column", "format", "at"],
         gives: "what a path leads to",
+    },
+    Form {
+        key: "walk",
+        shape: r##"{ "$ref": "#/$defs/walk" }"##,
+        beside: &["min", "max", "digits"],
+        gives: "a member's value that wanders over time",
+    },
+    Form {
+        key: "highest_of",
+        shape: PATH,
+        beside: &["from", "to"],
+        gives: "the highest value of a walk between two times",
+    },
+    Form {
+        key: "lowest_of",
+        shape: PATH,
+        beside: &["from", "to"],
+        gives: "the lowest value of a walk between two times",
     },
     Form { key: "template", shape: TEXT, beside: &[], gives: "text with paths in braces" },
     Form { key: "regex", shape: TEXT, beside: &["length"], gives: "random text of that form" },
@@ -224,6 +243,9 @@ pub(super) const BESIDE: &[(&str, &str)] = &[
     ("keys", GENERATOR),
     ("default", GENERATOR),
     ("dealt", r#"{ "type": "boolean" }"#),
+    ("at", MOMENT),
+    ("from", MOMENT),
+    ("to", MOMENT),
     ("changes", r##"{ "$ref": "#/$defs/duration" }"##),
 ];
 
@@ -265,5 +287,7 @@ pub(super) fn is_beside(key: &str) -> bool {
 /// The keys that tell a generator from fields inside a field: words such as `city` do not, as fields
 /// have such names too.
 pub(super) fn telling() -> impl Iterator<Item = &'static str> {
-    FORMS.iter().map(|form| form.key).chain(BESIDE.iter().map(|(key, _)| *key))
+    let beside = BESIDE.iter().map(|(key, _)| *key);
+    let beside = beside.filter(|key| !matches!(*key, "at" | "from" | "to"));
+    FORMS.iter().map(|form| form.key).chain(beside)
 }

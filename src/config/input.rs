@@ -4,12 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::refused::Refused;
-use super::{library, suggest};
+use super::{bare, library, suggest};
 
 /// Where a model comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ModelSource {
-    /// A file.
+    /// A file: a model, or a schema that stands for one.
     File(PathBuf),
     /// A model that comes with the program.
     BuiltIn(String),
@@ -49,7 +49,10 @@ impl ModelSource {
     pub(super) fn read(&self) -> Result<(String, String, Files), Refused> {
         match self {
             Self::File(path) => {
-                let text = read_model_file(path)?;
+                let mut text = read_model_file(path)?;
+                if bare::is_schema(path) {
+                    text = bare::model(path);
+                }
                 let directory = path.parent().unwrap_or(Path::new("")).to_path_buf();
                 Ok((text, path.display().to_string(), Files::Disk(directory)))
             }
@@ -69,13 +72,6 @@ impl ModelSource {
 }
 
 fn read_model_file(path: &Path) -> Result<String, Refused> {
-    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or("");
-    if matches!(ending, "avsc" | "avro") {
-        return Err(Refused::placeless(
-            format!("`{}` is an Avro schema, and a schema alone is no model yet", path.display()),
-            "write a model with `[streams.NAME]`, `topic = \"…\"` and `schema = \"…\"` in a .toml file",
-        ));
-    }
     fs::read_to_string(path).map_err(|error| {
         let typed = path.to_string_lossy();
         let near = suggest::nearest(&typed, library::models())
@@ -122,6 +118,34 @@ impl Files {
                     .ok_or_else(|| "no such file comes with the program".to_owned());
                 (PathBuf::from(path), text)
             }
+        }
+    }
+
+    /// The same for a file that need not be text.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be read.
+    pub(super) fn read_bytes(&self, path: &str) -> (PathBuf, Result<Vec<u8>, String>) {
+        match self {
+            Self::Disk(directory) => {
+                let path = directory.join(path);
+                let bytes = fs::read(&path).map_err(|error| reason(&error));
+                (path, bytes)
+            }
+            Self::BuiltIn(_) => {
+                let (path, text) = self.read(path);
+                (path, text.map(String::into_bytes))
+            }
+        }
+    }
+
+    /// Files beside one of these.
+    pub(super) fn beside(&self, path: &Path) -> Self {
+        let directory = path.parent().unwrap_or(Path::new(""));
+        match self {
+            Self::Disk(_) => Self::Disk(directory.to_path_buf()),
+            Self::BuiltIn(_) => Self::BuiltIn(directory.to_string_lossy().into_owned()),
         }
     }
 

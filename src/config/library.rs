@@ -13,6 +13,8 @@ macro_rules! file {
 /// on disk.
 const FILES: &[(&str, &str)] = &[
     file!("config/curves.toml"),
+    file!("config/market.toml"),
+    file!("config/market/sectors.csv"),
     file!("config/orders.toml"),
     file!("config/orders/categories.csv"),
     file!("config/payments.toml"),
@@ -37,6 +39,8 @@ const FILES: &[(&str, &str)] = &[
     file!("config/words/products.csv"),
     file!("config/words/streets.csv"),
     file!("config/words/user_agents.csv"),
+    file!("schemas/market/Quote.avsc"),
+    file!("schemas/market/Trade.avsc"),
     file!("schemas/orders/Campaign.avsc"),
     file!("schemas/orders/Customer.avsc"),
     file!("schemas/orders/Order.avsc"),

@@ -4,6 +4,7 @@ mod expression;
 mod follows;
 mod generator;
 mod member_events;
+mod walk;
 mod words;
 
 use std::path::PathBuf;
@@ -12,9 +13,11 @@ use std::sync::Arc;
 pub use self::expression::{Expression, ExpressionKind, Operator};
 pub use self::follows::{Delay, Follows};
 pub use self::generator::{
-    Alternative, Counter, Favourite, Generator, MixturePart, Near, Parameter, Period, Scalar, Shape,
+    Alternative, Counter, Favourite, Form, Generator, MixturePart, Near, Parameter, Period, Scalar,
+    Shape,
 };
 pub use self::member_events::{Calendar, Changelog, MemberEvents, RollCall, Snapshot, TimeOfDay};
+pub use self::walk::{Given, Moment, Walk};
 pub use self::words::{Network, WordKind, Words};
 use super::{Span, Spanned};
 

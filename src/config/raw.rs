@@ -18,6 +18,8 @@ pub struct Node {
 /// A value of the file.
 #[derive(Clone, Debug)]
 pub enum Kind {
+    /// `null`, which only JSON has.
+    Null,
     /// Text.
     Text {
         /// The text, escapes resolved.
@@ -54,6 +56,7 @@ impl Node {
     /// What kind of value it is, for messages.
     pub fn noun(&self) -> &'static str {
         match self.kind {
+            Kind::Null => "null",
             Kind::Text { .. } => "text",
             Kind::Integer(_) => "a whole number",
             Kind::Real(_) => "a number",

@@ -1,7 +1,7 @@
 //! Reads values out of the tree, and collects what is wrong with them instead of stopping.
 
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::input::Files;
@@ -237,6 +237,15 @@ impl Reader<'_> {
         if self.source.is_override(span) { PathBuf::from(path) } else { self.files.resolve(path) }
     }
 
+    /// What is beside a file that a value names.
+    pub(super) fn files_beside(&self, path: &Path, span: &Span) -> Files {
+        if self.source.is_override(span) {
+            Files::Disk(PathBuf::new()).beside(path)
+        } else {
+            self.files.beside(path)
+        }
+    }
+
     /// The file that a value names: its path, where its text begins in the source, and the text.
     pub(super) fn open(&mut self, at: &At<'_>, noun: &str) -> Option<(PathBuf, usize, String)> {
         let words = self.words(at)?;
@@ -311,7 +320,7 @@ impl Reader<'_> {
     pub(super) fn whole(&mut self, at: &At<'_>, range: &RangeInclusive<i128>) -> Option<i128> {
         let number = match &at.node.kind {
             Kind::Integer(number) => *number,
-            Kind::Real(_) | Kind::Boolean(_) | Kind::Time(_) | Kind::List(_) => {
+            Kind::Null | Kind::Real(_) | Kind::Boolean(_) | Kind::Time(_) | Kind::List(_) => {
                 self.wrong_type(at, "a whole number");
                 return None;
             }

@@ -18,6 +18,7 @@ mod tables;
 mod together;
 mod traffic;
 mod value;
+mod walk;
 mod wire;
 mod words;
 

@@ -25,9 +25,18 @@ pub struct Piece {
     pub kind: PieceKind,
     /// How it is called in messages: a path, a flag, `environment`.
     pub name: String,
-    /// The text.
+    /// The text; empty if the file is no text.
     pub text: String,
+    /// What the file holds, if it is no text.
+    binary: Option<Vec<u8>>,
     base: usize,
+}
+
+impl Piece {
+    /// What the file holds.
+    pub fn bytes(&self) -> &[u8] {
+        self.binary.as_deref().unwrap_or(self.text.as_bytes())
+    }
 }
 
 /// What kind of text a [`Piece`] is.
@@ -82,8 +91,16 @@ impl Source {
     pub(super) fn add(&mut self, kind: PieceKind, name: String, text: String) -> usize {
         // One byte apart, so that a place at the very end of a text stays in it.
         let base = self.pieces.last().map_or(0, |piece| piece.base + piece.text.len() + 1);
-        self.pieces.push(Piece { kind, name, text, base });
+        self.pieces.push(Piece { kind, name, text, binary: None, base });
         base
+    }
+
+    /// Adds a file that is no text.
+    pub(super) fn add_bytes(&mut self, kind: PieceKind, name: String, bytes: Vec<u8>) {
+        self.add(kind, name, String::new());
+        if let Some(piece) = self.pieces.last_mut() {
+            piece.binary = Some(bytes);
+        }
     }
 
     /// Marks a place whose text must not be shown.

@@ -16,7 +16,23 @@ pub struct Frame {
     capacity: usize,
     columns: Vec<Box<[u32]>>,
     children: Vec<Child>,
+    windows: Vec<Box<[Window]>>,
 }
+
+/// A stretch of a member's walk that a reader was in before: remembered, so that the next reading in
+/// it is shorter. It never changes what is read.
+#[derive(Clone, Copy, Debug)]
+pub struct Window {
+    /// The member.
+    pub member: u32,
+    /// The number of the window.
+    pub number: u64,
+    /// Where the walk is at its ends.
+    pub ends: [i64; 2],
+}
+
+/// Windows that are remembered of each walk: 256 KiB.
+const WINDOWS: usize = 8_192;
 
 /// The items of one array or map field, of all rows of the frame above, one after the other.
 #[derive(Clone, Debug, Default)]
@@ -35,7 +51,7 @@ impl Frame {
     /// A frame of `columns` columns, with room for `capacity` rows in each.
     pub fn new(columns: usize, capacity: usize) -> Self {
         let columns = (0..columns).map(|_| vec![0; capacity].into_boxed_slice()).collect();
-        Self { rows: 0, capacity, columns, children: Vec::new() }
+        Self { rows: 0, capacity, columns, children: Vec::new(), windows: Vec::new() }
     }
 
     /// Makes room for so many rows, in some of `columns` columns; those that had less room lose what
@@ -101,5 +117,13 @@ impl Frame {
     /// The same, to be written.
     pub fn children_mut(&mut self) -> &mut Vec<Child> {
         &mut self.children
+    }
+    /// What is remembered of the walk of that number: a power of two of windows.
+    pub fn windows_mut(&mut self, walk: usize) -> &mut [Window] {
+        const NEVER: Window = Window { member: 0, number: u64::MAX, ends: [0; 2] };
+        while self.windows.len() <= walk {
+            self.windows.push(vec![NEVER; WINDOWS].into_boxed_slice());
+        }
+        &mut self.windows[walk]
     }
 }

@@ -11,6 +11,8 @@
 mod access;
 mod list;
 mod member;
+mod walk;
+mod wide;
 
 use std::sync::Arc;
 
@@ -78,6 +80,7 @@ fn step(operation: &Operation, frame: &mut Frame, context: Context<'_>) {
         Operation::Range { word, size, base, out } => {
             map_value(frame, *word, *out, |word| base + range(word, *size));
         }
+        Operation::WideRange { .. } | Operation::Wrap { .. } => wide::step(operation, frame),
         Operation::Choose { word, table, out } => map(frame, *word, *out, |w| table.choose(w)),
         Operation::ChooseBy { word, select, choices, out } => {
             zip(frame, [*select, *word], *out, |number, word| choices.choose(number, word));
@@ -122,6 +125,10 @@ fn step(operation: &Operation, frame: &mut Frame, context: Context<'_>) {
         | Operation::Compare { .. }
         | Operation::Select { .. }
         | Operation::Move { .. } => numeric(operation, frame),
+        Operation::Walk { .. }
+        | Operation::Trend { .. }
+        | Operation::Extreme { .. }
+        | Operation::Exponential { .. } => walk::step(operation, frame),
         _ => member::step(operation, frame, context),
     }
 }

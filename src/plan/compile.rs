@@ -11,6 +11,7 @@ mod frame;
 mod gate;
 mod generator;
 mod headers;
+mod hint;
 mod list;
 mod member;
 mod moment;
@@ -25,9 +26,11 @@ mod trim;
 mod union;
 mod value;
 mod visit;
+mod walk;
 mod words;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use apache_avro::Schema;
 
@@ -187,6 +190,10 @@ struct Compiler<'a> {
     picks: BTreeMap<usize, Cell>,
     groups: BTreeMap<(usize, Register), Register>,
     generations: BTreeMap<(usize, Register), Register>,
+    /// The walks that are read, by name.
+    walks: BTreeMap<String, Arc<super::walk::Walk>>,
+    /// What was read from walks, by the column of the value.
+    readings: BTreeMap<Register, walk::Reading>,
     /// The time at which members are read: microseconds since the model's start.
     now: Wide,
     cipher: Cipher,
@@ -235,6 +242,8 @@ impl<'a> Compiler<'a> {
             picks: member.into_iter().collect(),
             groups: BTreeMap::new(),
             generations: BTreeMap::new(),
+            walks: BTreeMap::new(),
+            readings: BTreeMap::new(),
             now: input::time(0),
             cipher: Cipher::new(u64::from(high) << 32 | u64::from(low)),
             identities: BTreeMap::new(),
@@ -346,7 +355,11 @@ impl<'a> Compiler<'a> {
             State::Waiting => named.state = State::Compiling,
         }
         let (generator, word) = (named.generator, named.word);
+        // Whoever reads it at another time reads the same: it is the event's.
+        let own = input::time(self.level());
+        let now = std::mem::replace(&mut self.now, own);
         let cell = self.generate(generator, site, word);
+        self.now = now;
         if let Some(named) = self.scopes[self.scope].names.get_mut(name) {
             named.state = State::Done(cell.clone());
         }

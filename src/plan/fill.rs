@@ -142,6 +142,17 @@ pub enum Fill {
         /// The power of ten that it is divided by.
         scale: u8,
     },
+    /// For `float` and `double`: middle + value·step, set to the bounds if rounding leaves them.
+    Spread {
+        /// The number.
+        value: Integer,
+        /// Where it is 0.
+        middle: f64,
+        /// What one more is.
+        step: f64,
+        /// The least, and what is not reached.
+        bounds: (f64, f64),
+    },
     /// For `string` (logical type `uuid` too), `bytes` and, if the length is right, `fixed`.
     Text(Text),
     /// For logical type `uuid` on `string` (36 characters) or `fixed` (16 bytes), for `string`,

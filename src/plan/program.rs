@@ -3,76 +3,11 @@
 //! The doc comment of an operation is its specification: every device computes exactly that.
 //! Words are `u32`; `⌊a·b / 2^32⌋` is the upper word of a product of two words.
 
+mod operand;
+
 use std::sync::Arc;
 
-/// The number of a column in a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Register(pub u16);
-
-/// A 64-bit value in two columns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Wide {
-    /// The upper 32 bits.
-    pub high: Register,
-    /// The lower 32 bits.
-    pub low: Register,
-}
-
-/// Columns that hold who a row is, before the first operation runs.
-pub mod input {
-    use super::{Register, Wide};
-
-    /// The row's number: its position (tick, lane, index in both).
-    pub const NUMBER: Wide = Wide { high: Register(0), low: Register(1) };
-    /// Its lane.
-    pub const LANE: Register = Register(2);
-    /// Columns of each level.
-    const OF_LEVEL: u16 = 4;
-
-    /// The event time in microseconds since the model's start; of level 0 its own, of level 1 that
-    /// of the event which it follows, and so on up to the root.
-    pub const fn time(level: u16) -> Wide {
-        let first = 3 + OF_LEVEL * level;
-        Wide { high: Register(first), low: Register(first + 1) }
-    }
-
-    /// Which quarter of an hour that time lies in: a number in the list of the chunk.
-    pub const fn era(level: u16) -> Register {
-        Register(5 + OF_LEVEL * level)
-    }
-
-    /// Which of the events that follow from one root event it is, times 2^14; 0 for the root itself.
-    pub const fn child(level: u16) -> Register {
-        Register(6 + OF_LEVEL * level)
-    }
-
-    /// How many columns the inputs of so many levels take.
-    pub const fn count(levels: u16) -> u16 {
-        3 + OF_LEVEL * levels
-    }
-}
-
-/// A whole number that an operation reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operand {
-    /// The same for every row.
-    Constant(i64),
-    /// A word, 0 to 2^32 − 1.
-    Unsigned(Register),
-    /// A word as two's complement.
-    Signed(Register),
-    /// Two words as two's complement.
-    Wide(Wide),
-}
-
-/// Where an operation writes a whole number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// The lower 32 bits; the plan knows that the value fits.
-    Word(Register),
-    /// All 64 bits.
-    Wide(Wide),
-}
+pub use self::operand::{Operand, Register, Target, Wide, input};
 
 /// A function of two whole numbers, in 64-bit two's complement; the plan knows that no result
 /// overflows.
@@ -156,6 +91,34 @@ pub enum Operation {
         base: i64,
         /// The value.
         out: Target,
+    },
+    /// `base` + ⌊w·size / 2^64⌋, with the 64-bit number w = `words[0]`·2^32 + `words[1]`.
+    WideRange {
+        /// Random words, first the higher.
+        words: [Register; 2],
+        /// How many values, 1 to 2^64.
+        size: u128,
+        /// The least value.
+        base: i64,
+        /// The value.
+        out: Wide,
+    },
+    /// `start` ± ((`ahead` + number·`step`) mod `size`), the product exact however great.
+    Wrap {
+        /// A number from 0.
+        number: Wide,
+        /// How far from number to number.
+        step: u64,
+        /// How far number 0 is.
+        ahead: u64,
+        /// How many values, at least 1.
+        size: u64,
+        /// The value at 0.
+        start: i64,
+        /// Whether the values go down from the start.
+        falling: bool,
+        /// The value.
+        out: Wide,
     },
     /// 1 where ⌊word / 2⌋ < threshold, a probability in units of 2^−31, else 0.
     Chance {
@@ -341,6 +304,64 @@ pub enum Operation {
         /// What is read.
         from: Operand,
         /// Where it goes.
+        out: Target,
+    },
+    /// The position of a member's walk at a time, see [`super::walk::Walk`]: of step
+    /// ⌊time / `step_us`⌋, and of step 0 before the start.
+    Walk {
+        /// The walk.
+        walk: Arc<super::walk::Walk>,
+        /// The member's number.
+        member: Register,
+        /// Which of those that live in its place one after the other; the first if there is none.
+        generation: Option<Register>,
+        /// Microseconds since the start.
+        time_us: Operand,
+        /// The position.
+        out: Wide,
+    },
+    /// How far a walk has come, see [`super::walk::Trend`].
+    Trend {
+        /// Its pace.
+        trend: super::walk::Trend,
+        /// Its position.
+        position: Wide,
+        /// Microseconds since the start.
+        time_us: Operand,
+        /// The volatility.
+        volatility: Operand,
+        /// The drift.
+        drift: Operand,
+        /// How far.
+        out: Wide,
+    },
+    /// How far a walk came at its highest or lowest between two times, see
+    /// [`super::walk::Trend::extreme`]; times that are not in order have no step in between.
+    Extreme {
+        /// Its pace.
+        trend: super::walk::Trend,
+        /// How far it had come at either end.
+        ends: [Wide; 2],
+        /// Microseconds since the start of either end.
+        times_us: [Operand; 2],
+        /// The volatility.
+        volatility: Operand,
+        /// −2·ln of a random number between 0 and 1, with 24 binary digits after the point.
+        surprise: Register,
+        /// The highest, or the lowest.
+        highest: bool,
+        /// How far.
+        out: Wide,
+    },
+    /// A start times a power of 2, see [`super::walk::Exponential`].
+    Exponential {
+        /// The table.
+        table: Arc<super::walk::Exponential>,
+        /// The start, 0 to 2^32 − 1.
+        start: Operand,
+        /// The logarithm, with 32 binary digits after the point.
+        trend: Wide,
+        /// The value.
         out: Target,
     },
     /// Minutes east of UTC in a zone in a quarter of an hour.

@@ -28,6 +28,12 @@ pub(crate) fn payments(flags: &[(&str, &str)]) -> Arc<Plan> {
     compile(&ModelSource::BuiltIn("payments".to_owned()), flags)
 }
 
+/// A model that comes with the program, with flags.
+pub(crate) fn model(name: &str, flags: &[(&str, &str)]) -> Arc<Plan> {
+    let flags = flags.iter().map(|(key, value)| Override::flag("--flag", key, value)).collect();
+    compile(&ModelSource::BuiltIn(name.to_owned()), flags)
+}
+
 fn compile(source: &ModelSource, flags: Vec<Override>) -> Arc<Plan> {
     let overrides = Overrides { flags, ..Overrides::default() };
     let configuration = config::read(source, &overrides, &|_| None).unwrap();
@@ -45,6 +51,8 @@ pub(crate) fn plan() -> Arc<Plan> {
 pub(crate) struct Event {
     /// When it is due, in microseconds since the Unix epoch.
     pub(crate) due_us: i64,
+    /// The number of its stream.
+    pub(crate) stream: usize,
     /// Its key.
     pub(crate) key: Vec<u8>,
     /// Its value, not framed.
@@ -59,6 +67,7 @@ pub(crate) fn events(plan: &Arc<Plan>, options: Options) -> Vec<Event> {
         let batch = batch.unwrap();
         events.extend(batch.records.iter().map(|record: &Record| Event {
             due_us: record.due_us,
+            stream: record.stream.into(),
             key: batch.arena[record.key_range()].to_vec(),
             datum: batch.arena[record.value_range()].to_vec(),
         }));

@@ -1,12 +1,13 @@
 //! The first events of each model, pinned: who repeats a run of last year gets last year's bytes.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::sync::Arc;
 
 use tidegate::encode::json::Reader;
+use tidegate::plan::Plan;
 use tidegate::stream::Options;
 
-use crate::determinism::{Event, START, events, plan};
+use crate::determinism::{Event, START, events, model, plan};
 
 /// How many events are pinned.
 const EVENTS: u64 = 20;
@@ -16,10 +17,12 @@ const ADVICE: &str = "the bytes of every run of this model have changed, and wit
                       look at the difference, and say so in the commit and in the changelog";
 
 /// One paragraph an event: due and key, the datum in hexadecimal, the datum in JSON.
-fn told(events: &[Event], reader: &Reader<'_>) -> String {
-    let mut text = format!("# payments, seed 42, start {START}: the first {EVENTS} events.\n");
+fn told(title: &str, events: &[Event], plan: &Plan) -> String {
+    let readers: Vec<Reader<'_>> =
+        plan.streams.iter().map(|stream| Reader::new(&stream.schema).unwrap()).collect();
+    let mut text = format!("# {title}: the first {EVENTS} events.\n");
     for event in events {
-        let row = reader.read(&event.datum).unwrap();
+        let row = readers[event.stream].read(&event.datum).unwrap();
         let key = String::from_utf8(event.key.clone()).unwrap();
         write!(text, "\n{} {key}\n", event.due_us).unwrap();
         event.datum.iter().for_each(|byte| write!(text, "{byte:02x}").unwrap());
@@ -28,14 +31,12 @@ fn told(events: &[Event], reader: &Reader<'_>) -> String {
     text
 }
 
-#[test]
-fn the_first_payments_are_what_they_were() {
-    let plan = plan();
-    let reader = Reader::new(&plan.streams[0].schema).unwrap();
-    let found = events(&plan, Options { count: Some(EVENTS), ..Options::default() });
+/// Compares the first events of a plan with the file of that name.
+fn compare(name: &str, start: &str, plan: &Arc<Plan>) {
+    let found = events(plan, Options { count: Some(EVENTS), ..Options::default() });
     assert_eq!((found.len() as u64, plan.seed), (EVENTS, 42));
-    let found = told(&found, &reader);
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/payments.txt");
+    let found = told(&format!("{name}, seed 42, start {start}"), &found, plan);
+    let path = format!("{}/tests/golden/{name}.txt", env!("CARGO_MANIFEST_DIR"));
     if std::env::var_os("TIDEGATE_RENEW").is_some_and(|renew| renew == "1") {
         std::fs::write(&path, &found).unwrap();
     }
@@ -43,8 +44,19 @@ fn the_first_payments_are_what_they_were() {
     let differs = pinned.lines().zip(found.lines()).position(|(old, new)| old != new);
     assert!(
         pinned == found,
-        "{}, line {}: {ADVICE}",
-        path.display(),
+        "{path}, line {}: {ADVICE}",
         1 + differs.unwrap_or_else(|| pinned.lines().count().min(found.lines().count()))
     );
+}
+
+#[test]
+fn the_first_payments_are_what_they_were() {
+    compare("payments", START, &plan());
+}
+
+#[test]
+fn the_first_events_of_the_market_are_what_they_were() {
+    // An hour after the open in New York.
+    let start = "2026-03-02T15:00:00Z";
+    compare("market", start, &model("market", &[("start", start)]));
 }

@@ -1,5 +1,8 @@
 //! Where values come from.
 
+use std::sync::Arc;
+
+use super::walk::{Moment, Walk};
 use super::{Expression, Field, Words};
 use crate::config::Spanned;
 
@@ -142,6 +145,24 @@ pub enum Generator {
         /// As for entities.
         format: Option<Spanned<String>>,
     },
+    /// `{ attribute = "symbol.price", at = "-1d" }`: what a path leads to at another time.
+    At {
+        /// The attribute.
+        value: Box<Spanned<Generator>>,
+        /// When.
+        moment: Moment,
+    },
+    /// `{ highest_of = "symbol.price", from = …, to = … }`, or `lowest_of`: of a walk between two times.
+    Extreme {
+        /// The path to the walk.
+        path: Spanned<String>,
+        /// The highest, or the lowest.
+        highest: bool,
+        /// The two times.
+        between: Box<[Moment; 2]>,
+    },
+    /// `{ walk = { start = 100, volatility = "30%/y" }, digits = 2 }`: of a member, over time.
+    Walk(Box<Walk>),
     /// `{ template = "{merchant.name:25}{merchant.site.city:13}" }`: text with paths in braces.
     Template(String),
     /// `{ regex = "[0-9a-f]+", length = [8, 16] }`: random text of that form.
@@ -165,6 +186,24 @@ pub enum Generator {
     Expression(Expression),
     /// `"email"`, `{ iban = "DE" }` and their like: values that people know.
     Words(Words),
+    /// A schema's `options`: one of some values, all alike likely, for a place that takes them.
+    Options(Arc<[apache_avro::types::Value]>),
+    /// A schema's `range` that no decimals fill: real numbers from `min` on, below `max`.
+    Real {
+        /// The least.
+        min: f64,
+        /// What is not reached.
+        max: f64,
+    },
+    /// A schema's `iteration`: each event has the next value.
+    Iteration {
+        /// The values, times 10^`digits`.
+        counter: Counter,
+        /// Digits after the point.
+        digits: u8,
+        /// What they are written as.
+        form: Form,
+    },
     /// `{ record = { sku = …, quantity = … } }`: fields, which can refer to each other.
     Record(Vec<Field>),
     /// `{ array = <generator>, length = 3 }`.
@@ -194,6 +233,22 @@ pub enum Generator {
         min: u16,
         /// The most.
         max: u16,
+    },
+}
+
+/// What the numbers of an iteration are written as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Numbers.
+    Number,
+    /// `true` where the number is 1.
+    Boolean,
+    /// Text.
+    Text {
+        /// Before the number.
+        prefix: String,
+        /// After it.
+        suffix: String,
     },
 }
 

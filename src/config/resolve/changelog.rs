@@ -51,7 +51,7 @@ pub(super) fn changelog(
     let fields = section.get("fields").map(|at| streams::fields(reader, names, &at));
     reader.finish(section);
     let schema = match schema {
-        Some(schema) => Some(schema?),
+        Some(schema) => Some(schema?.0),
         None => None,
     };
     let (fields, key_format) = (fields.unwrap_or_default(), key_format.unwrap_or_default());

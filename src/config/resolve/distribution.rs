@@ -79,9 +79,24 @@ pub(super) fn units_of(reader: &mut Reader<'_>, at: &At<'_>, digits: u8) -> Opti
     Some(whole)
 }
 
-fn digits(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<u8> {
+pub(super) fn digits(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<u8> {
     let digits = section.get("digits").map_or(Some(0), |at| reader.whole(&at, &(0..=DIGITS_MAX)));
     u8::try_from(digits?).ok()
+}
+
+/// What a number is pulled in to: `min` and `max`.
+pub(super) fn limits(reader: &mut Reader<'_>, section: &mut Section<'_>) -> [Option<f64>; 2] {
+    let everything = f64::MIN..=f64::MAX;
+    let min_at = section.get("min");
+    let min = min_at.as_ref().and_then(|at| reader.number(at, &everything));
+    let max = section.get("max").and_then(|at| reader.number(&at, &everything));
+    if let (Some(min), Some(max), Some(at)) = (min, max, min_at)
+        && min > max
+    {
+        let what = format!("`{}` is {min}, above the `max` of {max}", at.path);
+        reader.refuse(&at.node.span, what, "");
+    }
+    [min, max]
 }
 
 /// `{ lognormal = { … } }` and the other shapes, or a `mixture`, with `by`, `min`, `max`, `digits`
@@ -92,11 +107,8 @@ pub(super) fn distribution(
     main: &At<'_>,
     key: &str,
 ) -> Option<Generator> {
-    let everything = f64::MIN..=f64::MAX;
     let by = section.get("by").and_then(|at| reader.text(&at));
-    let min_at = section.get("min");
-    let min = min_at.as_ref().and_then(|at| reader.number(at, &everything));
-    let max = section.get("max").and_then(|at| reader.number(&at, &everything));
+    let [min, max] = limits(reader, section);
     let digits = digits(reader, section);
     let reads = shape::Reads { has_row: section.has("by"), digits: digits.unwrap_or(0) };
     let round_at = section.get("round");
@@ -110,12 +122,6 @@ pub(super) fn distribution(
         let shape = shape::shape(reader, main, key, reads);
         shape.map(|shape| vec![MixturePart { weight: 1.0, shape }])
     };
-    if let (Some(min), Some(max), Some(at)) = (min, max, min_at)
-        && min > max
-    {
-        let what = format!("`{}` is {min}, above the `max` of {max}", at.path);
-        reader.refuse(&at.node.span, what, "");
-    }
     if round_at.is_some() {
         round?;
     }

@@ -5,7 +5,7 @@ use super::super::model::{Expression, Generator, Near, Scalar};
 use super::super::raw::{Kind, Node};
 use super::super::reader::{At, Reader, Section};
 use super::super::{Span, Spanned, generators, suggest};
-use super::{Names, counter, distribution, list, occasion, periods, value, words};
+use super::{Names, counter, distribution, list, occasion, periods, value, walk, words};
 
 /// Whether a table is meant as a generator, and not as fields inside a field.
 pub(super) fn is_meant(node: &Node) -> bool {
@@ -92,6 +92,10 @@ fn of_attribute_alone(
             let help = "members are found by it: draw it for each member, without `dealt`";
             reader.refuse(&changes.key_span, what, help);
         }
+    }
+    if let ("walk", Some(changes)) = (key, section.get("changes")) {
+        let what = "a walk changes all the time";
+        reader.refuse(&changes.key_span, what, "leave `changes` out");
     }
     OfAttribute { dealt, changes_us }
 }
@@ -189,6 +193,8 @@ fn by_key(
         "favourite" => occasion::favourite(reader, section, &main).map(Generator::Favourite),
         "period" => occasion::period(reader, section, &main),
         "attribute" => value::attribute(reader, section, &main),
+        "walk" => walk::walk(reader, section, &main),
+        "highest_of" | "lowest_of" => walk::extreme(reader, section, &main, key),
         "template" => value::template(reader, &main),
         "regex" => value::regex(reader, section, &main),
         "token" => value::token(reader, section, &main),

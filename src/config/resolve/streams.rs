@@ -1,9 +1,10 @@
 //! Streams: topic, schema, key and the fields.
 
+use super::super::hint::{self, SchemaFile};
 use super::super::model::{Field, KeyFormat, MemberEvents, SchemaText, Stream, Topic};
 use super::super::raw::{Kind, Node};
 use super::super::reader::{At, Reader, Section};
-use super::super::{Spanned, suggest};
+use super::super::{Spanned, json, suggest};
 use super::traffic::{self, Curves};
 use super::{Names, follows, generator, roll_call, together, wire};
 
@@ -45,9 +46,14 @@ pub(super) fn streams(
         let own_traffic = rates.filter(|at| !calls(at));
         let own_traffic = own_traffic.and_then(|at| traffic::traffic(reader, at, curves));
         let lets = one.get("let").map(|at| lets(reader, names, &at)).unwrap_or_default();
-        let fields = one.get("fields").map(|at| fields(reader, names, &at)).unwrap_or_default();
+        let mut fields = one.get("fields").map(|at| fields(reader, names, &at)).unwrap_or_default();
+        check_fields(reader, &lets, &fields);
         let headers =
             one.get("headers").map(|at| wire::headers(reader, names, &at)).unwrap_or_default();
+        if let Some((_, file)) = &schema {
+            let has_identity = wire::is_identified(&one, &lets, &headers);
+            hint::add(reader, file, &mut fields, has_identity);
+        }
         let holders = wire::Holders {
             stream: &entry.key,
             lets: &lets,
@@ -57,11 +63,10 @@ pub(super) fn streams(
         };
         let identity = wire::identity(reader, &mut one, &holders);
         reader.finish(one);
-        check_fields(reader, &lets, &fields);
         if let Some(key) = &key {
             check_key(reader, key, &lets, &fields);
         }
-        if let (Some(topic), Some(schema)) = (topic, schema) {
+        if let (Some(topic), Some((schema, _))) = (topic, schema) {
             streams.push(Stream {
                 name: entry.key.clone(),
                 span: entry.key_span.clone(),
@@ -153,7 +158,10 @@ pub(super) fn setting(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Spanned<St
     }
 }
 
-pub(super) fn schema(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Spanned<SchemaText>> {
+pub(super) fn schema(
+    reader: &mut Reader<'_>,
+    at: &At<'_>,
+) -> Option<(Spanned<SchemaText>, SchemaFile)> {
     let (path, base, json) = reader.open(at, "schema")?;
     if let Err(error) = serde_json::from_str::<serde_json::Value>(&json) {
         let before: usize =
@@ -164,12 +172,22 @@ pub(super) fn schema(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Spanned<Sch
         reader.refuse(&(offset..offset + 1), format!("the schema is no JSON: {reason}"), "");
         return None;
     }
-    if let Err(error) = apache_avro::Schema::parse_str(&json) {
-        let what = format!("`{}` is no Avro schema: {}", path.display(), reason_of(&error));
+    let schema = match apache_avro::Schema::parse_str(&json) {
+        Ok(schema) => schema,
+        Err(error) => {
+            let what = format!("`{}` is no Avro schema: {}", path.display(), reason_of(&error));
+            reader.refuse(&at.node.span, what, "");
+            return None;
+        }
+    };
+    let Some(node) = json::parse(&json, base) else {
+        let what = format!("`{}` is nested too deeply", path.display());
         reader.refuse(&at.node.span, what, "");
         return None;
-    }
-    Some(Spanned { value: SchemaText { path, json }, span: at.node.span.clone() })
+    };
+    let files = reader.files_beside(&path, &at.node.span);
+    let text = SchemaText { path, json };
+    Some((Spanned { value: text, span: at.node.span.clone() }, SchemaFile { schema, node, files }))
 }
 
 /// An error with what it stems from, on one line.

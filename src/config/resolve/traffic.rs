@@ -148,7 +148,7 @@ fn library_curves() -> Vec<Curve> {
 }
 
 /// A zone's name, or `{ attribute = "account.home.zone" }`.
-fn zone(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Spanned<Zone>> {
+pub(super) fn zone(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Spanned<Zone>> {
     if !at.is_text() {
         let mut section = reader.section_beside_text(at)?;
         let path = reader.require(&mut section, "attribute", "name a path to a column of zones");

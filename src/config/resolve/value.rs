@@ -4,7 +4,7 @@ use super::super::model::{Generator, Near, Scalar};
 use super::super::raw::Kind;
 use super::super::reader::{At, Reader, Section};
 use super::super::{Spanned, suggest};
-use super::{Names, check_weights, entities, list, tables};
+use super::{Names, check_weights, entities, list, tables, walk};
 
 /// The most characters of a random text.
 const TEXT_MAX: i128 = 4_096;
@@ -153,8 +153,16 @@ pub(super) fn attribute(
 ) -> Option<Generator> {
     let column = section.get("column").and_then(|at| reader.text(&at));
     let format = section.get("format").and_then(|at| number_format(reader, &at));
+    let moment = section.get("at").map(|at| walk::moment(reader, &at));
     let path = reader.text(main)?;
-    Some(Generator::Attribute { path, column, format })
+    let span = path.span.clone();
+    let value = Generator::Attribute { path, column, format };
+    match moment {
+        None => Some(value),
+        Some(moment) => {
+            Some(Generator::At { value: Box::new(Spanned { value, span }), moment: moment? })
+        }
+    }
 }
 
 /// Text with one number in braces: `{}`, `{:010}`, `{:x}`, `{:08X}`.

@@ -3,6 +3,7 @@
 use super::super::model::{
     Field, Generator, Header, HeaderValue, IDENTITY_HEADER, IdentityPlace, ValueFormat,
 };
+use super::super::raw::Kind;
 use super::super::reader::{At, Reader, Section};
 use super::super::{Span, Spanned};
 use super::{Names, generator};
@@ -52,6 +53,18 @@ pub(super) fn value_format(reader: &mut Reader<'_>, at: &At<'_>) -> ValueFormat 
     let format = section.get("format").and_then(|at| reader.one_of(&at, &known));
     reader.finish(section);
     format.unwrap_or_default()
+}
+
+/// Whether the identity is said to be anywhere but in a field that the file does not name.
+pub(super) fn is_identified(section: &Section<'_>, lets: &[Field], headers: &[Header]) -> bool {
+    let in_header = |header: &Header| matches!(&header.value, HeaderValue::Generator(it) if matches!(it.value, Generator::Identity));
+    let is_said = section.all().any(|(entry, at)| {
+        entry.key == "identity"
+            && !matches!(&at.node.kind, Kind::Text { value, .. } if value == "field")
+    });
+    is_said
+        || headers.iter().any(in_header)
+        || lets.iter().any(|one| matches!(one.generator.value, Generator::Identity))
 }
 
 /// What an identity may be in.

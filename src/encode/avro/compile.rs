@@ -8,7 +8,7 @@ use apache_avro::schema::{InnerDecimalSchema, UuidSchema};
 use super::Error;
 use super::builder::Builder;
 use super::constant;
-use super::operation::{Block, Limit, Operation, Program};
+use super::operation::{Block, Limit, Operation, Program, Spread};
 use super::schema::{Place, limits};
 use super::text::Extent;
 use crate::encode::wire::push_count;
@@ -86,6 +86,13 @@ impl Compiler {
             }
             (Schema::Float | Schema::Double, Fill::Real { value, scale }) => {
                 self.real(place, *value, *scale)
+            }
+            (
+                Schema::Float | Schema::Double,
+                Fill::Spread { value, middle, step, bounds: (least, below) },
+            ) => {
+                let range = (*middle, *step, (*least, *below));
+                self.spread(place, *value, range, false)
             }
             (Schema::String | Schema::Bytes, Fill::Text(text)) => {
                 self.text(place, text, Extent::Prefixed)
@@ -261,6 +268,22 @@ impl Compiler {
         Ok(())
     }
 
+    /// Real numbers in a range: the middle, the step, and the least and what is not reached.
+    pub(super) fn spread(
+        &mut self,
+        place: &Place<'_>,
+        value: Integer,
+        (middle, step, (least, below)): (f64, f64, (f64, f64)),
+        is_text: bool,
+    ) -> Result<(), Error> {
+        let is_single = matches!(place.schema()?, Schema::Float);
+        let bounds = closed(least, below, is_single);
+        let value = self.builder.integer(value);
+        let spread = Spread { middle, step, bounds, is_single, is_text };
+        self.builder.operation(Operation::Spread { value, spread });
+        Ok(())
+    }
+
     fn real(&mut self, place: &Place<'_>, value: Integer, scale: u8) -> Result<(), Error> {
         let divisor = libm::pow(10.0, f64::from(scale));
         let value = self.builder.integer(value);
@@ -421,6 +444,18 @@ pub(super) fn range(value: Integer) -> (i64, i64) {
     }
 }
 
+/// The least and the greatest number of the type from `least` on, below `below`.
+#[expect(clippy::cast_possible_truncation, reason = "a `float` asks for 32 bits")]
+fn closed(least: f64, below: f64, is_single: bool) -> (f64, f64) {
+    if !is_single {
+        return (least, below.next_down());
+    }
+    let (first, last) = (least as f32, below as f32);
+    let first = if f64::from(first) < least { first.next_up() } else { first };
+    let last = if f64::from(last) >= below { last.next_down() } else { last };
+    (first.into(), last.into())
+}
+
 /// A length or the number of a branch, as Avro has it.
 pub(super) fn long(number: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -436,7 +471,7 @@ pub(super) fn given(fill: &Fill) -> String {
         Fill::Record(_) => "a record",
         Fill::Boolean(_) => "true or false",
         Fill::Integer(_) => "a whole number",
-        Fill::Real { .. } => "a number with a fraction",
+        Fill::Real { .. } | Fill::Spread { .. } => "a number with a fraction",
         Fill::Text(Text(pieces)) => match pieces[..] {
             [Piece::LocalTime { .. }] => "a local time as text",
             _ => "text",

@@ -66,6 +66,9 @@ impl Compiler {
                 self.decimal_digits(*value, *scale);
                 Ok(())
             }
+            (Schema::Float | Schema::Double, Fill::Spread { value, middle, step, bounds }) => {
+                self.spread(place, *value, (*middle, *step, *bounds), true)
+            }
             (Schema::String, Fill::Text(text)) => self.json_text(place, text, Extent::Prefixed),
             (Schema::Uuid(UuidSchema::String), Fill::Text(text)) => {
                 self.json_text(place, text, Extent::PrefixedOf(36))

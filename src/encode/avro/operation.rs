@@ -27,6 +27,8 @@ pub(super) enum Operation {
     Float { value: Integer, divisor: f64 },
     /// Eight bytes, little-endian.
     Double { value: Integer, divisor: f64 },
+    /// Four bytes, little-endian, or eight: a real number in a range.
+    Spread { value: Integer, spread: Spread },
     /// A length, and the shortest two's complement, big-endian.
     DecimalBytes(Integer),
     /// Two's complement in so many bytes, big-endian.
@@ -102,7 +104,7 @@ impl Operation {
             | Self::LittleEndian(_)
             | Self::Word { .. }
             | Self::WordUpTo { .. } => 4,
-            Self::Double { .. } => 8,
+            Self::Double { .. } | Self::Spread { spread: Spread { is_text: false, .. }, .. } => 8,
             Self::DecimalBytes(_) => 9,
             // An empty list is a zero, another one a count before and a zero after.
             Self::Long(_) | Self::Open => 10,
@@ -120,9 +122,23 @@ impl Operation {
             }
             Self::Uuid(_) => 36,
             Self::Stamp { .. } => Stamp::BYTES_MAX,
-            Self::LocalTime(_) => 32,
+            // Of a real number 17 digits, two signs, a point and an exponent.
+            Self::LocalTime(_) | Self::Spread { .. } => 32,
         }
     }
+}
+
+/// Real numbers in a range.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spread {
+    pub middle: f64,
+    pub step: f64,
+    /// The least and the greatest.
+    pub bounds: (f64, f64),
+    /// Whether it is a `float`.
+    pub is_single: bool,
+    /// Whether it is written as digits.
+    pub is_text: bool,
 }
 
 /// The most bytes that instructions write for a row.

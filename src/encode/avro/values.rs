@@ -1,9 +1,11 @@
 //! The instructions that write one value a row.
 
+use std::io::Write as _;
+
 use super::digits::{Base36, Decimal, Hex, Radix, Style, hex, put_decimal, put_number, put_signed};
 use super::execute::{Run, Scratch, View};
 use super::local_time;
-use super::operation::{Letter, LocalTime, Operation, Table};
+use super::operation::{Letter, LocalTime, Operation, Spread, Table};
 use super::slots::{Lanes, Slots};
 use crate::encode::Integer;
 use crate::encode::wire::Writer;
@@ -141,6 +143,10 @@ impl Run<'_, '_> {
                     writer.put(&quotient.to_le_bytes(), 8);
                 });
             }
+            Operation::Spread { value, spread } => {
+                load(*value);
+                slots.each(lanes, |writer, lane, _| put_spread(writer, numbers[lane], spread));
+            }
             Operation::DecimalBytes(value) => {
                 load(*value);
                 slots.each(lanes, |writer, lane, _| {
@@ -243,6 +249,28 @@ fn put_uuid(writer: &mut Writer<'_>, words: [u32; 4]) {
     writer.put(&(dash | c << 8).to_le_bytes(), 5);
     writer.put(&(dash | c >> 32 << 8).to_le_bytes(), 5);
     writer.put(&d.to_le_bytes(), 8);
+}
+
+/// A real number, as a `float` or a `double`, or the digits of one.
+#[expect(clippy::cast_possible_truncation, reason = "a `float` asks for 32 bits")]
+fn put_spread(writer: &mut Writer<'_>, number: i64, spread: &Spread) {
+    let (least, most) = spread.bounds;
+    let value = number as f64 * spread.step + spread.middle;
+    let double = value.clamp(least, most);
+    let single = (value as f32).clamp(least as f32, most as f32);
+    match (spread.is_text, spread.is_single) {
+        (false, true) => writer.put(&single.to_le_bytes(), 4),
+        (false, false) => writer.put(&double.to_le_bytes(), 8),
+        (true, is_single) => {
+            let mut room = [0; 32];
+            let mut rest = &mut room[..];
+            // The shortest digits that are read as the same number; they fit.
+            let written =
+                if is_single { write!(rest, "{single:?}") } else { write!(rest, "{double:?}") };
+            let left = if written.is_ok() { rest.len() } else { 0 };
+            writer.put_slice(&room[..32 - left]);
+        }
+    }
 }
 
 /// The shortest two's complement of a number, big-endian, and its length.

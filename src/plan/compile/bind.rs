@@ -14,6 +14,9 @@ use crate::config::Span;
 use crate::plan::fill::{Fill, Integer};
 use crate::plan::program::{Arithmetic, Operand, Operation, Register, Target, input};
 
+/// Microseconds of a day.
+const DAY_US: i64 = 86_400_000_000;
+
 /// The named types of a schema.
 pub(super) fn types(schema: &Schema) -> BTreeMap<String, &Schema> {
     let mut types = BTreeMap::new();
@@ -68,7 +71,7 @@ impl<'a> Compiler<'a> {
             return self.refuse(&source.stream.schema.span, what, "wrap it in a record");
         };
         let mut used = Vec::new();
-        let fill = self.record(record, "", &mut used);
+        let fill = self.field(source.schema, "", &mut used);
         for field in &source.stream.fields {
             if !used.contains(&field.name.value) {
                 let mut known = Vec::new();
@@ -105,7 +108,8 @@ impl<'a> Compiler<'a> {
             return self.place(schema, &cell, place);
         }
         if let Schema::Record(record) = schema {
-            return self.record(record, &format!("{path}."), used);
+            let prefix = if path.is_empty() { String::new() } else { format!("{path}.") };
+            return self.record(record, &prefix, used);
         }
         let what = format!("the schema's field `{path}` has no source");
         let help = format!("add `{path}` to [streams.{}.fields]", stream.name);
@@ -120,6 +124,9 @@ impl<'a> Compiler<'a> {
         place: Place<'_>,
     ) -> Option<Fill> {
         let schema = self.resolved(schema);
+        if let Value::Options { .. } = cell.value {
+            return self.options_fill(cell, schema, place.span);
+        }
         if let (Schema::Null, Value::Null) = (schema, &cell.value) {
             return Some(Fill::Constant(Avro::Null));
         }
@@ -236,11 +243,9 @@ impl<'a> Compiler<'a> {
             {
                 self.text_of(cell, None, place.span).map(Fill::Text)
             }
+            (_, Value::Options { .. }) => self.options_fill(cell, schema, place.span),
             (Schema::Decimal(decimal), _) => self.decimal(decimal, cell, place),
-            (Schema::Float | Schema::Double, _) => {
-                let number = self.number(cell, place.span)?;
-                Some(Fill::Real { value: number.integer(), scale: number.scale })
-            }
+            (Schema::Float | Schema::Double, _) => self.real_fill(cell, place.span),
             (_, Value::Time { level }) => self.time(schema, *level, place),
             (
                 _,
@@ -388,11 +393,24 @@ impl<'a> Compiler<'a> {
             Schema::TimestampNanos | Schema::LocalTimestampNanos => {
                 self.scaled_time(level, (Arithmetic::Multiply, 1_000), place)
             }
+            Schema::Date => self.scaled_time(level, (Arithmetic::FloorTo, DAY_US), place),
+            Schema::TimeMicros => self.time_of_day(level, 1, place),
+            Schema::TimeMillis => self.time_of_day(level, 1_000, place),
             schema => {
                 let what = format!("`{}` is {}, not a time", place.path, schema_name(schema));
                 self.refuse(place.span, what, "use timestamp-micros, timestamp-millis or string")
             }
         }
+    }
+
+    /// Since midnight, in UTC.
+    fn time_of_day(&mut self, level: u16, unit_us: i64, place: Place<'_>) -> Option<Fill> {
+        let time = self.number(&Value::Time { level }.into(), place.span)?;
+        let [day, unit] = [DAY_US, unit_us].map(|us| Number::constant(us, 0));
+        let time = self.arithmetic(Arithmetic::Modulo, [time, day], 0, place.span)?;
+        let whole = self.arithmetic(Arithmetic::FloorTo, [time, unit], 0, place.span)?;
+        let time = self.arithmetic(Arithmetic::Divide, [whole, unit], 0, place.span)?;
+        Some(Fill::Integer(time.integer()))
     }
 
     fn scaled_time(

@@ -5,7 +5,7 @@ use super::{Compiler, Owner, Site};
 use crate::config::Span;
 use crate::config::model::Counter;
 use crate::plan::follow_up::CHILD_SHIFT;
-use crate::plan::program::{Arithmetic, Operand, input};
+use crate::plan::program::{Arithmetic, Operand, Operation, input};
 
 /// More events than a stream can have: a million a second for nearly nine years.
 const EVENTS_MAX: i64 = 1 << 48;
@@ -13,6 +13,13 @@ const EVENTS_MAX: i64 = 1 << 48;
 impl Compiler<'_> {
     /// `start`, `start + step` and so on; from `start` again where `restart` would be reached.
     pub(super) fn counter(&mut self, counter: &Counter, site: Site, span: &Span) -> Option<Cell> {
+        self.check_counted(site, span)?;
+        let number = self.within(0, |this| this.counted(counter, span))?;
+        self.lift(&Value::Number(number).into(), span)
+    }
+
+    /// Refuses to count what has no place in the order of events.
+    pub(super) fn check_counted(&mut self, site: Site, span: &Span) -> Option<()> {
         if site.owner != Owner::Event {
             return self.refuse(span, "members are not counted", "use it in a stream");
         }
@@ -24,8 +31,7 @@ impl Compiler<'_> {
             let what = "only events with a rate of their own are counted, not those that follow";
             return self.refuse(span, what, "number them by a token, or by what they follow");
         }
-        let number = self.within(0, |this| this.counted(counter, span))?;
-        self.lift(&Value::Number(number).into(), span)
+        Some(())
     }
 
     /// Which of the events that follow the same one an event is, from 1.
@@ -38,21 +44,22 @@ impl Compiler<'_> {
         }
         // Children are numbered through all that follows the root: c · most + which, for the event
         // that is followed c, and `most` events at most that follow one.
-        let [own, above] = [level, level + 1].map(|level| i64::from(self.stream_of(level).children));
+        let [own, above] =
+            [level, level + 1].map(|level| i64::from(self.stream_of(level).children));
         let (most, max) = (own / above.max(1), own << CHILD_SHIFT);
         let operand = Operand::Unsigned(input::child(level));
         let child = Number { operand, min: 0, max, scale: 0 };
         let constant = |value| Number::constant(value, 0);
-        let which =
-            self.arithmetic(Modulo, [child, constant(most << CHILD_SHIFT)], 0, span)?;
+        let which = self.arithmetic(Modulo, [child, constant(most << CHILD_SHIFT)], 0, span)?;
         let which = self.arithmetic(Divide, [which, constant(1 << CHILD_SHIFT)], 0, span)?;
         let which = Number { min: 0, max: (most - 1).max(0), ..which };
         let sibling = self.arithmetic(Add, [which, constant(1)], 0, span)?;
         Some(Value::Number(sibling).into())
     }
 
-    fn counted(&mut self, counter: &Counter, span: &Span) -> Option<Number> {
-        use Arithmetic::{Add, Modulo, Multiply};
+    /// The number of a counter, as it stands outside of lists.
+    pub(super) fn counted(&mut self, counter: &Counter, span: &Span) -> Option<Number> {
+        use Arithmetic::{Add, Multiply};
         let wide = match self.ordinal {
             Some(wide) => wide,
             None => self.wide(),
@@ -65,28 +72,12 @@ impl Compiler<'_> {
             let way = self.arithmetic(Multiply, [ordinal, constant(step)], 0, span)?;
             return self.arithmetic(Add, [way, constant(initial)], 0, span);
         };
-        // Steps down are steps up on the other side of the start.
-        let (size, length, sign) = (restart.abs_diff(start), step.unsigned_abs(), step.signum());
-        let (Ok(size), Ok(length)) = (i64::try_from(size), i64::try_from(length)) else {
-            return self.refuse(span, "a counter has at most 2^63 − 1 values", "restart earlier");
-        };
-        let length = length % size.max(1);
-        // After size / gcd(step, size) events it begins again: so the product stays small.
-        let round = size / gcd(length, size).max(1);
-        let ordinal = self.arithmetic(Modulo, [ordinal, constant(round)], 0, span)?;
-        let way = self.arithmetic(Multiply, [ordinal, constant(length)], 0, span)?;
-        let ahead = constant((initial - start) * sign);
-        let way = self.arithmetic(Add, [way, ahead], 0, span)?;
-        let way = self.arithmetic(Modulo, [way, constant(size)], 0, span)?;
-        let way = self.arithmetic(Multiply, [way, constant(sign)], 0, span)?;
-        self.arithmetic(Add, [way, constant(start)], 0, span)
+        let size = restart.abs_diff(start);
+        let ahead = initial.abs_diff(start);
+        let out = self.wide();
+        let (step, falling) = (step.unsigned_abs(), step < 0);
+        self.emit(Operation::Wrap { number: wide, step, ahead, size, start, falling, out });
+        let (min, max) = if falling { (restart + 1, start) } else { (start, restart - 1) };
+        Some(Number { operand: Operand::Wide(out), min, max, scale: 0 })
     }
-}
-
-fn gcd(a: i64, b: i64) -> i64 {
-    let (mut a, mut b) = (a, b);
-    while b > 0 {
-        (a, b) = (b, a % b);
-    }
-    a
 }

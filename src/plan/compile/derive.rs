@@ -55,7 +55,12 @@ impl Compiler<'_> {
             | Value::Parts(_)
             | Value::Member { .. } => json!("string"),
             Value::Bytes { .. } => json!("bytes"),
-            Value::Record(_) | Value::List(_) | Value::Any { .. } | Value::Occasion(_) => {
+            Value::Record(_)
+            | Value::List(_)
+            | Value::Any { .. }
+            | Value::Occasion(_)
+            | Value::Options { .. }
+            | Value::Real { .. } => {
                 let what = format!("`{name}` is {}, which needs a schema", cell.value.kind());
                 return self.refuse(
                     &source.stream.span,

@@ -1,5 +1,6 @@
 //! Numbers at random: ranges, distributions, chances.
 
+use super::hint::is_wide;
 use super::path::nearest;
 use super::value::{Cell, Number, Value, power_of_ten};
 use super::{Compiler, Site};
@@ -67,7 +68,8 @@ impl Compiler<'_> {
     ) -> Option<Cell> {
         match generator {
             Generator::Uniform { min, max, digits } => {
-                self.uniform((*min, *max, *digits), (site, word), span)
+                let number = self.uniform((*min, *max), site, word);
+                Some(Value::Number(Number { scale: *digits, ..number }).into())
             }
             Generator::Chance { probability, by } => {
                 self.chance(probability, by.as_ref(), site, word)
@@ -76,22 +78,15 @@ impl Compiler<'_> {
         }
     }
 
-    fn uniform(
-        &mut self,
-        (min, max, digits): (i64, i64, u8),
-        (site, word): (Site, u32),
-        span: &Span,
-    ) -> Option<Cell> {
-        let size = i128::from(max) - i128::from(min) + 1;
-        let Some(size) = u64::try_from(size).ok().filter(|size| (1..=1 << 32).contains(size))
-        else {
-            let what = format!("{min} to {max} are {size} values, but the limit is 2^32");
-            return self.refuse(span, what, "narrow the range");
-        };
+    fn uniform(&mut self, (min, max): (i64, i64), site: Site, word: u32) -> Number {
+        if is_wide(min, max) {
+            return self.wide_range((min, max), site, word);
+        }
+        let size = max.abs_diff(min) + 1;
         let word = self.word(site, word);
         let (out, operand) = self.target(min, max);
         self.emit(Operation::Range { word, size, base: min, out });
-        Some(Value::Number(Number { operand, min, max, scale: digits }).into())
+        Number { operand, min, max, scale: 0 }
     }
 
     fn distribution(

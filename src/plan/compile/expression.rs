@@ -174,7 +174,12 @@ impl Compiler<'_> {
         self.compare(Comparison::Equal, Operand::Unsigned(a), Operand::Unsigned(b))
     }
 
-    fn compare(&mut self, comparison: Comparison, left: Operand, right: Operand) -> Register {
+    pub(super) fn compare(
+        &mut self,
+        comparison: Comparison,
+        left: Operand,
+        right: Operand,
+    ) -> Register {
         let out = self.register();
         self.emit(Operation::Compare { comparison, left, right, out });
         out

@@ -251,6 +251,8 @@ impl<'a> Compiler<'a> {
             | Value::Row { index: register, .. } => lift(register),
             Value::Text(text) => visit::visit_text(text, &mut lift),
             Value::Uuid(words) => words.iter_mut().for_each(lift),
+            Value::Options { index, .. } => index.iter_mut().for_each(lift),
+            Value::Real { value, .. } => visit::visit_integer(value, &mut lift),
             Value::Bytes { words, length, .. } => words.iter_mut().chain(length).for_each(lift),
             Value::Null
             | Value::Literal(_)

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::hint::is_wide;
 use super::list::Written;
 use super::member::Which;
 use super::occasion::FAVOURITE_WORDS;
@@ -21,9 +22,11 @@ pub(super) fn words(generator: &Generator) -> u32 {
     match generator {
         Generator::Choice(_)
         | Generator::Table { .. }
-        | Generator::Uniform { .. }
         | Generator::Near(_)
         | Generator::Chance { .. } => 1,
+        Generator::Uniform { min, max, .. } => 1 + u32::from(is_wide(*min, *max)),
+        Generator::Real { .. } => 2,
+        Generator::Options(values) => u32::from(values.len() > 1),
         Generator::Distribution { parts, .. } => distribution::words(parts),
         Generator::Entity { near, .. } => 3 + u32::from(near.is_some()),
         Generator::Words(generator) => words::words(generator),
@@ -47,6 +50,7 @@ pub(super) fn words(generator: &Generator) -> u32 {
             let otherwise = otherwise.as_ref().map_or(0, |otherwise| words(&otherwise.value));
             words(&then.value).max(otherwise)
         }
+        Generator::At { value, .. } => words(&value.value),
         Generator::Identity
         | Generator::Counter(_)
         | Generator::EventTime
@@ -55,8 +59,11 @@ pub(super) fn words(generator: &Generator) -> u32 {
         | Generator::Period(_)
         | Generator::Constant(_)
         | Generator::Attribute { .. }
+        | Generator::Walk(_)
+        | Generator::Extreme { .. }
         | Generator::Template(_)
         | Generator::Token { .. }
+        | Generator::Iteration { .. }
         | Generator::Expression(_) => 0,
     }
 }
@@ -88,6 +95,9 @@ impl<'a> Compiler<'a> {
             Generator::Uniform { .. }
             | Generator::Distribution { .. }
             | Generator::Chance { .. } => self.drawn(&generator.value, (site, word), span),
+            Generator::Real { .. } | Generator::Options(_) | Generator::Iteration { .. } => {
+                self.hinted(&generator.value, (site, word), span)
+            }
             Generator::By { on, cases, default } => {
                 self.by(on, (cases, default.as_deref()), site, word)
             }
@@ -116,6 +126,9 @@ impl<'a> Compiler<'a> {
                 };
                 let cell = self.path(&path, site)?;
                 format.as_ref().map_or(Some(cell.clone()), |format| self.format(&cell, format))
+            }
+            Generator::At { .. } | Generator::Extreme { .. } | Generator::Walk(_) => {
+                self.over_time(generator, site, word)
             }
             Generator::Template(template) => self.template(template, site, span),
             Generator::Regex { pattern, length } => {

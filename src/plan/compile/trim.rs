@@ -191,6 +191,9 @@ fn signature(operation: &Operation) -> String {
         Operation::Quantile { word, out, .. } => format!("quantile {word:?} {out:?}"),
         Operation::Steps { word, out, .. } => format!("steps {word:?} {out:?}"),
         Operation::ChooseBy { word, out, .. } => format!("choose {word:?} {out:?}"),
+        Operation::Walk { walk, member, generation, time_us, .. } => {
+            format!("walk {:p} {member:?} {generation:?} {time_us:?}", Arc::as_ptr(walk))
+        }
         Operation::Offset { era, out, .. } => format!("offset {era:?} {out:?}"),
         other => {
             let mut other = other.clone();

@@ -238,6 +238,8 @@ fn suits(schema: &Schema, value: &Value) -> bool {
         Value::Dictionary { cells, .. } => {
             matches!(schema, Schema::String | Schema::Enum(_) | Schema::Bytes)
                 || numeric && numbers(cells).is_ok()
+                || matches!(schema, Schema::Boolean)
+                    && cells.iter().all(|cell| matches!(cell.as_str(), "true" | "false"))
         }
         Value::Literal(_) | Value::Text(_) => {
             matches!(schema, Schema::String | Schema::Enum(_) | Schema::Bytes | Schema::Uuid(_))
@@ -253,6 +255,9 @@ fn suits(schema: &Schema, value: &Value) -> bool {
                 | Schema::LocalTimestampMicros
                 | Schema::LocalTimestampMillis
                 | Schema::LocalTimestampNanos
+                | Schema::Date
+                | Schema::TimeMillis
+                | Schema::TimeMicros
                 | Schema::Long
         ),
         Value::Member { .. } => matches!(schema, Schema::String),
@@ -281,6 +286,8 @@ fn suits(schema: &Schema, value: &Value) -> bool {
         },
         Value::Null => matches!(schema, Schema::Null),
         Value::Row { .. } => matches!(schema, Schema::Record(_)),
+        Value::Real { .. } => matches!(schema, Schema::Float | Schema::Double),
+        Value::Options { .. } => !matches!(schema, Schema::Null),
         Value::Any { .. } => false,
     }
 }

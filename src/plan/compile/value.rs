@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use apache_avro::types::Value as Avro;
+
 use super::Compiler;
 use super::occasion::Occasion;
 use crate::config::{Span, Spanned};
@@ -54,6 +56,10 @@ pub(super) enum Value {
         length: Option<Register>,
         max: usize,
     },
+    /// One of some values of the schema's type, by the number in a column. None: the first.
+    Options { index: Option<Register>, values: Arc<[Avro]> },
+    /// Real numbers between two, by the place between them.
+    Real { value: Integer, min: f64, max: f64 },
     /// Fields.
     Record(Vec<(String, Cell)>),
     /// The items of a list.
@@ -134,6 +140,8 @@ impl Value {
             Self::Time { .. } => "a time",
             Self::Parts(parts) => parts.whole.kind(),
             Self::Bytes { .. } => "bytes",
+            Self::Options { .. } => "an option of a schema",
+            Self::Real { .. } => "a real number",
             Self::Record(_) => "a record",
             Self::List(List { key: None, .. }) => "an array",
             Self::List(_) => "a map",

@@ -1,5 +1,7 @@
 //! Which columns operations, texts and fills read and write.
 
+mod walk;
+
 use crate::plan::fill::{Fill, Integer, Piece, Text};
 use crate::plan::program::{Operand, Operation, Register, Target, Wide};
 
@@ -138,14 +140,21 @@ pub(super) fn visit_plain(operation: &mut Operation, see: &mut dyn FnMut(&mut Re
             see(zone, false);
             see(out, true);
         }
+        Operation::Walk { .. }
+        | Operation::Trend { .. }
+        | Operation::Extreme { .. }
+        | Operation::Exponential { .. } => walk::visit(operation, see),
         Operation::Identity { child, out, .. } => {
             see(child, false);
             for out in out {
                 see(out, true);
             }
         }
-        Operation::Permute { number, out, .. } => {
-            visit_wide(number, false, see);
+        Operation::Permute { number: Wide { high, low }, out, .. }
+        | Operation::Wrap { number: Wide { high, low }, out, .. }
+        | Operation::WideRange { words: [high, low], out, .. } => {
+            see(high, false);
+            see(low, false);
             visit_wide(out, true, see);
         }
         _ => unreachable!("the other operations are visited before"),
@@ -201,7 +210,9 @@ pub(super) fn visit_fill(fill: &mut Fill, see: &mut dyn FnMut(&mut Register)) {
         Fill::Constant(_) | Fill::Array { .. } | Fill::Map { .. } => {}
         Fill::Record(fills) => fills.iter_mut().for_each(|fill| visit_fill(fill, see)),
         Fill::Dictionary { index: register, .. } | Fill::Boolean(register) => see(register),
-        Fill::Integer(integer) | Fill::Real { value: integer, .. } => visit_integer(integer, see),
+        Fill::Integer(integer)
+        | Fill::Real { value: integer, .. }
+        | Fill::Spread { value: integer, .. } => visit_integer(integer, see),
         Fill::Text(text) => visit_text(text, see),
         Fill::Uuid(words) => words.iter_mut().for_each(see),
         Fill::Words { words, .. } => words.iter_mut().for_each(see),
