@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::rows::{Above, Eras, Row, Rows, fill_inputs, low};
 use crate::generate::column::{CHUNK_ROWS, Frame};
 use crate::generate::cpu::{self, Context};
-use crate::plan::arrival::{self, Place, position};
+use crate::plan::arrival::{self, Place, position, tick_and_lane};
 use crate::plan::batch::Job;
 use crate::plan::compile::Gate;
 use crate::plan::fill::Integer;
@@ -103,22 +103,18 @@ fn roots(chain: &Chain<'_>, ticks: &[(u64, u64)], own: &dyn Fn(u32) -> bool, row
             known = Some((slot, chain.traffic.segment(slot)));
         }
         let Some((_, segment)) = &known else { continue };
-        for (lane, mean) in (0..plan.lanes).zip(&segment.means) {
-            let wanted = classes & follow_up::classes_at(tick, lane);
-            if wanted == 0 || !own(lane) {
-                continue;
-            }
+        let turn = follow_up::turn(key, tick);
+        let classes = (0..CLASSES).filter(|class| classes & 1 << class != 0);
+        let lanes = classes.flat_map(|class| follow_up::lanes_of(class, turn, plan.lanes));
+        for lane in lanes.filter(|&lane| own(lane)) {
+            // Nobody is active in the lanes beyond.
+            let Some(mean) = segment.means.get(lane as usize) else { continue };
             let count = arrival::count(key, tick, lane, mean);
-            if count == 0 {
-                continue;
-            }
             let place = Place { key, tick, lane, tick_us };
             arrival::times(place, count, &mut |index, at_us| {
                 let number = position(tick, lane, index);
-                if wanted & 1 << class_of(key, number) != 0 {
-                    let time_us = tick * tick_us + u64::from(at_us);
-                    rows.list.push(Row { time_us, number, child: 0, above: 0, ordinal: 0 });
-                }
+                let time_us = tick * tick_us + u64::from(at_us);
+                rows.list.push(Row { time_us, number, child: 0, above: 0, ordinal: 0 });
             });
         }
     }
@@ -134,8 +130,16 @@ fn follow(
 ) {
     let key = chain.root.key;
     let mut times = Vec::with_capacity(rows.list.len());
+    let mut turned = None;
     rows.list.retain(|row| {
-        let class = class_of(key, row.number);
+        let (tick, lane) = tick_and_lane(row.number);
+        // Rows come tick by tick.
+        let turn = match turned {
+            Some((known, turn)) if known == tick => turn,
+            _ => follow_up::turn(key, tick),
+        };
+        turned = Some((tick, turn));
+        let class = class_of(turn, lane, chain.plan.lanes);
         let time = follow_up.step.time_us(class, row.number, row.child, row.time_us);
         let time = time.filter(|time| window_us.contains(time));
         times.extend(time);
