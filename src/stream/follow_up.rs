@@ -7,7 +7,6 @@ use super::rows::{Above, Eras, Row, Rows, fill_inputs, low};
 use crate::generate::column::{CHUNK_ROWS, Frame};
 use crate::generate::cpu::{self, Context};
 use crate::plan::arrival::{self, Place, position, tick_and_lane};
-use crate::plan::batch::Job;
 use crate::plan::compile::Gate;
 use crate::plan::fill::Integer;
 use crate::plan::follow_up::{self, CLASSES, FollowUp, class_of};
@@ -48,33 +47,34 @@ impl<'a> Chain<'a> {
     }
 }
 
-/// Puts the rows of a job into `rows`, in send order; `own` says which lanes are made here.
+/// Puts the rows of some ticks into `rows`, in send order; `own` says which lanes are made here.
 pub(super) fn rows(
     (plan, follow_up): (&Plan, &FollowUp),
-    job: &Job,
+    ticks: &Range<u64>,
     own: &dyn Fn(u32) -> bool,
     scratch: &mut Scratch,
     rows: &mut Rows,
 ) {
     rows.clear(0);
     let Some(chain) = Chain::new(plan, follow_up) else { return };
-    ticks(&chain, job, &mut scratch.ticks);
+    let tick_us = plan.tick.length_us().unsigned_abs();
+    ticks_above(&chain, ticks, &mut scratch.ticks);
     roots(&chain, &scratch.ticks, own, rows);
     for (level, step) in chain.steps.iter().enumerate() {
         let last = level + 1 == chain.steps.len();
-        let begin_us = if last { job.window_us.start } else { 0 };
-        follow(&chain, step, begin_us..job.window_us.end, scratch, rows);
+        let begin_us = if last { ticks.start * tick_us } else { 0 };
+        follow(&chain, step, begin_us..ticks.end * tick_us, scratch, rows);
     }
     rows.list.sort_unstable();
 }
 
-/// The ticks of the root that can lead to a job's events, with the classes that can.
-fn ticks(chain: &Chain<'_>, job: &Job, ticks: &mut Vec<(u64, u64)>) {
+/// The ticks of the root that can lead to events in some ticks, with the classes that can.
+fn ticks_above(chain: &Chain<'_>, wanted: &Range<u64>, ticks: &mut Vec<(u64, u64)>) {
     ticks.clear();
     let (mut below, mut above) = (Vec::new(), Vec::new());
     for class in 0..CLASSES {
         below.clear();
-        below.push(job.ticks.clone());
+        below.push(wanted.clone());
         for step in chain.steps.iter().rev() {
             above.clear();
             step.step.ticks_above(class, &below, &mut above);
