@@ -60,3 +60,8 @@ fn the_first_events_of_the_market_are_what_they_were() {
     let start = "2026-03-02T15:00:00Z";
     compare("market", start, &model("market", &[("start", start)]));
 }
+
+#[test]
+fn the_first_transfers_are_what_they_were() {
+    compare("transfers", START, &model("transfers", &[("start", START)]));
+}

@@ -25,6 +25,7 @@ mod plan;
 mod registry;
 mod schemas;
 mod sources;
+mod transfers;
 mod walk;
 mod words;
 mod wire;
