@@ -26,6 +26,13 @@ const FILES: &[(&str, &str)] = &[
     file!("config/payments/modes.csv"),
     file!("config/payments/responses.csv"),
     file!("config/payments/secures.csv"),
+    file!("config/transfers.toml"),
+    file!("config/transfers/banks.csv"),
+    file!("config/transfers/cities.csv"),
+    file!("config/transfers/dwellings.csv"),
+    file!("config/transfers/incomes.csv"),
+    file!("config/transfers/purposes.csv"),
+    file!("config/transfers/reasons.csv"),
     file!("config/words/cities.csv"),
     file!("config/words/company_forms.csv"),
     file!("config/words/countries.csv"),
@@ -50,6 +57,14 @@ const FILES: &[(&str, &str)] = &[
     file!("schemas/orders/Return.avsc"),
     file!("schemas/orders/Shipment.avsc"),
     file!("schemas/payments/Authorisation.avsc"),
+    file!("schemas/transfers/Account.avsc"),
+    file!("schemas/transfers/Communication.avsc"),
+    file!("schemas/transfers/Company.avsc"),
+    file!("schemas/transfers/CompanyAccount.avsc"),
+    file!("schemas/transfers/Person.avsc"),
+    file!("schemas/transfers/StatusReport.avsc"),
+    file!("schemas/transfers/StatusRequest.avsc"),
+    file!("schemas/transfers/Transfer.avsc"),
 ];
 
 /// The library of curves, which is no model.

@@ -67,3 +67,8 @@ fn the_first_events_of_the_market_are_what_they_were() {
 fn the_first_orders_are_what_they_were() {
     compare("orders", START, &model("orders", &[("start", START)]));
 }
+
+#[test]
+fn the_first_transfers_are_what_they_were() {
+    compare("transfers", START, &model("transfers", &[("start", START)]));
+}

@@ -26,6 +26,7 @@ mod plan;
 mod registry;
 mod schemas;
 mod sources;
+mod transfers;
 mod walk;
 mod words;
 mod wire;

@@ -1,0 +1,1 @@
+//! Figures: what many rows add up to.
