@@ -8,6 +8,7 @@ use super::arguments::Sample;
 use super::failure::{Exit, Failure};
 use super::{changes, print};
 use crate::config::{suggest, units};
+use crate::plan::batch::BATCH_EVENTS;
 use crate::plan::{Plan, StreamPlan};
 use crate::run;
 use crate::run::lines::{Lines, Told};
@@ -28,30 +29,53 @@ pub fn sample(arguments: &Sample, people: &print::People) -> Result<Exit, Failur
     let from_us = window.map_err(run::Error::from)?.from_us - plan.start_us;
     let options = Options {
         window_us: from_us.unsigned_abs()..u64::MAX,
-        batch_events: u32::try_from(number).unwrap_or(u32::MAX).clamp(1, 4_096),
+        batch_events: u32::try_from(number).unwrap_or(u32::MAX).clamp(1_024, 4_096),
+        routes: wanted
+            .iter()
+            .map(|wanted| Route { skipped: !wanted, ..Route::default() })
+            .collect(),
         ..Options::default()
     };
     let streams = wanted.iter().filter(|wanted| **wanted).count();
     let told = Told { streams, headers: arguments.headers };
     let plan = Arc::new(plan);
-    // What is told before a run comes before its events here, too. Each stream is made alone: a rare
-    // one would have all others made until it comes.
+    // What is told before a run comes before its events here, too.
+    let roots: Vec<bool> = plan.streams.iter().map(|it| it.follow_up().is_none()).collect();
+    let mut left = Vec::new();
     for snapshot in [true, false] {
-        for number_of_stream in 0..plan.streams.len() {
-            let (before, most) = most(&plan.streams[number_of_stream]);
-            if !wanted[number_of_stream] || before != snapshot {
-                continue;
-            }
-            let skipped =
-                |stream| Route { skipped: stream != number_of_stream, ..Route::default() };
-            let routes = (0..plan.streams.len()).map(skipped).collect();
-            let options = Options { snapshot, routes, ..options.clone() };
-            if !print_some(&plan, options, told, number.min(most))? {
-                return Ok(Exit::Good);
-            }
-        }
+        left = (wanted.iter().zip(&plan.streams))
+            .map(|(wanted, stream)| match most(stream) {
+                (before, most) if *wanted && before == snapshot => number.min(most),
+                _ => 0,
+            })
+            .collect();
+        print_some(&plan, Options { snapshot, ..options.clone() }, told, (&mut left, &roots))?;
+    }
+    for (number, left) in left.into_iter().enumerate() {
+        print_later(&plan, options.clone(), told, (number, left))?;
     }
     Ok(Exit::Good)
+}
+
+/// Prints what is left of a stream that follows others: from where all its delays are over, because
+/// before that its events are few and may be months away.
+fn print_later(
+    plan: &Arc<Plan>,
+    mut options: Options,
+    told: Told,
+    (number, of_stream): (usize, u64),
+) -> Result<(), Failure> {
+    let Some(follow_up) = plan.streams[number].follow_up().filter(|_| of_stream > 0) else {
+        return Ok(());
+    };
+    let own = 0..plan.streams.len();
+    options.window_us.start = options.window_us.start.saturating_add(follow_up.latest_us);
+    // Each batch looks for its events anew: small ones of rare events take long.
+    options.batch_events = BATCH_EVENTS;
+    options.routes =
+        own.clone().map(|it| Route { skipped: it != number, ..Route::default() }).collect();
+    let mut left: Vec<u64> = own.map(|it| if it == number { of_stream } else { 0 }).collect();
+    print_some(plan, options, told, (&mut left, &vec![true; plan.streams.len()]))
 }
 
 /// Whether what is printed of a stream comes before a run, and how much of it there is at most.
@@ -74,34 +98,37 @@ fn wanted(plan: &Plan, only: Option<&str>) -> Result<Vec<bool>, Failure> {
     Ok(names.map(|name| name == only).collect())
 }
 
-/// Prints so many events of the stream that is not skipped; false if nobody reads any more.
+/// Prints events until nothing is left of the streams that are waited for, or nobody reads any more.
 fn print_some(
     plan: &Arc<Plan>,
     options: Options,
     told: Told,
-    mut left: u64,
-) -> Result<bool, Failure> {
+    (left, awaited): (&mut [u64], &[bool]),
+) -> Result<(), Failure> {
     let lines = Lines::new(plan, told)
         .context("a schema cannot be shown as JSON")
         .map_err(Failure::Other)?;
     let mut events = EventStream::start(Arc::clone(plan), options).map_err(run::Error::from)?;
     let mut text = Vec::new();
-    while left > 0 {
+    while left.iter().zip(awaited).any(|(left, awaited)| *left > 0 && *awaited) {
         let Some(batch) = events.next_blocking() else { break };
         let batch = batch.map_err(run::Error::from)?;
         text.clear();
-        for record in batch.records.iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
-            left -= 1;
-            // As if a run at the clock's own speed had begun with the window.
-            let intended_ns = record.due_us.saturating_mul(1_000);
-            lines
-                .write((&batch, record), intended_ns, &mut text)
-                .context("an event cannot be shown as JSON")
-                .map_err(Failure::Other)?;
+        for record in batch.records.iter() {
+            let left = &mut left[usize::from(record.stream)];
+            if *left > 0 {
+                *left -= 1;
+                // As if a run at the clock's own speed had begun with the window.
+                let intended_ns = record.due_us.saturating_mul(1_000);
+                lines
+                    .write((&batch, record), intended_ns, &mut text)
+                    .context("an event cannot be shown as JSON")
+                    .map_err(Failure::Other)?;
+            }
         }
         if !print::lines(&text)? {
-            return Ok(false);
+            break;
         }
     }
-    Ok(true)
+    Ok(())
 }

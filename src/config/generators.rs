@@ -19,6 +19,7 @@ pub(super) struct Form {
 const BARE: &[(&str, &str)] = &[
     ("identity", "who the event is, as a UUID"),
     ("event_time", "the time of the event"),
+    ("sibling", "which of the events that follow the same one it is, from 1"),
     ("null", "null in every row"),
 ];
 

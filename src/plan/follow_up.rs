@@ -1,28 +1,23 @@
 //! Follow-ups: which events of a root stream lead to events at a given time, without remembering.
 //!
-//! Every root event belongs to one of [`CLASSES`] classes, by its tick, lane and index. A class
+//! Every root event belongs to one of [`CLASSES`] classes, by its tick and lane. A class
 //! takes one part of each delay's distribution (a stratum of equal probability), so that the ticks
 //! of the root whose events can lead to a tick of the follow-up are few and known. Each candidate
 //! then draws its own delay, and is kept if it comes out at the time asked for.
 
 use std::ops::Range;
 
-use super::arrival::{INDEX_BITS, tick_and_lane};
 use super::compile::Gate;
 use super::quantile::{Curve, mixture_inverse};
 use crate::generate::philox::philox;
 
 /// Classes of itineraries.
 pub const CLASSES: u32 = 64;
-/// Classes that the events of one tick and lane are dealt over.
-const DEALT: u32 = 8;
-/// Ticks, as bits, for which a lane keeps to the same classes.
-const TURN_BITS: u32 = 10;
 /// The most streams from a root down to a follow-up, both included.
 pub const LEVELS_MAX: usize = 6;
 /// The least width of a stratum, in ticks, for which whole ticks are permuted; narrower ones are
 /// searched.
-const FAR_TICKS_MIN: u64 = 8;
+const FAR_TICKS_MIN: u64 = 2;
 /// A last stratum that is much wider than the one before is halved so often: tails reach 2^−18.
 const TAIL_PARTS: u32 = 12;
 /// How many times as wide it must be.
@@ -39,33 +34,27 @@ pub const CHILD_SHIFT: u32 = 14;
 /// The most events that follow from one root event in one stream.
 pub const CHILDREN_MAX: u32 = 1 << 10;
 
-/// The class of the event of that position, in a stream of that key.
+/// The class of the events of a tick and lane, of so many lanes, in a stream of that key.
 ///
-/// The events of a tick and lane are dealt in turn over the 8 classes that are congruent to
-/// ⌊tick / 2^10⌋ + lane modulo 8.
+/// In every tick the lanes are dealt evenly over the classes, turned by another number.
 #[inline]
-pub fn class_of(key: [u32; 2], position: u64) -> u32 {
-    let (tick, lane) = tick_and_lane(position);
-    let index = low(position) & ((1 << INDEX_BITS) - 1);
-    (index.wrapping_add(turn(key, tick, lane)) % DEALT) * DEALT + residue(tick, lane)
+pub fn class_of(turn: u32, lane: u32, lanes: u32) -> u32 {
+    let spread = if lanes < CLASSES { lane * CLASSES / lanes } else { lane };
+    spread.wrapping_add(turn) % CLASSES
 }
 
-/// Which of the 8 classes of a tick and lane the first event takes.
+/// By how much the classes of a tick's lanes are turned.
 #[inline]
-pub fn turn(key: [u32; 2], tick: u64, lane: u32) -> u32 {
-    philox(key, [low(tick), low(tick >> 32), CLASS_SALT | lane, 0])[0]
+pub fn turn(key: [u32; 2], tick: u64) -> u32 {
+    philox(key, [low(tick), low(tick >> 32), CLASS_SALT, 0])[0]
 }
 
-/// What the classes of a tick and lane are congruent to, modulo 8.
-#[inline]
-pub fn residue(tick: u64, lane: u32) -> u32 {
-    low(tick >> TURN_BITS).wrapping_add(lane) % DEALT
-}
-
-/// The classes, as bits, that a tick and lane can have events of.
-#[inline]
-pub fn classes_at(tick: u64, lane: u32) -> u64 {
-    0x0101_0101_0101_0101 << residue(tick, lane)
+/// The lanes that are of a class in a tick.
+pub fn lanes_of(class: u32, turn: u32, lanes: u32) -> impl Iterator<Item = u32> {
+    let spread = class.wrapping_sub(turn) % CLASSES;
+    let first = if lanes < CLASSES { (spread * lanes).div_ceil(CLASSES) } else { spread };
+    let lanes_of_it = (first..lanes).step_by(CLASSES as usize);
+    lanes_of_it.filter(move |&lane| class_of(turn, lane, lanes) == class)
 }
 
 /// Where the events of a stream that follows another come from.
@@ -81,6 +70,8 @@ pub struct FollowUp {
     pub count_max: u32,
     /// The most events that follow one root event.
     pub children: u32,
+    /// How long after its root event one comes at the latest, in microseconds.
+    pub latest_us: u64,
     /// Events a second if every gate is open, before curves.
     pub rate_per_s: f64,
 }
@@ -120,7 +111,7 @@ pub struct Delays {
 
 impl Delays {
     /// The delay in microseconds that a share p of all are below.
-    fn inverse_us(&self, p: f64) -> u64 {
+    pub(super) fn inverse_us(&self, p: f64) -> u64 {
         let seconds = match self.parts.as_slice() {
             [] => self.min_s + (self.max_s - self.min_s) * p,
             [(_, curve)] => curve.inverse(p, 1.0 - p),
@@ -302,9 +293,15 @@ const fn low(value: u64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::arrival::position;
+    use crate::plan::arrival::{position, tick_and_lane};
 
     const TICK_US: u64 = 1_000_000;
+    const LANES: u32 = 64;
+
+    fn class_at(number: u64) -> u32 {
+        let (tick, lane) = tick_and_lane(number);
+        class_of(turn([1, 2], tick), lane, LANES)
+    }
 
     fn delays(parts: Vec<(f64, Curve)>, min_s: f64, max_s: f64) -> Delays {
         Delays { parts, min_s, max_s }
@@ -340,11 +337,11 @@ mod tests {
     }
 
     fn events() -> impl Iterator<Item = (u64, u64)> {
-        // Ticks of a year, some events in each; the offset in the tick is that of the index.
+        // Ticks of a year, some events in each lane; the offset in the tick is that of the index.
         (0..20_000_u64).flat_map(|step| {
-            let tick = 50_000_000 + step * 1_571;
+            let tick = 50_000_000 + step / 64 * 1_571;
             (0..10).map(move |index| {
-                let number = position(tick, low(step) / 8 % 64, index);
+                let number = position(tick, low(step % 64), index);
                 (number, tick * TICK_US + u64::from(index) * 99_991)
             })
         })
@@ -356,7 +353,7 @@ mod tests {
             let step = Step::new([7, 8], 1.0, &delays, TICK_US);
             let mut found: Vec<f64> = events()
                 .map(|(number, at)| {
-                    let class = class_of([1, 2], number);
+                    let class = class_at(number);
                     let later = step.time_us(class, number, 0, at).unwrap();
                     (later - at) as f64 / 1e6
                 })
@@ -382,7 +379,7 @@ mod tests {
         for (name, delays) in samples() {
             let step = Step::new([7, 8], 1.0, &delays, TICK_US);
             for (number, at) in events().step_by(97) {
-                let class = class_of([1, 2], number);
+                let class = class_at(number);
                 let later = step.time_us(class, number, 0, at).unwrap() / TICK_US;
                 let mut above = Vec::new();
                 step.ticks_above(class, std::slice::from_ref(&(later..later + 1)), &mut above);
@@ -395,7 +392,7 @@ mod tests {
 
     #[test]
     fn every_tick_leads_to_as_many_events_as_any_other() {
-        // Far windows permute ticks, and every tick draws on 8 classes a lane.
+        // Far windows permute ticks, and every tick has each class in one lane.
         let step = Step::new([7, 8], 1.0, &samples()[2].1, TICK_US);
         for later in 400_000..400_100_u64 {
             let mut pairs = 0;
@@ -403,11 +400,27 @@ mod tests {
                 let mut above = Vec::new();
                 step.ticks_above(class, std::slice::from_ref(&(later..later + 1)), &mut above);
                 for tick in above.into_iter().flatten() {
-                    pairs +=
-                        (0..64).filter(|&lane| classes_at(tick, lane) & 1 << class != 0).count();
+                    pairs += lanes_of(class, turn([1, 2], tick), LANES).count();
                 }
             }
-            assert_eq!(pairs, 64 * 8);
+            assert_eq!(pairs, 64);
+        }
+    }
+
+    #[test]
+    fn every_lane_has_one_class_and_classes_are_even() {
+        for lanes in [1, 3, 16, 63, 64, 65, 100, 1_024] {
+            for turn in [0, 7, u32::MAX] {
+                let mut seen = Vec::new();
+                for class in 0..CLASSES {
+                    let of_it: Vec<u32> = lanes_of(class, turn, lanes).collect();
+                    assert!(of_it.len() <= lanes.div_ceil(CLASSES) as usize, "{lanes} {class}");
+                    assert!(of_it.iter().all(|&lane| class_of(turn, lane, lanes) == class));
+                    seen.extend(of_it);
+                }
+                seen.sort_unstable();
+                assert_eq!(seen, (0..lanes).collect::<Vec<_>>());
+            }
         }
     }
 
@@ -415,7 +428,7 @@ mod tests {
     fn a_share_of_events_is_followed() {
         let step = Step::new([7, 8], 0.3, &samples()[1].1, TICK_US);
         let followed = events()
-            .filter(|&(number, at)| step.time_us(class_of([1, 2], number), number, 0, at).is_some())
+            .filter(|&(number, at)| step.time_us(class_at(number), number, 0, at).is_some())
             .count();
         // Five standard deviations of a binomial of 200,000.
         assert!((followed as f64 - 60_000.0).abs() < 5.0 * 205.0, "{followed}");

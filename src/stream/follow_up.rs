@@ -6,8 +6,7 @@ use std::sync::Arc;
 use super::rows::{Above, Eras, Row, Rows, fill_inputs, low};
 use crate::generate::column::{CHUNK_ROWS, Frame};
 use crate::generate::cpu::{self, Context};
-use crate::plan::arrival::{self, Place, position};
-use crate::plan::batch::Job;
+use crate::plan::arrival::{self, Place, position, tick_and_lane};
 use crate::plan::compile::Gate;
 use crate::plan::fill::Integer;
 use crate::plan::follow_up::{self, CLASSES, FollowUp, class_of};
@@ -48,33 +47,34 @@ impl<'a> Chain<'a> {
     }
 }
 
-/// Puts the rows of a job into `rows`, in send order; `own` says which lanes are made here.
+/// Puts the rows of some ticks into `rows`, in send order; `own` says which lanes are made here.
 pub(super) fn rows(
     (plan, follow_up): (&Plan, &FollowUp),
-    job: &Job,
+    ticks: &Range<u64>,
     own: &dyn Fn(u32) -> bool,
     scratch: &mut Scratch,
     rows: &mut Rows,
 ) {
     rows.clear(0);
     let Some(chain) = Chain::new(plan, follow_up) else { return };
-    ticks(&chain, job, &mut scratch.ticks);
+    let tick_us = plan.tick.length_us().unsigned_abs();
+    ticks_above(&chain, ticks, &mut scratch.ticks);
     roots(&chain, &scratch.ticks, own, rows);
     for (level, step) in chain.steps.iter().enumerate() {
         let last = level + 1 == chain.steps.len();
-        let begin_us = if last { job.window_us.start } else { 0 };
-        follow(&chain, step, begin_us..job.window_us.end, scratch, rows);
+        let begin_us = if last { ticks.start * tick_us } else { 0 };
+        follow(&chain, step, begin_us..ticks.end * tick_us, scratch, rows);
     }
     rows.list.sort_unstable();
 }
 
-/// The ticks of the root that can lead to a job's events, with the classes that can.
-fn ticks(chain: &Chain<'_>, job: &Job, ticks: &mut Vec<(u64, u64)>) {
+/// The ticks of the root that can lead to events in some ticks, with the classes that can.
+fn ticks_above(chain: &Chain<'_>, wanted: &Range<u64>, ticks: &mut Vec<(u64, u64)>) {
     ticks.clear();
     let (mut below, mut above) = (Vec::new(), Vec::new());
     for class in 0..CLASSES {
         below.clear();
-        below.push(job.ticks.clone());
+        below.push(wanted.clone());
         for step in chain.steps.iter().rev() {
             above.clear();
             step.step.ticks_above(class, &below, &mut above);
@@ -103,22 +103,18 @@ fn roots(chain: &Chain<'_>, ticks: &[(u64, u64)], own: &dyn Fn(u32) -> bool, row
             known = Some((slot, chain.traffic.segment(slot)));
         }
         let Some((_, segment)) = &known else { continue };
-        for (lane, mean) in (0..plan.lanes).zip(&segment.means) {
-            let wanted = classes & follow_up::classes_at(tick, lane);
-            if wanted == 0 || !own(lane) {
-                continue;
-            }
+        let turn = follow_up::turn(key, tick);
+        let classes = (0..CLASSES).filter(|class| classes & 1 << class != 0);
+        let lanes = classes.flat_map(|class| follow_up::lanes_of(class, turn, plan.lanes));
+        for lane in lanes.filter(|&lane| own(lane)) {
+            // Nobody is active in the lanes beyond.
+            let Some(mean) = segment.means.get(lane as usize) else { continue };
             let count = arrival::count(key, tick, lane, mean);
-            if count == 0 {
-                continue;
-            }
             let place = Place { key, tick, lane, tick_us };
             arrival::times(place, count, &mut |index, at_us| {
                 let number = position(tick, lane, index);
-                if wanted & 1 << class_of(key, number) != 0 {
-                    let time_us = tick * tick_us + u64::from(at_us);
-                    rows.list.push(Row { time_us, number, child: 0, above: 0, ordinal: 0 });
-                }
+                let time_us = tick * tick_us + u64::from(at_us);
+                rows.list.push(Row { time_us, number, child: 0, above: 0, ordinal: 0 });
             });
         }
     }
@@ -134,8 +130,16 @@ fn follow(
 ) {
     let key = chain.root.key;
     let mut times = Vec::with_capacity(rows.list.len());
+    let mut turned = None;
     rows.list.retain(|row| {
-        let class = class_of(key, row.number);
+        let (tick, lane) = tick_and_lane(row.number);
+        // Rows come tick by tick.
+        let turn = match turned {
+            Some((known, turn)) if known == tick => turn,
+            _ => follow_up::turn(key, tick),
+        };
+        turned = Some((tick, turn));
+        let class = class_of(turn, lane, chain.plan.lanes);
         let time = follow_up.step.time_us(class, row.number, row.child, row.time_us);
         let time = time.filter(|time| window_us.contains(time));
         times.extend(time);

@@ -44,7 +44,11 @@ struct Scratch {
     segment: Option<(i64, Arc<Segment>)>,
     /// Times, lanes and indices of a tick's events, as numbers that sort in send order.
     arrivals: Vec<u64>,
+    /// Which tick they are of; the jobs that each make a part of it share them.
+    arrivals_of: Option<u64>,
     rows: Rows,
+    /// Which ticks the rows are of, if they follow other events.
+    rows_of: Option<Range<u64>>,
     eras: Eras,
     follow_up: follow_up::Scratch,
     lengths: Vec<Lengths>,
@@ -155,15 +159,21 @@ impl Producer {
             scratch.frame = Frame::new(columns, CHUNK_ROWS);
         }
         let mut rows = std::mem::take(&mut scratch.rows);
+        let mut own = None;
         let traffic = match &stream.origin {
             Origin::Root(traffic) => {
                 self.roots(scratch, traffic, job, (&mut rows, &mut output.ranks));
                 Some(&**traffic)
             }
             Origin::FollowUp(follow_up) => {
-                let own = |lane| self.is_own(lane);
-                let room = &mut scratch.follow_up;
-                follow_up::rows((&self.plan, follow_up), job, &own, room, &mut rows);
+                if scratch.rows_of.as_ref() != Some(&job.ticks) {
+                    let own = |lane| self.is_own(lane);
+                    let room = &mut scratch.follow_up;
+                    follow_up::rows((&self.plan, follow_up), &job.ticks, &own, room, &mut rows);
+                    scratch.rows_of = Some(job.ticks.clone());
+                }
+                let before = |us: u64| rows.list.partition_point(|row| row.time_us < us);
+                own = Some(before(job.window_us.start)..before(job.window_us.end));
                 let Origin::Root(traffic) = &self.plan.streams[follow_up.above[0]].origin else {
                     return Ok(());
                 };
@@ -175,7 +185,8 @@ impl Producer {
                 None
             }
         };
-        let made = self.rows(scratch, &rows, traffic, output);
+        let own = own.unwrap_or(0..rows.list.len());
+        let made = self.rows(scratch, (&rows, own), traffic, output);
         scratch.rows = rows;
         made
     }
@@ -200,17 +211,24 @@ impl Producer {
                 scratch.segment = Some((slot, traffic.segment(slot)));
             }
             let Some((_, segment)) = &scratch.segment else { continue };
-            let inside = job.window_us.start.max(begin_us) - begin_us
-                ..(job.window_us.end - begin_us).min(tick_us);
-            let tick_count = self.arrive(stream, segment, (tick, inside), &mut scratch.arrivals);
+            if scratch.arrivals_of != Some(tick) {
+                self.arrive(stream, segment, tick, &mut scratch.arrivals);
+                scratch.arrivals_of = Some(tick);
+            }
+            let arrivals = &scratch.arrivals;
+            let before = |us: u64| {
+                let since_us = us.saturating_sub(begin_us);
+                arrivals.partition_point(|arrival| arrival >> TIME_SHIFT < since_us)
+            };
+            let inside = before(job.window_us.start)..before(job.window_us.end);
             if self.options.count.is_some() {
                 let own = |arrival: u64| self.is_own(lane_of(arrival));
-                ranks.extend(number, begin_us, &scratch.arrivals, own);
+                ranks.extend(number, begin_us, &arrivals[inside.clone()], own);
             }
-            let ranked = (ordinal + tick_count.early..).zip(&scratch.arrivals);
+            let ranked = (ordinal + inside.start as u64..).zip(&arrivals[inside]);
             let own = ranked.filter(|(_, arrival)| self.is_own(lane_of(**arrival)));
             rows.list.extend(own.map(|(ordinal, &at)| row(tick, begin_us, at, ordinal)));
-            ordinal += tick_count.all;
+            ordinal += arrivals.len() as u64;
         }
         if stream.compiled.program.ordinal.is_some() {
             self.ordinals[number].note(job.ticks.end, ordinal);
@@ -265,20 +283,13 @@ impl Producer {
         lane % self.options.shard.count == self.options.shard.index
     }
 
-    /// The events of a tick with times in `inside` (microseconds from its begin), in send order. Only
-    /// those of the shard, unless the place of each in the unsharded run is asked for.
-    fn arrive(
-        &self,
-        stream: &StreamPlan,
-        segment: &Segment,
-        (tick, inside): (u64, Range<u64>),
-        arrivals: &mut Vec<u64>,
-    ) -> TickCount {
+    /// The events of a tick, in send order. Only those of the shard, unless the place of each in the
+    /// unsharded run is asked for.
+    fn arrive(&self, stream: &StreamPlan, segment: &Segment, tick: u64, arrivals: &mut Vec<u64>) {
         arrivals.clear();
-        let mut counted = TickCount::default();
         if segment.expected <= 0.0 {
             // An exchange at night: nothing comes, whatever the draws would be.
-            return counted;
+            return;
         }
         let every = self.options.count.is_some() || stream.compiled.program.ordinal.is_some();
         let tick_us = self.plan.tick.length_us().unsigned_abs();
@@ -287,26 +298,20 @@ impl Producer {
                 continue;
             }
             let count = arrival::count(stream.key, tick, lane, mean);
-            counted.all += u64::from(count);
             let place = Place { key: stream.key, tick, lane, tick_us };
             arrival::times(place, count, &mut |index, at_us| {
-                if inside.contains(&u64::from(at_us)) {
-                    let lane = u64::from(lane) << LANE_SHIFT;
-                    arrivals.push(u64::from(at_us) << TIME_SHIFT | lane | u64::from(index));
-                } else {
-                    counted.early += u64::from(u64::from(at_us) < inside.start);
-                }
+                let lane = u64::from(lane) << LANE_SHIFT;
+                arrivals.push(u64::from(at_us) << TIME_SHIFT | lane | u64::from(index));
             });
         }
         arrivals.sort_unstable();
-        counted
     }
 
     /// Generates and encodes rows, chunk by chunk.
     fn rows(
         &self,
         scratch: &mut Scratch,
-        rows: &Rows,
+        (rows, own): (&Rows, Range<usize>),
         traffic: Option<&Traffic>,
         output: &mut Output,
     ) -> Result<(), Error> {
@@ -320,7 +325,7 @@ impl Producer {
         };
         scratch.eras.clear();
         let ordinal = stream.compiled.program.ordinal;
-        for chunk in rows.list.chunks(CHUNK_ROWS) {
+        for chunk in rows.list[own].chunks(CHUNK_ROWS) {
             let eras = (&mut scratch.eras, traffic);
             fill_inputs(&mut scratch.frame, (rows, chunk, ordinal), eras, self.plan.start_us);
             let context = Context { eras: &scratch.eras.list };
@@ -339,15 +344,6 @@ impl Producer {
         }
         Ok(())
     }
-}
-
-/// How many events a tick has in the lanes that were looked at.
-#[derive(Clone, Copy, Debug, Default)]
-struct TickCount {
-    /// Before the part of the tick that is made.
-    early: u64,
-    /// In the whole tick.
-    all: u64,
 }
 
 /// The row of an arrival: its time in the tick, lane and index.

@@ -202,7 +202,8 @@ fn every_generator_has_a_section_and_every_section_is_a_generator() {
     assert_eq!(written.len(), known.len(), "a generator has two sections: {written:?}");
 }
 
-// An example stands among the `let` values, after the parts that its section adds to the model.
+// An example is a stream, or stands among the `let` values, after the parts that its section adds
+// to the model.
 #[test]
 fn every_generator_has_an_example_that_compiles() {
     let (_, model, folder) = reference();
@@ -212,7 +213,11 @@ fn every_generator_has_an_example_that_compiles() {
         assert!(!examples.is_empty(), "{heading} has no example");
         for example in examples {
             assert!(example.contains(heading), "{heading} is not in its example");
-            let model = model.replace(EXAMPLES_IN, &format!("{EXAMPLES_IN}{example}"));
+            let model = if example.starts_with('[') {
+                format!("{example}\n{model}")
+            } else {
+                model.replace(EXAMPLES_IN, &format!("{EXAMPLES_IN}{example}"))
+            };
             assert_compiles(&format!("{more}\n{model}"), folder.path());
         }
     }

@@ -209,6 +209,66 @@ fn a_count_is_of_root_events_and_what_follows_by_then() {
 }
 
 #[test]
+fn siblings_are_counted_from_one_for_each_event_that_is_followed() {
+    let schema = r#"{"type":"record","name":"Step","fields":[{"name":"id","type":"string"},
+        {"name":"above","type":["null","string"]},{"name":"which","type":"int"},
+        {"name":"which_above","type":"int"}]}"#;
+    let stream = |name: &str, follows: &str, count: &str, above: &str, which: [&str; 2]| {
+        format!(
+            "[streams.{name}]\ntopic = \"{name}\"\nschema = \"Step.avsc\"\n{follows}\n{count}\n
+            [streams.{name}.fields]\nid = \"identity\"\nabove = {above}\n
+            which = {}\nwhich_above = {}\n",
+            which[0], which[1]
+        )
+    };
+    let none = "{ constant = 0 }";
+    let text = [
+        "seed = 3\nstart = \"2026-03-02T00:00:00Z\"\n[traffic]\nrate = \"5/s\"\n".to_owned(),
+        stream("roots", "", "", "\"null\"", [none, none]),
+        stream(
+            "twigs",
+            "follows = \"roots\"",
+            "count = { uniform = [0, 5] }",
+            "{ attribute = \"roots.id\" }",
+            ["\"sibling\"", none],
+        ),
+        stream(
+            "leaves",
+            "follows = \"twigs\"\ndelay = \"2s\"",
+            "count = { uniform = [1, 3] }",
+            "{ attribute = \"twigs.id\" }",
+            ["\"sibling\"", "{ attribute = \"twigs.which\" }"],
+        ),
+    ]
+    .concat();
+    let read = crate::members::read(&text, &[("Step.avsc", schema)]);
+    let read = read.unwrap_or_else(|refused| panic!("{}", refused.render(false)));
+    let plan = Arc::new(Plan::compile(&read.model, &Inputs::default()).unwrap());
+    let mut followers: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    let mut twigs = BTreeMap::new();
+    let rows = crate::members::rows(&plan, window(0, 300 * SECOND_US));
+    for (stream, row) in rows {
+        let which = row["which"].as_u64().unwrap();
+        match stream {
+            0 => assert_eq!(which, 0),
+            1 => drop(twigs.insert(row["id"].as_str().unwrap().to_owned(), which)),
+            _ => assert_eq!(row["which_above"], twigs[row["above"].as_str().unwrap()], "{row}"),
+        }
+        if let Some(above) = row["above"].as_str() {
+            followers.entry(format!("{stream} {above}")).or_default().push(which);
+        }
+    }
+    let mut lengths = BTreeMap::new();
+    for (above, mut which) in followers {
+        which.sort_unstable();
+        assert!(which.iter().copied().eq(1..=which.len() as u64), "{above}: {which:?}");
+        *lengths.entry((above.as_bytes()[0], which.len())).or_insert(0) += 1;
+    }
+    assert_eq!(lengths.len(), 5 + 3, "all counts come: {lengths:?}");
+    assert!(twigs.values().any(|which| *which == 5));
+}
+
+#[test]
 fn what_cannot_be_followed_is_refused_with_its_place() {
     let text = std::fs::read_to_string(directory().join("model.toml")).unwrap();
     for (from, to, said) in [
@@ -219,6 +279,7 @@ fn what_cannot_be_followed_is_refused_with_its_place() {
         ("probability = 0.9", "probability = 1.9", "probability"),
         ("min = \"2m\", max = \"3h\"", "min = \"4h\", max = \"3h\"", "the least delay first"),
         ("follows = \"orders\"\ncount", "count", "follows = \"STREAM\""),
+        ("parent_at   = \"null\"", "parent_at   = \"sibling\"", "only events that follow another"),
     ] {
         let changed = text.replace(from, to);
         assert_ne!(changed, text, "{from}");

@@ -20,6 +20,7 @@ mod live;
 mod model_schema;
 mod market;
 mod members;
+mod orders;
 mod payments;
 mod plan;
 mod registry;

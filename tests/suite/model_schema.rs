@@ -156,7 +156,10 @@ fn examples() -> Vec<(String, String)> {
     let sections = sections(&page).into_iter();
     let examples = sections.flat_map(|(_, text)| {
         let more = marked(text, "toml more").concat();
-        marked(text, "toml example").into_iter().map(move |example| (more.clone(), example))
+        let values = marked(text, "toml example").into_iter();
+        // A stream is no value.
+        let values = values.filter(|example| !example.starts_with('['));
+        values.map(move |example| (more.clone(), example))
     });
     examples.collect()
 }

@@ -28,6 +28,8 @@ pub enum Generator {
     Identity,
     /// `"event_time"`.
     EventTime,
+    /// `"sibling"`: which of the events that follow the same one it is, from 1.
+    Sibling,
     /// `{ local_time = "account.home.zone" }`: the event time as RFC 3339 in the zone that the
     /// path names.
     LocalTime {

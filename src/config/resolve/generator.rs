@@ -105,6 +105,7 @@ fn bare(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Generator> {
     match name.value.as_str() {
         "identity" => Some(Generator::Identity),
         "event_time" => Some(Generator::EventTime),
+        "sibling" => Some(Generator::Sibling),
         "null" => Some(Generator::Constant(Scalar::Null)),
         other => {
             let constant = format!("{{ constant = \"{other}\" }}");

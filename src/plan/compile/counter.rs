@@ -1,10 +1,11 @@
-//! Counters: numbers that go on from event to event.
+//! Counters: numbers that go on from event to event, and those of events that follow one.
 
 use super::value::{Cell, Number, Value};
 use super::{Compiler, Owner, Site};
 use crate::config::Span;
 use crate::config::model::Counter;
-use crate::plan::program::{Arithmetic, Operand, Operation};
+use crate::plan::follow_up::CHILD_SHIFT;
+use crate::plan::program::{Arithmetic, Operand, Operation, input};
 
 /// More events than a stream can have: a million a second for nearly nine years.
 const EVENTS_MAX: i64 = 1 << 48;
@@ -31,6 +32,29 @@ impl Compiler<'_> {
             return self.refuse(span, what, "number them by a token, or by what they follow");
         }
         Some(())
+    }
+
+    /// Which of the events that follow the same one an event is, from 1.
+    pub(super) fn sibling(&mut self, span: &Span) -> Option<Cell> {
+        use Arithmetic::{Add, Divide, Modulo};
+        let level = self.level();
+        if level == self.root_level() {
+            let what = "only events that follow another have siblings";
+            return self.refuse(span, what, "use it in a stream with `follows`");
+        }
+        // Children are numbered through all that follows the root: c · most + which, for the event
+        // that is followed c, and `most` events at most that follow one.
+        let [own, above] =
+            [level, level + 1].map(|level| i64::from(self.stream_of(level).children));
+        let (most, max) = (own / above.max(1), own << CHILD_SHIFT);
+        let operand = Operand::Unsigned(input::child(level));
+        let child = Number { operand, min: 0, max, scale: 0 };
+        let constant = |value| Number::constant(value, 0);
+        let which = self.arithmetic(Modulo, [child, constant(most << CHILD_SHIFT)], 0, span)?;
+        let which = self.arithmetic(Divide, [which, constant(1 << CHILD_SHIFT)], 0, span)?;
+        let which = Number { min: 0, max: (most - 1).max(0), ..which };
+        let sibling = self.arithmetic(Add, [which, constant(1)], 0, span)?;
+        Some(Value::Number(sibling).into())
     }
 
     /// The number of a counter, as it stands outside of lists.

@@ -54,6 +54,7 @@ pub(super) fn words(generator: &Generator) -> u32 {
         Generator::Identity
         | Generator::Counter(_)
         | Generator::EventTime
+        | Generator::Sibling
         | Generator::LocalTime { .. }
         | Generator::Period(_)
         | Generator::Constant(_)
@@ -77,9 +78,10 @@ impl<'a> Compiler<'a> {
     ) -> Option<Cell> {
         let span = &generator.span;
         match &generator.value {
-            Generator::Identity | Generator::EventTime | Generator::LocalTime { .. } => {
-                self.of_event(&generator.value, site, span)
-            }
+            Generator::Identity
+            | Generator::EventTime
+            | Generator::Sibling
+            | Generator::LocalTime { .. } => self.of_event(&generator.value, site, span),
             Generator::Constant(scalar) => Some(self.scalar(scalar)),
             Generator::Choice(values) => {
                 let weights: Vec<f64> = values.iter().map(|(_, weight)| *weight).collect();
@@ -161,6 +163,7 @@ impl<'a> Compiler<'a> {
             }
             (Generator::Identity, Owner::Event) => Some(Value::Uuid(self.identity()).into()),
             (Generator::LocalTime { zone }, Owner::Event) => self.local_time(zone),
+            (Generator::Sibling, Owner::Event) => self.sibling(span),
             _ => Some(Value::Time { level: self.level() }.into()),
         }
     }
