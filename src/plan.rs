@@ -107,6 +107,14 @@ impl StreamPlan {
         }
     }
 
+    /// Where its events come from, if they follow those of another stream.
+    pub fn follow_up(&self) -> Option<&FollowUp> {
+        match &self.origin {
+            Origin::FollowUp(follow_up) => Some(follow_up),
+            Origin::Root(_) | Origin::Members(_) => None,
+        }
+    }
+
     /// Events a second before curves; of follow-ups, if every gate is open.
     pub fn rate_per_s(&self) -> f64 {
         match &self.origin {
@@ -173,6 +181,12 @@ impl Plan {
             stream.compiled.ticks_max.min(members / tick_us)
         };
         self.streams.iter().map(of).min().unwrap_or(1 << 36)
+    }
+
+    /// The rate of the streams that do not follow others, before curves, in events a second.
+    pub fn root_rate_per_s(&self) -> f64 {
+        let own = self.streams.iter().filter(|stream| stream.follow_up().is_none());
+        own.map(StreamPlan::rate_per_s).sum()
     }
 
     /// The rate of all streams together, before curves, in events a second.

@@ -65,8 +65,10 @@ pub struct Ready {
     pub model: String,
     /// The seed.
     pub seed: u64,
-    /// Events a second, before curves.
+    /// Events a second, before curves, without those that follow others.
     pub rate_per_s: f64,
+    /// Whether there are streams that follow others.
+    pub followed: bool,
     /// Where the window begins, in microseconds since the Unix epoch.
     pub from_us: i64,
     /// Where it ends, if it does.

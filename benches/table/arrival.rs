@@ -27,7 +27,9 @@ pub(crate) fn arrival(servers: &mut Servers, seconds: u64) -> Result<Vec<Row>> {
     let manifest = folder.path().join("manifest.json");
     let flags = addresses.flags(TOPIC, PARTITIONS).replace("--manifest none", "");
     let rate = flat("10000");
-    let words = format!("run payments --duration {seconds}s {rate} {flags} --manifest");
+    let words = format!(
+        "run payments --streams authorisations --duration {seconds}s {rate} {flags} --manifest"
+    );
     let output = program(&words).arg(&manifest).output().context("the program starts")?;
     let told = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "the run failed: {}", told.trim());

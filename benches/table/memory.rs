@@ -30,7 +30,7 @@ pub(crate) fn memory(seconds: u64) -> Result<Vec<Row>> {
 
 fn peak(activity: &str, seconds: u64) -> Result<f64> {
     let (report, outside) = program::report_and_memory(&format!(
-        "run payments --to null --speed max --for {seconds}s --quiet --manifest none \
+        "run payments --streams authorisations --to null --speed max --for {seconds}s --quiet --manifest none \
          --set entities.account.activity.mean={activity}"
     ))?;
     ensure!(program::figure(&report, &["delivered"])? > 0.0, "nothing was made");

@@ -33,7 +33,7 @@ pub(crate) fn pacing(seconds: u64) -> Result<Vec<Row>> {
         verdict: Verdict::of(early_ms <= 1.0),
     };
     let report = program::report(&format!(
-        "run payments --to null {} --duration {seconds}s --quiet --manifest none",
+        "run payments --streams authorisations --to null {} --duration {seconds}s --quiet --manifest none",
         flat("50000")
     ))?;
     let [p50, p99, p999, max] = quantiles(&report)?;
@@ -60,7 +60,10 @@ fn early_max_ms(seconds: u64) -> Result<f64> {
     let plan = payments::plan_at(50_000)?;
     let mut events = EventStream::start(
         Arc::clone(&plan),
-        tidegate::stream::Options { window_us: 0..seconds * 1_000_000, ..payments::options(1) },
+        tidegate::stream::Options {
+            window_us: 0..seconds * 1_000_000,
+            ..payments::options(&plan, 1)
+        },
     )?;
     let clock = Clock::system();
     let early_ns = Arc::new(AtomicI64::new(i64::MIN));

@@ -10,7 +10,7 @@ use tidegate::plan::arrival::{self, INDEX_BITS, LANE_BITS, Place};
 use tidegate::plan::batch::{BATCH_EVENTS, Batches, Job};
 use tidegate::plan::program::input;
 use tidegate::plan::{Inputs, Origin, Plan, StreamPlan};
-use tidegate::stream::Options;
+use tidegate::stream::{Options, Route};
 
 /// Monday morning in Europe: as many events as on average, and a bit more.
 pub(crate) const START: &str = "2026-03-02T09:00:00Z";
@@ -41,9 +41,11 @@ fn compile(flags: Vec<Override>) -> Result<Arc<Plan>> {
     Ok(Arc::new(plan.map_err(|mistakes| anyhow!("the payments model is no plan: {mistakes:?}"))?))
 }
 
-/// The whole window, on so many threads.
-pub(crate) fn options(threads: usize) -> Options {
-    Options { window_us: 0..WINDOW_US, threads, ..Options::default() }
+/// The authorisations of the whole window, on so many threads.
+pub(crate) fn options(plan: &Plan, threads: usize) -> Options {
+    let route = |number| Route { skipped: number > 0, ..Route::default() };
+    let routes = (0..plan.streams.len()).map(route).collect();
+    Options { window_us: 0..WINDOW_US, threads, routes, ..Options::default() }
 }
 
 /// The window's jobs.

@@ -63,7 +63,8 @@ pub(crate) fn threads() -> Result<Vec<Row>> {
     let on = |threads: usize| {
         let plan = &plan;
         move || {
-            let mut stream = EventStream::start(Arc::clone(plan), payments::options(threads))?;
+            let mut stream =
+                EventStream::start(Arc::clone(plan), payments::options(plan, threads))?;
             turns::rate(|| Ok(stream.next_blocking().context("the window is over")??.records.len()))
         }
     };
@@ -115,7 +116,7 @@ impl Work {
     pub(crate) fn new(plan: &Arc<Plan>) -> Result<Self> {
         let batches = payments::batches(plan);
         let jobs: Vec<Job> = (0..).map_while(|number| batches.job(number)).collect();
-        let producer = Producer::new(Arc::clone(plan), payments::options(1))?;
+        let producer = Producer::new(Arc::clone(plan), payments::options(plan, 1))?;
         Ok(Self { producer, worker: Worker::default(), jobs, next: 0 })
     }
 
@@ -133,7 +134,7 @@ fn first_job(plan: &Plan) -> Result<Job> {
 
 /// What the stream writes for a job: bare datums, one after the other.
 fn datums(plan: &Arc<Plan>, job: &Job) -> Result<Vec<u8>> {
-    let producer = Producer::new(Arc::clone(plan), payments::options(1))?;
+    let producer = Producer::new(Arc::clone(plan), payments::options(plan, 1))?;
     let batch = producer.make(&mut Worker::default(), job)?.batch;
     let values = batch.records.iter().map(|record| &batch.arena[record.value_range()]);
     Ok(values.collect::<Vec<_>>().concat())

@@ -67,7 +67,7 @@ impl Ours {
         addresses.create(topic, PARTITIONS, &[]);
         let flags = addresses.flags(topic, PARTITIONS);
         let report = program::report(&format!(
-            "run payments --speed max --start {START} --count {events} {flags} -X linger.ms=5"
+            "run payments --streams authorisations --speed max --start {START} --count {events} {flags} -X linger.ms=5"
         ))?;
         addresses.delete(topic)?;
         let delivered = figure(&report, &["delivered"])?;

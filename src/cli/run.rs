@@ -120,10 +120,11 @@ impl Listener for Told<'_> {
         super::warn(&self.source, &ready.warnings, self.people);
         let until = ready.until_us.map(|until_us| format!(" to {}", rfc3339(until_us)));
         let mut lines = vec![format!(
-            "tidegate {}: {}, {} on average, seed {}, from {}{}, to {}",
+            "tidegate {}: {}, {} on average{}, seed {}, from {}{}, to {}",
             env!("CARGO_PKG_VERSION"),
             ready.model,
             figure::rate(ready.rate_per_s),
+            if ready.followed { " and what follows" } else { "" },
             ready.seed,
             rfc3339(ready.from_us),
             until.unwrap_or_default(),

@@ -8,6 +8,7 @@ use super::arguments::Sample;
 use super::failure::{Exit, Failure};
 use super::{changes, print};
 use crate::config::{suggest, units};
+use crate::plan::batch::BATCH_EVENTS;
 use crate::plan::{Plan, StreamPlan};
 use crate::run;
 use crate::run::lines::{Lines, Told};
@@ -39,16 +40,42 @@ pub fn sample(arguments: &Sample, people: &print::People) -> Result<Exit, Failur
     let told = Told { streams, headers: arguments.headers };
     let plan = Arc::new(plan);
     // What is told before a run comes before its events here, too.
+    let roots: Vec<bool> = plan.streams.iter().map(|it| it.follow_up().is_none()).collect();
+    let mut left = Vec::new();
     for snapshot in [true, false] {
-        let left: Vec<u64> = (wanted.iter().zip(&plan.streams))
+        left = (wanted.iter().zip(&plan.streams))
             .map(|(wanted, stream)| match most(stream) {
                 (before, most) if *wanted && before == snapshot => number.min(most),
                 _ => 0,
             })
             .collect();
-        print_some(&plan, Options { snapshot, ..options.clone() }, told, left)?;
+        print_some(&plan, Options { snapshot, ..options.clone() }, told, (&mut left, &roots))?;
+    }
+    for (number, left) in left.into_iter().enumerate() {
+        print_later(&plan, options.clone(), told, (number, left))?;
     }
     Ok(Exit::Good)
+}
+
+/// Prints what is left of a stream that follows others: from where all its delays are over, because
+/// before that its events are few and may be months away.
+fn print_later(
+    plan: &Arc<Plan>,
+    mut options: Options,
+    told: Told,
+    (number, of_stream): (usize, u64),
+) -> Result<(), Failure> {
+    let Some(follow_up) = plan.streams[number].follow_up().filter(|_| of_stream > 0) else {
+        return Ok(());
+    };
+    let own = 0..plan.streams.len();
+    options.window_us.start = options.window_us.start.saturating_add(follow_up.latest_us);
+    // Each batch looks for its events anew: small ones of rare events take long.
+    options.batch_events = BATCH_EVENTS;
+    options.routes =
+        own.clone().map(|it| Route { skipped: it != number, ..Route::default() }).collect();
+    let mut left: Vec<u64> = own.map(|it| if it == number { of_stream } else { 0 }).collect();
+    print_some(plan, options, told, (&mut left, &vec![true; plan.streams.len()]))
 }
 
 /// Whether what is printed of a stream comes before a run, and how much of it there is at most.
@@ -71,19 +98,19 @@ fn wanted(plan: &Plan, only: Option<&str>) -> Result<Vec<bool>, Failure> {
     Ok(names.map(|name| name == only).collect())
 }
 
-/// Prints events until nothing is left to print, or nobody reads any more.
+/// Prints events until nothing is left of the streams that are waited for, or nobody reads any more.
 fn print_some(
     plan: &Arc<Plan>,
     options: Options,
     told: Told,
-    mut left: Vec<u64>,
+    (left, awaited): (&mut [u64], &[bool]),
 ) -> Result<(), Failure> {
     let lines = Lines::new(plan, told)
         .context("a schema cannot be shown as JSON")
         .map_err(Failure::Other)?;
     let mut events = EventStream::start(Arc::clone(plan), options).map_err(run::Error::from)?;
     let mut text = Vec::new();
-    while left.iter().any(|left| *left > 0) {
+    while left.iter().zip(awaited).any(|(left, awaited)| *left > 0 && *awaited) {
         let Some(batch) = events.next_blocking() else { break };
         let batch = batch.map_err(run::Error::from)?;
         text.clear();

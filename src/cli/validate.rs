@@ -27,8 +27,13 @@ fn summary(plan: &Plan) -> String {
     let mut text = format!("{}: ok", plan.name);
     for stream in &plan.streams {
         let rate = figure::rate(stream.rate_per_s());
+        // How many events a condition lets through only shows when they are made.
+        let rate = match stream.follow_up() {
+            Some(_) => format!("up to {rate}"),
+            None => format!("{rate} on average"),
+        };
         // Writing to a string does not fail.
-        _ = write!(text, "\n  {} to {}, {rate} on average", stream.name, stream.topic.name);
+        _ = write!(text, "\n  {} to {}, {rate}", stream.name, stream.topic.name);
     }
     text
 }

@@ -58,6 +58,7 @@ const FILES: &[(&str, &str)] = &[
     file!("schemas/orders/Return.avsc"),
     file!("schemas/orders/Shipment.avsc"),
     file!("schemas/payments/Authorisation.avsc"),
+    file!("schemas/payments/Clearing.avsc"),
     file!("schemas/sessions/SessionEvent.avsc"),
     file!("schemas/transfers/Account.avsc"),
     file!("schemas/transfers/Communication.avsc"),

@@ -162,11 +162,14 @@ impl Draft<'_> {
         let key = compile::stream_key(self.world, stream);
         let probability = follows.probability.value;
         let tick_us = self.tick.length_us().unsigned_abs();
-        let step = Step::new(key, probability, &delays(follows), tick_us);
+        let delays = delays(follows);
+        let step = Step::new(key, probability, &delays, tick_us);
+        // A delay of whole ticks ends inside the next one.
+        let latest_us = delays.inverse_us(1.0) + tick_us + parent.map_or(0, latest_us);
         let parent_rate = parent.map_or(0.0, StreamPlan::rate_per_s);
         let rate_per_s = parent_rate * probability * f64::from(count_max);
         let above = self.chains[number][1..].iter().rev().copied().collect();
-        Ok(FollowUp { above, step, gate, count_max, children, rate_per_s })
+        Ok(FollowUp { above, step, gate, count_max, children, latest_us, rate_per_s })
     }
 
     /// Who acts in a follow-up must be who acts in its root.
@@ -295,6 +298,14 @@ fn children(stream: &StreamPlan) -> u32 {
     match &stream.origin {
         Origin::Root(_) | Origin::Members(_) => 1,
         Origin::FollowUp(follow_up) => follow_up.children,
+    }
+}
+
+/// How long after its root event one of a stream comes at the latest.
+fn latest_us(stream: &StreamPlan) -> u64 {
+    match &stream.origin {
+        Origin::Root(_) | Origin::Members(_) => 0,
+        Origin::FollowUp(follow_up) => follow_up.latest_us,
     }
 }
 

@@ -70,6 +70,8 @@ pub struct FollowUp {
     pub count_max: u32,
     /// The most events that follow one root event.
     pub children: u32,
+    /// How long after its root event one comes at the latest, in microseconds.
+    pub latest_us: u64,
     /// Events a second if every gate is open, before curves.
     pub rate_per_s: f64,
 }
@@ -109,7 +111,7 @@ pub struct Delays {
 
 impl Delays {
     /// The delay in microseconds that a share p of all are below.
-    fn inverse_us(&self, p: f64) -> u64 {
+    pub(super) fn inverse_us(&self, p: f64) -> u64 {
         let seconds = match self.parts.as_slice() {
             [] => self.min_s + (self.max_s - self.min_s) * p,
             [(_, curve)] => curve.inverse(p, 1.0 - p),

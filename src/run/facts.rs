@@ -107,7 +107,8 @@ impl Prepared {
         Ready {
             model: self.plan.name.clone(),
             seed: self.plan.seed,
-            rate_per_s: self.plan.rate_per_s(),
+            rate_per_s: self.plan.root_rate_per_s(),
+            followed: self.plan.streams.iter().any(|it| it.follow_up().is_some()),
             from_us: self.window.from_us,
             until_us: self.window.until_us,
             target: target.to_owned(),

@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use tidegate::config::{self, ModelSource, Override, Overrides};
 use tidegate::plan::{Inputs, Plan};
 use tidegate::stream::digest::Digest;
-use tidegate::stream::{EventStream, Options, Record, Shard};
+use tidegate::stream::{EventStream, Options, Record, Route, Shard};
 
 /// The start of model time: a Monday, when America still pays.
 pub(crate) const START: &str = "2026-03-02T00:00:00Z";
@@ -75,6 +75,12 @@ pub(crate) fn events(plan: &Arc<Plan>, options: Options) -> Vec<Event> {
     events
 }
 
+/// The same, of the authorisations alone: the first stream.
+pub(crate) fn only_authorisations(plan: &Plan, options: Options) -> Options {
+    let route = |number| Route { skipped: number > 0, ..Route::default() };
+    Options { routes: (0..plan.streams.len()).map(route).collect(), ..options }
+}
+
 /// How many events a stretch has, and their digest as the batches tell it.
 fn digest(plan: &Arc<Plan>, options: Options) -> (u64, Digest) {
     let options = Options { digest: true, ..options };
@@ -120,7 +126,7 @@ fn the_digest_is_the_sum_of_the_events_own() {
     let events = events(&plan, window(WINDOW_US));
     assert!(events.len() > 500, "{}", events.len());
     for event in &events {
-        sum.add(Digest::of(&plan.streams[0].name, &event.key, &event.datum));
+        sum.add(Digest::of(&plan.streams[event.stream].name, &event.key, &event.datum));
     }
     assert_eq!((events.len() as u64, sum), whole());
 }

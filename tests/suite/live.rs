@@ -66,7 +66,9 @@ fn small(topic: &str) -> String {
 
 /// The flags that send the payments to a topic.
 fn payments(topic: &str) -> String {
-    format!("payments --to kafka --create-topics --set streams.authorisations.topic.name={topic}")
+    format!(
+        "payments --streams authorisations --to kafka --create-topics --set streams.authorisations.topic.name={topic}"
+    )
 }
 
 fn count(result: &Value, name: &str) -> u64 {

@@ -1,5 +1,6 @@
 //! The payments model: every row hangs together, and many rows look like card payments.
 
+mod afterwards;
 mod population;
 mod reference;
 mod row;
@@ -24,7 +25,8 @@ fn rows(
     let model = concat!(env!("CARGO_MANIFEST_DIR"), "/config/payments.toml");
     let count = count.to_string();
     let output = Command::new(env!("CARGO_BIN_EXE_tidegate"))
-        .args(["sample", model, "-n", &count, "--seed", "7", "--start", start])
+        .args(["sample", model, "--stream", "authorisations", "-n", &count])
+        .args(["--seed", "7", "--start", start])
         .args(more)
         .output()?;
     if !output.status.success() {

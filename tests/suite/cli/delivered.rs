@@ -59,7 +59,7 @@ fn every_payment_is_read_back_once_in_the_order_of_its_key_and_hangs_together() 
     let (servers, url) = (kafka.bootstrap_servers(), registry.ccompat_url());
     let name = "cli.read.back";
     let folder = folder();
-    let sent = "run payments --to kafka --create-topics --start 2026-03-02T09:00:00Z --seed 7 \
+    let sent = "run payments --streams authorisations --to kafka --create-topics --start 2026-03-02T09:00:00Z --seed 7 \
                 --duration 20s --speed 5 --json --digest";
     let output = run(folder.path(), &words(sent, &there(&servers, &url, name)));
     assert_exit(&output, 0);
@@ -99,7 +99,7 @@ fn every_payment_is_read_back_once_in_the_order_of_its_key_and_hangs_together() 
     }
     crate::payments::hang_together(&rows).unwrap();
 
-    let again = "run payments --to null --start 2026-03-02T09:00:00Z --seed 7 --duration 20s \
+    let again = "run payments --streams authorisations --to null --start 2026-03-02T09:00:00Z --seed 7 --duration 20s \
                  --speed max --json --digest --manifest none";
     let again = json(&run(folder.path(), &again.split_whitespace().collect::<Vec<_>>()));
     assert_eq!(again["digest"], result["digest"], "the sink changes no byte");
@@ -112,8 +112,9 @@ fn topics_are_told_made_when_asked_and_never_made_otherwise() {
     let folder = folder();
     let missing = run(folder.path(), &words("topics payments", &flags));
     assert_exit(&missing, 1);
-    assert!(stdout(&missing).contains("cli.topics  missing"), "{}", stdout(&missing));
-    let refused = run(folder.path(), &words("run payments --count 1", &flags));
+    assert!(stdout(&missing).contains("cli.topics "), "{}", stdout(&missing));
+    let refused =
+        run(folder.path(), &words("run payments --streams authorisations --count 1", &flags));
     assert_exit(&refused, 1);
     assert!(stderr(&refused).contains("--create-topics"), "{}", stderr(&refused));
     let made = run(folder.path(), &words("topics payments --create --json", &flags));
@@ -123,7 +124,10 @@ fn topics_are_told_made_when_asked_and_never_made_otherwise() {
     let there = run(folder.path(), &words("topics payments", &flags));
     assert_exit(&there, 0);
     assert!(stdout(&there).contains("there, 12 partitions"), "{}", stdout(&there));
-    let sent = run(folder.path(), &words("run payments --count 1 --quiet", &flags));
+    let sent = run(
+        folder.path(),
+        &words("run payments --streams authorisations --count 1 --quiet", &flags),
+    );
     assert_exit(&sent, 0);
 }
 
@@ -134,7 +138,8 @@ fn the_first_signal_waits_for_a_silent_broker_and_the_second_gives_up_and_counts
     let Some(registry) = brokers::registry() else { return };
     let flags = there(&kafka.bootstrap_servers(), &registry.ccompat_url(), "cli.silent");
     let folder = folder();
-    let sent = "run payments --to kafka --create-topics --json --manifest m.json";
+    let sent =
+        "run payments --streams authorisations --to kafka --create-topics --json --manifest m.json";
     let mut running = Running::start(program(folder.path(), &words(sent, &flags)));
     super::wait_until("the manifest", || folder.path().join("m.json").exists());
     pause(Duration::from_secs(2));

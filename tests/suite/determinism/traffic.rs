@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use tidegate::config::ModelSource;
 use tidegate::plan::Plan;
 
-use super::{SECOND_US, compile, events, plan, window};
+use super::{SECOND_US, compile, events, only_authorisations, plan, window};
 
 const SCHEMA: &str = r#"{ "type": "record", "name": "Beat", "fields": [
   { "name": "at", "type": { "type": "long", "logicalType": "timestamp-micros" } } ] }"#;
@@ -104,7 +104,10 @@ fn payments_come_by_the_hour_of_each_payers_own_zone() {
             rate * zones.iter().map(of_zone).sum::<f64>() / weights
         })
         .collect();
-    let count = |begin: &u64| times(&plan, *begin..*begin + window_us).len() as f64;
+    let count = |begin: &u64| {
+        let options = only_authorisations(&plan, window(*begin..*begin + window_us));
+        events(&plan, options).len() as f64
+    };
     let counts: Vec<f64> = begins.iter().map(count).collect();
     let sum = chi_squared(&counts, &expected);
     assert!(CHI_SQUARED_24.contains(&sum), "{sum}: {counts:?}, expected {expected:?}");
