@@ -58,6 +58,7 @@ const FILES: &[(&str, &str)] = &[
     file!("schemas/orders/Shipment.avsc"),
     file!("schemas/payments/Authorisation.avsc"),
     file!("schemas/payments/Clearing.avsc"),
+    file!("schemas/payments/Dispute.avsc"),
     file!("schemas/transfers/Account.avsc"),
     file!("schemas/transfers/Communication.avsc"),
     file!("schemas/transfers/Company.avsc"),

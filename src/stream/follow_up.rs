@@ -60,10 +60,8 @@ pub(super) fn rows(
     let tick_us = plan.tick.length_us().unsigned_abs();
     ticks_above(&chain, ticks, &mut scratch.ticks);
     roots(&chain, &scratch.ticks, own, rows);
-    for (level, step) in chain.steps.iter().enumerate() {
-        let last = level + 1 == chain.steps.len();
-        let begin_us = if last { ticks.start * tick_us } else { 0 };
-        follow(&chain, step, begin_us..ticks.end * tick_us, scratch, rows);
+    for level in 0..chain.steps.len() {
+        follow(&chain, level, ticks.start * tick_us..ticks.end * tick_us, scratch, rows);
     }
     rows.list.sort_unstable();
 }
@@ -120,15 +118,35 @@ fn roots(chain: &Chain<'_>, ticks: &[(u64, u64)], own: &dyn Fn(u32) -> bool, row
     }
 }
 
-/// Replaces rows by those that follow them at times in `window_us`.
+/// When the event that follows a row by the first of some steps comes, if those that follow that one
+/// can come at a time in `window_us`, as far as this is known without gates: up to the first gate
+/// that decides how many follow.
+fn time_us(steps: &[&FollowUp], class: u32, row: &Row, window_us: &Range<u64>) -> Option<u64> {
+    let mut first_us = None;
+    let mut time_us = row.time_us;
+    for (number, step) in steps.iter().enumerate() {
+        time_us = step.step.time_us(class, row.number, row.child, time_us)?;
+        first_us.get_or_insert(time_us);
+        if time_us >= window_us.end {
+            return None;
+        }
+        if number + 1 < steps.len() && step.count_max != 1 {
+            return first_us;
+        }
+    }
+    first_us.filter(|_| time_us >= window_us.start)
+}
+
+/// Replaces rows by those that follow them, as far as these can lead to events in `window_us`: gates
+/// are dear, and of rare events at the end of a chain only those are asked that lead to one.
 fn follow(
     chain: &Chain<'_>,
-    follow_up: &FollowUp,
+    level: usize,
     window_us: Range<u64>,
     scratch: &mut Scratch,
     rows: &mut Rows,
 ) {
-    let key = chain.root.key;
+    let (key, follow_up) = (chain.root.key, chain.steps[level]);
     let mut times = Vec::with_capacity(rows.list.len());
     let mut turned = None;
     rows.list.retain(|row| {
@@ -140,8 +158,7 @@ fn follow(
         };
         turned = Some((tick, turn));
         let class = class_of(turn, lane, chain.plan.lanes);
-        let time = follow_up.step.time_us(class, row.number, row.child, row.time_us);
-        let time = time.filter(|time| window_us.contains(time));
+        let time = time_us(&chain.steps[level..], class, row, &window_us);
         times.extend(time);
         time.is_some()
     });
