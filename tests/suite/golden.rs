@@ -72,3 +72,8 @@ fn the_first_orders_are_what_they_were() {
 fn the_first_transfers_are_what_they_were() {
     compare("transfers", START, &model("transfers", &[("start", START)]));
 }
+
+#[test]
+fn the_first_sessions_are_what_they_were() {
+    compare("sessions", START, &model("sessions", &[("start", START)]));
+}

@@ -25,6 +25,7 @@ mod payments;
 mod plan;
 mod registry;
 mod schemas;
+mod sessions;
 mod sources;
 mod transfers;
 mod walk;
