@@ -29,6 +29,7 @@ pub fn sample(arguments: &Sample, people: &print::People) -> Result<Exit, Failur
     let from_us = window.map_err(run::Error::from)?.from_us - plan.start_us;
     let options = Options {
         window_us: from_us.unsigned_abs()..u64::MAX,
+        // Each batch looks for what its events follow: in small ones, that is most of the work.
         batch_events: u32::try_from(number).unwrap_or(u32::MAX).clamp(1_024, 4_096),
         routes: wanted
             .iter()

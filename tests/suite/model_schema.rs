@@ -190,6 +190,27 @@ fn what_stands_beside_a_generator_is_what_the_program_knows() {
             assert_eq!(keys(&form["properties"]), known(&told), "{example}");
         }
     }
+    // What is for attributes alone stands in the part that a section adds to the model.
+    for (more, _) in examples() {
+        let part = json_of(&more);
+        let entities = part["entities"].as_object().into_iter().flatten();
+        let attributes = entities.filter_map(|(_, entity)| entity["attributes"].as_object());
+        for (name, value) in attributes.flatten() {
+            let form = forms.iter().find(|form| {
+                key_of(form).is_some_and(|key| !seen.contains(&key) && value.get(&key).is_some())
+            });
+            let Some(form) = form else { continue };
+            let at = more.find(&format!("\n{name} ")).unwrap();
+            let (before, after) = more.split_at(at);
+            let stranger = after.replacen('{', &format!("{{ {STRANGER} = 1,"), 1);
+            let text = format!("{before}{stranger}\n{model}");
+            let told = compile_with(&Overrides::default(), &text, folder.path()).unwrap_err();
+            let mut known = known(&told);
+            known.retain(|key| !["changes", "dealt"].contains(&key.as_str()));
+            assert_eq!(keys(&form["properties"]), known, "{name}");
+            seen.extend(key_of(form));
+        }
+    }
     let all: BTreeSet<String> = forms.iter().filter_map(key_of).collect();
     assert_eq!(seen, all, "each generator has an example in docs/generators.md");
 }
