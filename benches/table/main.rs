@@ -9,8 +9,10 @@ mod arrival;
 #[expect(dead_code, reason = "the tests use more of it")]
 #[path = "../../tests/suite/brokers.rs"]
 mod brokers;
+mod generator;
 mod instructions;
 mod memory;
+mod models;
 mod pacing;
 mod payments;
 mod peer;
@@ -40,11 +42,15 @@ struct Bench {
 type Measure = fn(&mut Bench) -> Result<Vec<Row>>;
 
 /// The rows, in the order of the table; a name may stand for more than one.
-const ROWS: [(&str, Measure); 9] = [
+const ROWS: [(&str, Measure); 13] = [
     ("encode", |_| processor::encode()),
     ("generate", |_| processor::generate()),
     ("threads", |_| processor::threads()),
     ("kafka", |bench| throughput::throughput(&mut bench.servers)),
+    ("models", |_| models::models()),
+    ("schemas", |_| generator::schemas()),
+    ("bars", |_| models::bars()),
+    ("days", |_| models::days()),
     ("memory", |bench| memory::memory(bench.seconds(15, 60))),
     ("pacing", |bench| pacing::pacing(bench.seconds(20, 60))),
     ("kafka-pacing", |bench| {

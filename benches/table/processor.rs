@@ -1,15 +1,17 @@
 //! Rows that take nothing but the processor: encoding, and generating before it.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use tidegate::encode::avro::{Encoder, Scratch};
 use tidegate::generate::column::Frame;
 use tidegate::plan::Plan;
-use tidegate::plan::batch::Job;
-use tidegate::stream::EventStream;
+use tidegate::plan::batch::{Batches, Job};
 use tidegate::stream::producer::{Producer, Worker};
+use tidegate::stream::{EventStream, Options};
 
+use crate::models;
 use crate::payments;
 use crate::peer::Peer;
 use crate::row::Row;
@@ -112,11 +114,20 @@ pub(crate) struct Work {
 }
 
 impl Work {
-    /// All jobs of the window.
+    /// All jobs of the payments' window.
     pub(crate) fn new(plan: &Arc<Plan>) -> Result<Self> {
-        let batches = payments::batches(plan);
+        Self::with(plan, &payments::batches(plan), payments::options(plan, 1))
+    }
+
+    /// All jobs of a window, with all streams.
+    pub(crate) fn of(plan: &Arc<Plan>, window_us: Range<u64>) -> Result<Self> {
+        let options = Options { window_us: window_us.clone(), ..Options::default() };
+        Self::with(plan, &models::batches(plan, window_us), options)
+    }
+
+    fn with(plan: &Arc<Plan>, batches: &Batches, options: Options) -> Result<Self> {
         let jobs: Vec<Job> = (0..).map_while(|number| batches.job(number)).collect();
-        let producer = Producer::new(Arc::clone(plan), payments::options(plan, 1))?;
+        let producer = Producer::new(Arc::clone(plan), options)?;
         Ok(Self { producer, worker: Worker::default(), jobs, next: 0 })
     }
 

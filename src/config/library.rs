@@ -47,6 +47,7 @@ const FILES: &[(&str, &str)] = &[
     file!("config/words/products.csv"),
     file!("config/words/streets.csv"),
     file!("config/words/user_agents.csv"),
+    file!("schemas/market/Bar.avsc"),
     file!("schemas/market/Quote.avsc"),
     file!("schemas/market/Trade.avsc"),
     file!("schemas/orders/Campaign.avsc"),

@@ -172,19 +172,22 @@ impl Step {
         merge(above);
     }
 
-    /// When the event that follows one of that class at `time_us` comes, if there is one.
+    /// What decides when the event comes that follows this one, if one does.
     ///
-    /// `child` is the number of the event above among those of its root event.
+    /// `child` is the number of the event among those of its root event.
     #[inline]
-    pub fn time_us(&self, class: u32, number: u64, child: u32, time_us: u64) -> Option<u64> {
+    pub fn draw(&self, number: u64, child: u32) -> Option<[u32; 2]> {
         let counter = [low(number), low(number >> 32), child << CHILD_SHIFT, FATE_BLOCK];
         let [fate, part, inside, _] = philox(self.key, counter);
-        if u64::from(fate) >= self.probability {
-            return None;
-        }
+        (u64::from(fate) < self.probability).then_some([part, inside])
+    }
+
+    /// When it comes, if the one that it follows is of that class and comes at `time_us`.
+    #[inline]
+    pub fn time_us(&self, class: u32, [part, inside]: [u32; 2], time_us: u64) -> u64 {
         let parts = &self.classes[class as usize];
         let part = (part.leading_zeros() as usize).min(parts.len() - 1);
-        Some(match &parts[part] {
+        match &parts[part] {
             Part::Near(knots) => {
                 let place = u64::from(inside) * PIECES as u64;
                 let piece = (place >> 32) as usize;
@@ -202,7 +205,7 @@ impl Step {
                 let later = (tick & !mask) + (1 << bits) + first + inside_window;
                 later * self.tick_us + ((u64::from(inside) * self.tick_us) >> 32)
             }
-        })
+        }
     }
 
     /// The permutation of a window's ticks: o becomes factor · o + shift.
@@ -298,6 +301,10 @@ mod tests {
     const TICK_US: u64 = 1_000_000;
     const LANES: u32 = 64;
 
+    fn time_us(step: &Step, class: u32, number: u64, at: u64) -> u64 {
+        step.time_us(class, step.draw(number, 0).unwrap(), at)
+    }
+
     fn class_at(number: u64) -> u32 {
         let (tick, lane) = tick_and_lane(number);
         class_of(turn([1, 2], tick), lane, LANES)
@@ -354,7 +361,7 @@ mod tests {
             let mut found: Vec<f64> = events()
                 .map(|(number, at)| {
                     let class = class_at(number);
-                    let later = step.time_us(class, number, 0, at).unwrap();
+                    let later = time_us(&step, class, number, at);
                     (later - at) as f64 / 1e6
                 })
                 .collect();
@@ -380,7 +387,7 @@ mod tests {
             let step = Step::new([7, 8], 1.0, &delays, TICK_US);
             for (number, at) in events().step_by(97) {
                 let class = class_at(number);
-                let later = step.time_us(class, number, 0, at).unwrap() / TICK_US;
+                let later = time_us(&step, class, number, at) / TICK_US;
                 let mut above = Vec::new();
                 step.ticks_above(class, std::slice::from_ref(&(later..later + 1)), &mut above);
                 let tick = at / TICK_US;
@@ -427,9 +434,7 @@ mod tests {
     #[test]
     fn a_share_of_events_is_followed() {
         let step = Step::new([7, 8], 0.3, &samples()[1].1, TICK_US);
-        let followed = events()
-            .filter(|&(number, at)| step.time_us(class_at(number), number, 0, at).is_some())
-            .count();
+        let followed = events().filter(|&(number, _)| step.draw(number, 0).is_some()).count();
         // Five standard deviations of a binomial of 200,000.
         assert!((followed as f64 - 60_000.0).abs() < 5.0 * 205.0, "{followed}");
     }

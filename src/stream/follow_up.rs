@@ -9,7 +9,7 @@ use crate::generate::cpu::{self, Context};
 use crate::plan::arrival::{self, Place, position, tick_and_lane};
 use crate::plan::compile::Gate;
 use crate::plan::fill::Integer;
-use crate::plan::follow_up::{self, CLASSES, FollowUp, class_of};
+use crate::plan::follow_up::{self, CLASSES, FollowUp, LEVELS_MAX, class_of};
 use crate::plan::traffic::{Segment, Traffic};
 use crate::plan::{Origin, Plan, StreamPlan};
 
@@ -21,6 +21,9 @@ pub(super) struct Scratch {
     /// Ticks of the root, with the classes (as bits) that are looked for in them.
     ticks: Vec<(u64, u64)>,
     next: Rows,
+    /// When each row is followed, step by step.
+    times: Vec<[u64; LEVELS_MAX]>,
+    next_times: Vec<[u64; LEVELS_MAX]>,
 }
 
 /// The streams from a follow-up's root down to itself.
@@ -60,8 +63,14 @@ pub(super) fn rows(
     let tick_us = plan.tick.length_us().unsigned_abs();
     ticks_above(&chain, ticks, &mut scratch.ticks);
     roots(&chain, &scratch.ticks, own, rows);
-    for level in 0..chain.steps.len() {
-        follow(&chain, level, ticks.start * tick_us..ticks.end * tick_us, scratch, rows);
+    let mut steps = chain.steps.as_slice();
+    while !steps.is_empty() {
+        // Up to a step of one to many it is known who follows, and when, before any gate is asked.
+        let alone = steps.iter().take_while(|step| step.count_max == 1).count();
+        let (now, later) = steps.split_at((alone + 1).min(steps.len()));
+        let begin_us = if later.is_empty() { ticks.start * tick_us } else { 0 };
+        follow(&chain, now, begin_us..ticks.end * tick_us, scratch, rows);
+        steps = later;
     }
     rows.list.sort_unstable();
 }
@@ -118,38 +127,28 @@ fn roots(chain: &Chain<'_>, ticks: &[(u64, u64)], own: &dyn Fn(u32) -> bool, row
     }
 }
 
-/// When the event that follows a row by the first of some steps comes, if those that follow that one
-/// can come at a time in `window_us`, as far as this is known without gates: up to the first gate
-/// that decides how many follow.
-fn time_us(steps: &[&FollowUp], class: u32, row: &Row, window_us: &Range<u64>) -> Option<u64> {
-    let mut first_us = None;
-    let mut time_us = row.time_us;
-    for (number, step) in steps.iter().enumerate() {
-        time_us = step.step.time_us(class, row.number, row.child, time_us)?;
-        first_us.get_or_insert(time_us);
-        if time_us >= window_us.end {
-            return None;
-        }
-        if number + 1 < steps.len() && step.count_max != 1 {
-            return first_us;
-        }
-    }
-    first_us.filter(|_| time_us >= window_us.start)
-}
-
-/// Replaces rows by those that follow them, as far as these can lead to events in `window_us`: gates
-/// are dear, and of rare events at the end of a chain only those are asked that lead to one.
+/// Replaces rows by those that follow them, step by step, at times in `window_us` after the last.
+///
+/// Only the last step can be one to many.
 fn follow(
     chain: &Chain<'_>,
-    level: usize,
+    steps: &[&FollowUp],
     window_us: Range<u64>,
     scratch: &mut Scratch,
     rows: &mut Rows,
 ) {
-    let (key, follow_up) = (chain.root.key, chain.steps[level]);
-    let mut times = Vec::with_capacity(rows.list.len());
+    let key = chain.root.key;
+    let times = &mut scratch.times;
+    times.clear();
     let mut turned = None;
     rows.list.retain(|row| {
+        let mut draws = [[0; 2]; LEVELS_MAX];
+        for (draw, step) in draws.iter_mut().zip(steps) {
+            match step.step.draw(row.number, row.child) {
+                Some(drawn) => *draw = drawn,
+                None => return false,
+            }
+        }
         let (tick, lane) = tick_and_lane(row.number);
         // Rows come tick by tick.
         let turn = match turned {
@@ -158,43 +157,69 @@ fn follow(
         };
         turned = Some((tick, turn));
         let class = class_of(turn, lane, chain.plan.lanes);
-        let time = time_us(&chain.steps[level..], class, row, &window_us);
-        times.extend(time);
-        time.is_some()
+        let (mut row_times, mut at_us) = ([0; LEVELS_MAX], row.time_us);
+        for ((time, draw), step) in row_times.iter_mut().zip(draws).zip(steps) {
+            at_us = step.step.time_us(class, draw, at_us);
+            *time = at_us;
+        }
+        let is_inside = window_us.contains(&at_us);
+        if is_inside {
+            times.push(row_times);
+        }
+        is_inside
     });
-    let next = &mut scratch.next;
+    for (place, step) in steps.iter().enumerate() {
+        pass(chain, (step, place), scratch, rows);
+    }
+}
+
+/// Replaces rows by those that follow them in one step, if its gate is open; their times are the ones
+/// at `place`.
+fn pass(
+    chain: &Chain<'_>,
+    (follow_up, place): (&FollowUp, usize),
+    scratch: &mut Scratch,
+    rows: &mut Rows,
+) {
+    let Scratch { frame, eras, next, times, next_times, .. } = scratch;
     next.clear(rows.levels + 1);
-    let mut add = |row: &Row, time_us: u64, count: u32| {
+    next_times.clear();
+    let mut add = |row: &Row, times: &[u64; LEVELS_MAX], count: u32| {
         let above = low(next.above.len() as u64);
         next.above.push(Above { time_us: row.time_us, child: row.child });
         next.above.extend_from_slice(rows.above(row));
         for child in 0..count.min(follow_up.count_max) {
             let child = row.child * follow_up.count_max + child;
-            next.list.push(Row { time_us, number: row.number, child, above, ordinal: 0 });
+            let (time_us, number) = (times[place], row.number);
+            next.list.push(Row { time_us, number, child, above, ordinal: 0 });
+            next_times.push(*times);
         }
     };
-    let Some(gate) = &follow_up.gate else {
-        for (row, &time_us) in rows.list.iter().zip(&times) {
-            add(row, time_us, 1);
+    if let Some(gate) = &follow_up.gate {
+        // Columns of one gate are of no use to the next, but the room is.
+        if frame.columns() < usize::from(gate.program.columns) {
+            *frame = Frame::new(usize::from(gate.program.columns), CHUNK_ROWS);
         }
-        std::mem::swap(rows, next);
-        return;
-    };
-    // Columns of one gate are of no use to the next, but the room is.
-    if scratch.frame.columns() < usize::from(gate.program.columns) {
-        scratch.frame = Frame::new(usize::from(gate.program.columns), CHUNK_ROWS);
-    }
-    scratch.eras.clear();
-    let chunks = rows.list.chunks(CHUNK_ROWS).zip(times.chunks(CHUNK_ROWS));
-    for (chunk, times) in chunks {
-        let (frame, eras) = (&mut scratch.frame, &mut scratch.eras);
-        fill_inputs(frame, (rows, chunk, None), (eras, Some(chain.traffic)), chain.plan.start_us);
-        cpu::run(&gate.program, frame, Context { eras: &scratch.eras.list });
-        for (place, (row, &time_us)) in chunk.iter().zip(times).enumerate() {
-            add(row, time_us, followers(gate, &scratch.frame, place));
+        eras.clear();
+        let chunks = rows.list.chunks(CHUNK_ROWS).zip(times.chunks(CHUNK_ROWS));
+        for (chunk, times) in chunks {
+            let known = (&mut *eras, Some(chain.traffic));
+            fill_inputs(frame, (rows, chunk, None), known, chain.plan.start_us);
+            cpu::run(&gate.program, frame, Context { eras: &eras.list });
+            for (place, (row, times)) in chunk.iter().zip(times).enumerate() {
+                let count = followers(gate, frame, place);
+                if count > 0 {
+                    add(row, times, count);
+                }
+            }
+        }
+    } else {
+        for (row, times) in rows.list.iter().zip(times.iter()) {
+            add(row, times, 1);
         }
     }
     std::mem::swap(rows, next);
+    std::mem::swap(times, next_times);
 }
 
 /// By how many events a row of a gate is followed.

@@ -16,11 +16,11 @@ const START: &str = "2026-03-02T05:00:00Z";
 /// The same, in microseconds since 1970.
 const START_US: i64 = 1_772_427_600 * SECOND_US;
 
-/// A week of quotes and trades, thinned out.
-fn week() -> [Vec<Value>; 2] {
+/// A week of quotes and trades, thinned out, and of bars.
+fn week() -> [Vec<Value>; 3] {
     let rates = ["streams.quotes.traffic.rate", "streams.trades.traffic.rate"];
     let plan = model("market", &[("start", START), (rates[0], "0.2/s"), (rates[1], "0.1/s")]);
-    let mut streams = [Vec::new(), Vec::new()];
+    let mut streams = [Vec::new(), Vec::new(), Vec::new()];
     let window_us = 0..7 * 24 * HOUR_US.unsigned_abs();
     for (number, row) in rows(&plan, Options { window_us, ..Options::default() }) {
         streams[number].push(row);
@@ -44,7 +44,7 @@ fn between(name: &str, found: f64, least: f64, most: f64) {
 
 #[test]
 fn a_week_of_quotes_and_trades_looks_like_an_exchange() {
-    let [quotes, trades] = week();
+    let [quotes, trades, bars] = week();
     between("quotes", quotes.len() as f64, 119_000.0, 123_000.0);
     between("trades", trades.len() as f64, 59_000.0, 62_000.0);
     let mut hours = BTreeMap::new();
@@ -65,6 +65,36 @@ fn a_week_of_quotes_and_trades_looks_like_an_exchange() {
     between("the share of the busiest tenth", top as f64 / all as f64, 0.62, 0.75);
     quotes_are_sound(&quotes);
     trades_are_sound(&trades);
+    bars_are_sound(&bars);
+}
+
+fn bars_are_sound(bars: &[Value]) {
+    assert_eq!(bars.len(), 5 * 4_000, "one a share and day of trading");
+    let mut last: BTreeMap<&str, f64> = BTreeMap::new();
+    let (mut squares, mut pairs, mut ranges) = (0.0, 0.0, 0.0);
+    for row in bars {
+        let since_us = time_us(row) - START_US;
+        let late_us = since_us % (24 * HOUR_US) - 16 * HOUR_US;
+        assert!((0..30 * SECOND_US).contains(&late_us), "{row}");
+        assert_eq!(row["day"], row["event_time"].as_str().unwrap()[..10], "{row}");
+        let [open, high, low, close] = ["open", "high", "low", "close"].map(|it| number(row, it));
+        assert!(low <= open.min(close) && high >= open.max(close) && low > 0.0, "{row}");
+        assert!(number(row, "volume") >= 100.0, "{row}");
+        let symbol = row["symbol"].as_str().unwrap();
+        if close > 20.0 {
+            ranges += (high / low).ln();
+            if let Some(before) = last.insert(symbol, close) {
+                squares += (close / before).ln().powi(2) * 365.25;
+                pairs += 1.0;
+            }
+        }
+    }
+    between("the volatility from close to close", f64::sqrt(squares / pairs), 0.35, 0.45);
+    // The range of a driftless walk is √(8/π) of its deviation (Feller 1951): of 6.5 hours at 0.38 a
+    // year, less for the spread of the volatilities.
+    let expected = f64::sqrt(8.0 / std::f64::consts::PI * 6.5 / 8_766.0) * 0.38;
+    let range = ranges / (pairs * 5.0 / 4.0);
+    between("the range of a day over what theory says", range / expected, 0.85, 1.1);
 }
 
 fn quotes_are_sound(quotes: &[Value]) {

@@ -1,0 +1,150 @@
+//! Rows of whole models: how fast they are made, bars of twenty years, and memory over days.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+use tidegate::clock::Clock;
+use tidegate::config::{self, ModelSource, Override, Overrides};
+use tidegate::plan::batch::{BATCH_EVENTS, Batches};
+use tidegate::plan::{Inputs, Plan};
+use tidegate::stream::{EventStream, Options, Route};
+
+use crate::payments::START;
+use crate::processor::Work;
+use crate::program;
+use crate::row::{Ratios, Row, Verdict, median};
+use crate::turns;
+
+const HOUR_US: u64 = 3_600_000_000;
+const DAY_US: u64 = 24 * HOUR_US;
+const MEGABYTE: f64 = 1e6;
+/// Events a second and thread that every model should reach.
+const LEAST_RATE: f64 = 2.5e6;
+/// How often each model's rate is taken.
+const TIMES: usize = 5;
+
+/// The models; those whose rate is too low to keep a processor busy get another one.
+const MODELS: [(&str, &str, Option<&str>); 5] = [
+    ("payments", "generate + encode `payments`, one thread, all streams", None),
+    ("transfers", "the same of `transfers`", None),
+    ("orders", "the same of `orders`, at 2,000 orders/s", Some("2k/s")),
+    ("sessions", "the same of `sessions`, at 2,000/s", Some("2k/s")),
+    ("market", "the same of `market`", None),
+];
+
+/// A plan of a model.
+pub(crate) fn plan_of(source: &ModelSource, settings: &[(&str, &str)]) -> Result<Arc<Plan>> {
+    let start = Override::flag("--start", "start", START);
+    let settings = settings.iter().map(|(key, value)| Override::flag("--set", key, value));
+    let flags = std::iter::once(start).chain(settings).collect();
+    let overrides = Overrides { flags, ..Overrides::default() };
+    let configuration = config::read(source, &overrides, &|_| None)
+        .map_err(|refused| anyhow!("the model is refused: {refused}"))?;
+    let plan = Plan::compile(&configuration.model, &Inputs::default());
+    Ok(Arc::new(plan.map_err(|mistakes| anyhow!("the model is no plan: {mistakes:?}"))?))
+}
+
+/// Events a second and thread of each model, in the eleventh week, when all that follows is there.
+pub(crate) fn models() -> Result<Vec<Row>> {
+    MODELS.into_iter().map(|(name, what, rate)| model(name, what, rate)).collect()
+}
+
+fn model(name: &str, what: &'static str, rate: Option<&str>) -> Result<Row> {
+    let settings: Vec<_> = rate.map(|rate| ("traffic.rate", rate)).into_iter().collect();
+    let plan = plan_of(&ModelSource::BuiltIn(name.to_owned()), &settings)?;
+    let first = 70 * DAY_US;
+    let window_us = first..first + 24 * HOUR_US;
+    let mut work = Work::of(&plan, window_us)?;
+    let take = |_| turns::rate_of_thread(|| work.next());
+    let rates = (0..TIMES).map(take).collect::<Result<Vec<f64>>>()?;
+    let (least, most) = rates
+        .iter()
+        .fold((f64::MAX, 0.0_f64), |(least, most), rate| (least.min(*rate), most.max(*rate)));
+    let rate = median(&rates);
+    Ok(Row {
+        what,
+        at_least: "2.5 M/s",
+        measured: format!(
+            "{:.2} M/s ({:.2}–{:.2}), {:.0} ns an event",
+            rate / 1e6,
+            least / 1e6,
+            most / 1e6,
+            1e9 / rate
+        ),
+        verdict: Verdict::of(rate >= LEAST_RATE),
+    })
+}
+
+/// Daily bars of 4,000 shares over twenty years, to nowhere.
+pub(crate) fn bars() -> Result<Vec<Row>> {
+    let plan = plan_of(&ModelSource::BuiltIn("market".to_owned()), &[])?;
+    let stream = plan.streams.iter().position(|stream| stream.name == "bars");
+    let stream = stream.context("the market model has bars")?;
+    let route = |number| Route { skipped: number != stream, ..Route::default() };
+    let clock = Clock::system();
+    let mut seconds = Vec::new();
+    let mut bars = 0;
+    for _ in 0..TIMES {
+        let options = Options {
+            window_us: 0..20 * 365 * DAY_US,
+            threads: 2,
+            routes: (0..plan.streams.len()).map(route).collect(),
+            ..Options::default()
+        };
+        let begin_ns = clock.now_ns();
+        let mut events = EventStream::start(Arc::clone(&plan), options)?;
+        bars = 0;
+        while let Some(batch) = events.next_blocking() {
+            bars += batch?.records.len();
+        }
+        seconds.push((clock.now_ns() - begin_ns) as f64 / 1e9);
+    }
+    let taken = median(&seconds);
+    let spread = Ratios::new(seconds);
+    ensure!(bars > 20_000_000, "{bars} bars are too few");
+    Ok(vec![Row {
+        what: "4,000 shares × 20 years of daily bars to `null`, two threads",
+        at_least: "< 10 s",
+        measured: format!(
+            "{} s; {:.1} M bars",
+            spread.to_string().replace(" ×", ""),
+            bars as f64 / 1e6
+        ),
+        verdict: Verdict::of(taken < 10.0),
+    }])
+}
+
+/// Memory of ten minutes and of ten days of payments, with all that follows days later.
+pub(crate) fn days() -> Result<Vec<Row>> {
+    let (minutes, days) = (peak("10m", "20000/s")?, peak("10d", "20/s")?);
+    let apart = (days - minutes).abs();
+    Ok(vec![Row {
+        what: "resident memory of `payments` to `null`, 10^8 accounts, 10 minutes and 10 days of model time",
+        at_least: "equal within 10 MB",
+        measured: format!(
+            "{:.1} MB and {:.1} MB, {:.1} MB apart",
+            minutes / MEGABYTE,
+            days / MEGABYTE,
+            apart / MEGABYTE
+        ),
+        verdict: Verdict::of(apart <= 10.0 * MEGABYTE),
+    }])
+}
+
+fn peak(duration: &str, rate: &str) -> Result<f64> {
+    let per_second: f64 = rate.trim_end_matches("/s").parse()?;
+    let (report, outside) = program::report_and_memory(&format!(
+        "run payments --to null --speed max --start {START} --duration {duration} --rate {rate} --quiet \
+         --manifest none --set entities.account.activity.mean={}/day",
+        per_second * 86_400.0 / 1e8
+    ))?;
+    ensure!(program::figure(&report, &["delivered"])? > 0.0, "nothing was made");
+    let told = program::figure(&report, &["memory_bytes_max"])?;
+    // The last look from outside is a little before the end.
+    Ok(told.max(outside as f64))
+}
+
+/// The jobs of a window.
+pub(crate) fn batches(plan: &Plan, window_us: std::ops::Range<u64>) -> Batches {
+    Batches::new(plan, window_us, BATCH_EVENTS)
+}
