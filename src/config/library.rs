@@ -60,6 +60,7 @@ const FILES: &[(&str, &str)] = &[
     file!("schemas/orders/Shipment.avsc"),
     file!("schemas/payments/Authorisation.avsc"),
     file!("schemas/payments/Clearing.avsc"),
+    file!("schemas/payments/Dispute.avsc"),
     file!("schemas/sessions/SessionEvent.avsc"),
     file!("schemas/transfers/Account.avsc"),
     file!("schemas/transfers/Communication.avsc"),

@@ -24,6 +24,8 @@ const TAIL_PARTS: u32 = 12;
 const TAIL_WIDTH: u64 = 2;
 /// Pieces of a part in which delays are even.
 const PIECES: usize = 16;
+/// The share of delays that is left out at each end.
+const RAREST: f64 = 1e-10;
 
 const CLASS_SALT: u32 = 0xA003_0000;
 const WINDOW_SALT: u32 = 0xA004_0000;
@@ -110,8 +112,10 @@ pub struct Delays {
 }
 
 impl Delays {
-    /// The delay in microseconds that a share p of all are below.
+    /// The delay in microseconds that a share p of all are below, but for the rarest.
     pub(super) fn inverse_us(&self, p: f64) -> u64 {
+        // Tails without an end have no value at 0 and 1.
+        let p = p.clamp(RAREST, 1.0 - RAREST);
         let seconds = match self.parts.as_slice() {
             [] => self.min_s + (self.max_s - self.min_s) * p,
             [(_, curve)] => curve.inverse(p, 1.0 - p),
@@ -223,10 +227,7 @@ impl Step {
 fn parts(delays: &Delays, stratum: u32, tick_us: u64) -> Vec<Part> {
     let share = 1.0 / f64::from(CLASSES);
     let begin = f64::from(stratum) * share;
-    let width = |from: f64| {
-        let last = delays.inverse_us((from + share).min(1.0 - 1e-10));
-        last - delays.inverse_us(from)
-    };
+    let width = |from: f64| delays.inverse_us(from + share) - delays.inverse_us(from);
     if stratum + 1 < CLASSES || width(begin) <= TAIL_WIDTH * width(begin - share) {
         return vec![part(delays, (begin, share), tick_us)];
     }
@@ -247,8 +248,7 @@ fn parts(delays: &Delays, stratum: u32, tick_us: u64) -> Vec<Part> {
 
 fn part(delays: &Delays, (begin, share): (f64, f64), tick_us: u64) -> Part {
     let knot = |piece: usize| {
-        let p = begin + share * piece as f64 / PIECES as f64;
-        delays.inverse_us(p.clamp(1e-10, 1.0 - 1e-10))
+        delays.inverse_us(begin + share * piece as f64 / PIECES as f64)
     };
     let knots: Vec<u64> = (0..=PIECES).map(knot).collect();
     let (least, most) = (knots[0].div_ceil(tick_us), knots[PIECES] / tick_us);
@@ -427,6 +427,20 @@ mod tests {
                 }
                 seen.sort_unstable();
                 assert_eq!(seen, (0..lanes).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn no_delay_is_longer_than_the_one_that_all_are_below() {
+        for (name, delays) in samples() {
+            let step = Step::new([7, 8], 1.0, &delays, TICK_US);
+            let most = delays.inverse_us(1.0);
+            assert!(most > 0 || delays.max_s < 1.0, "{name}: {most}");
+            for (number, at) in events().step_by(7) {
+                let later = time_us(&step, class_at(number), number, at) - at;
+                // A delay of whole ticks ends inside the next one.
+                assert!(later <= most + TICK_US, "{name}: {later} after {most}");
             }
         }
     }
