@@ -64,7 +64,7 @@ pub(crate) fn frames(plan: &Plan, job: &Job) -> Vec<Frame> {
         let slot = cpu::slot_of(plan.start_us.saturating_add_unsigned(begin_us));
         let segment = traffic.segment(slot);
         let mut arrivals = Vec::new();
-        for (lane, mean) in (0..plan.lanes).zip(&segment.means) {
+        for (lane, mean) in segment.means() {
             let count = arrival::count(stream.key, tick, lane, mean);
             let place = Place { key: stream.key, tick, lane, tick_us };
             arrival::times(place, count, &mut |index, at_us| {

@@ -247,9 +247,7 @@ fn parts(delays: &Delays, stratum: u32, tick_us: u64) -> Vec<Part> {
 }
 
 fn part(delays: &Delays, (begin, share): (f64, f64), tick_us: u64) -> Part {
-    let knot = |piece: usize| {
-        delays.inverse_us(begin + share * piece as f64 / PIECES as f64)
-    };
+    let knot = |piece: usize| delays.inverse_us(begin + share * piece as f64 / PIECES as f64);
     let knots: Vec<u64> = (0..=PIECES).map(knot).collect();
     let (least, most) = (knots[0].div_ceil(tick_us), knots[PIECES] / tick_us);
     if most < least + FAR_TICKS_MIN {

@@ -1,7 +1,7 @@
 //! Traffic: the expected number of events of each lane, slot by slot.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use super::alias::Alias;
 use super::poisson::Mean;
@@ -11,9 +11,16 @@ use super::zone::{SLOT_US, Zones, hour_of_week};
 /// Hours of a week.
 pub const HOURS: usize = 168;
 
-/// Segments that are kept: streams that follow others look days back, at the same hours again and
-/// again.
-const SEGMENTS_KEPT: usize = 192;
+/// What the segments that are kept may take, in bytes: streams that follow others look months back,
+/// at every hour of the week, before and after summer time.
+const KEPT_BYTES: usize = 128 << 20;
+/// What a lane's counts take, in bytes, with some 12 events a tick.
+const MEAN_BYTES: usize = 512;
+/// What an entry of a lane's choice of groups takes, in bytes.
+const GROUP_BYTES: usize = 8;
+/// The fewest segments that are kept, and the most.
+const KEPT_MIN: usize = 8;
+const KEPT_MAX: usize = 4_096;
 
 /// How fast the events of a root stream come, and who acts.
 #[derive(Debug)]
@@ -40,15 +47,77 @@ pub struct Traffic {
 #[derive(Debug, Default)]
 pub struct Known(RwLock<BTreeMap<Box<[u8]>, Arc<Segment>>>);
 
-/// What holds during one quarter of an hour.
-#[derive(Clone, Debug, Default)]
+/// What holds during one quarter of an hour: worked out for each lane when it is first asked for.
+#[derive(Debug, Default)]
 pub struct Segment {
+    /// By group of members.
+    multipliers: Box<[f64]>,
+    population: Option<Arc<Population>>,
+    /// Events a tick before multipliers.
+    per_tick: f64,
+    lanes: Box<[Lane]>,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    mean: OnceLock<Mean>,
+    group: OnceLock<Alias>,
+}
+
+impl Segment {
+    /// Whether it says nothing: no root event lies in it.
+    pub fn is_empty(&self) -> bool {
+        self.lanes.is_empty()
+    }
+
+    /// Whether nobody acts.
+    pub fn is_idle(&self) -> bool {
+        !self.multipliers.is_empty() && self.multipliers.iter().all(|&multiplier| multiplier <= 0.0)
+    }
+
     /// By lane: how many events a tick has.
-    pub means: Vec<Mean>,
-    /// By lane: which group acts.
-    pub groups: Vec<Alias>,
-    /// Events a tick, all lanes together.
-    pub expected: f64,
+    pub fn means(&self) -> impl Iterator<Item = (u32, &Mean)> {
+        (0..).map_while(|lane| Some((lane, self.mean(lane)?)))
+    }
+
+    /// How many events a tick of a lane has; None: nobody is active in it.
+    #[inline]
+    pub fn mean(&self, lane: u32) -> Option<&Mean> {
+        let known = &self.lanes.get(lane as usize)?.mean;
+        Some(known.get_or_init(|| Mean::new(self.expected(lane) * self.per_tick)))
+    }
+
+    /// The group that acts in a lane, by a random word.
+    ///
+    /// # Panics
+    ///
+    /// If nobody is active in the lane.
+    #[inline]
+    pub fn group(&self, lane: u32, word: u32) -> u32 {
+        let known = &self.lanes[lane as usize].group;
+        known.get_or_init(|| self.groups(lane)).choose(word)
+    }
+
+    /// What the lane has of the rate.
+    fn expected(&self, lane: u32) -> f64 {
+        match &self.population {
+            None => self.multipliers.first().copied().unwrap_or(1.0) / self.lanes.len() as f64,
+            Some(_) => self.weights(lane).sum(),
+        }
+    }
+
+    #[cold]
+    fn groups(&self, lane: u32) -> Alias {
+        let weights: Vec<f64> = self.weights(lane).collect();
+        let sum: f64 = weights.iter().sum();
+        Alias::new(if sum > 0.0 { &weights } else { &[1.0] })
+    }
+
+    /// What each group has of the rate in a lane.
+    fn weights(&self, lane: u32) -> impl Iterator<Item = f64> {
+        let groups = self.population.iter().flat_map(|it| (0..it.groups()).map(move |at| (it, at)));
+        groups.map(move |(population, at)| population.share(lane, at) * self.multipliers[at])
+    }
 }
 
 impl Traffic {
@@ -59,37 +128,27 @@ impl Traffic {
         {
             return Arc::clone(known);
         }
-        let segment = Arc::new(self.work_out(&hours));
+        let segment = Arc::new(Segment {
+            multipliers: self.multipliers(&hours),
+            population: self.population.clone(),
+            per_tick: self.rate_per_s * self.tick_us as f64 / 1e6,
+            lanes: (0..self.lanes).map(|_| Lane::default()).collect(),
+        });
         let mut known = self.known.0.write().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= SEGMENTS_KEPT {
-            known.pop_first();
+        // All at once: those that are asked for again and again are soon there again, and none
+        // stays out because of its place in the order.
+        if known.len() >= self.kept_max() {
+            known.clear();
         }
         known.insert(hours, Arc::clone(&segment));
         segment
     }
 
-    fn work_out(&self, hours: &[u8]) -> Segment {
-        let multipliers = self.multipliers(hours);
-        let per_tick = self.rate_per_s * self.tick_us as f64 / 1e6;
-        let mut means = Vec::with_capacity(self.lanes as usize);
-        let mut groups = Vec::new();
-        let mut total = 0.0;
-        for lane in 0..self.lanes {
-            let expected = match &self.population {
-                None => multipliers.first().copied().unwrap_or(1.0) / f64::from(self.lanes),
-                Some(population) => {
-                    let weights: Vec<f64> = (0..population.groups())
-                        .map(|group| population.share(lane, group) * multipliers[group])
-                        .collect();
-                    let sum: f64 = weights.iter().sum();
-                    groups.push(Alias::new(if sum > 0.0 { &weights } else { &[1.0] }));
-                    sum
-                }
-            };
-            total += expected * per_tick;
-            means.push(Mean::new(expected * per_tick));
-        }
-        Segment { means, groups, expected: total }
+    /// How many segments are kept.
+    fn kept_max(&self) -> usize {
+        let groups = self.population.as_ref().map_or(0, |population| population.groups());
+        let bytes = self.lanes as usize * (MEAN_BYTES + groups * GROUP_BYTES);
+        (KEPT_BYTES / bytes.max(1)).clamp(KEPT_MIN, KEPT_MAX)
     }
 
     /// The local hour of the week in each zone; none if the hour does not matter.
@@ -102,7 +161,7 @@ impl Traffic {
     }
 
     /// The curve's value for each group.
-    fn multipliers(&self, hours: &[u8]) -> Vec<f64> {
+    fn multipliers(&self, hours: &[u8]) -> Box<[f64]> {
         let zone = |&zone: &usize| match &self.curve {
             Some(curve) => curve[usize::from(hours[zone])],
             None => 1.0,
@@ -117,8 +176,7 @@ mod tests {
     use crate::plan::population::Dealing;
     use crate::plan::ranks::Ranks;
 
-    #[test]
-    fn the_rate_is_shared_by_the_lanes_and_follows_each_zone() {
+    fn of_two_zones() -> Traffic {
         let weights = [1.0, 3.0];
         let population = Population::new(&Dealing {
             count: 6_400,
@@ -130,7 +188,7 @@ mod tests {
         let mut curve = Box::new([0.0; HOURS]);
         curve[12] = 2.0;
         curve[13] = 1.0;
-        let traffic = Traffic {
+        Traffic {
             rate_per_s: 100.0,
             curve: Some(curve),
             zones: Zones::new(["UTC", "Etc/GMT-1"]).unwrap(),
@@ -139,11 +197,40 @@ mod tests {
             lanes: 64,
             tick_us: 1_000_000,
             known: Known::default(),
-        };
+        }
+    }
+
+    #[test]
+    fn the_rate_is_shared_by_the_lanes_and_follows_each_zone() {
+        let traffic = of_two_zones();
         // Monday 12:00 UTC: a quarter of the members at 2, three quarters (13:00) at 1.
         let monday_noon = (4 * 24 + 12) * 4;
         let segment = traffic.segment(monday_noon);
-        assert!((segment.expected - 125.0).abs() < 1e-9, "{}", segment.expected);
-        assert_eq!((segment.means.len(), segment.groups.len()), (64, 64));
+        let expected: f64 = (0..64).map(|lane| segment.expected(lane) * segment.per_tick).sum();
+        assert!((expected - 125.0).abs() < 1e-9, "{expected}");
+        assert!(segment.mean(63).is_some() && segment.mean(64).is_none());
+        assert!((0..64).all(|lane| segment.group(lane, 1 << 31) < 2));
+    }
+
+    #[test]
+    fn a_segment_is_worked_out_once_while_it_is_kept() {
+        let traffic = of_two_zones();
+        let monday = 4 * 24 * 4;
+        let first = traffic.segment(monday);
+        assert!(Arc::ptr_eq(&first, &traffic.segment(monday + 1)), "the same hour");
+        let later: Vec<_> = (0..168).map(|hour| traffic.segment(monday + hour * 4)).collect();
+        let again = (0..168).map(|hour| traffic.segment(monday + hour * 4));
+        for (hour, (later, again)) in later.iter().zip(again).enumerate() {
+            assert!(Arc::ptr_eq(later, &again), "hour {hour}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_in_bytes() {
+        let mut traffic = of_two_zones();
+        // 64 lanes of 512 bytes and two groups.
+        assert_eq!(traffic.kept_max(), (128 << 20) / (64 * (512 + 16)));
+        traffic.lanes = 1;
+        assert_eq!(traffic.kept_max(), KEPT_MAX);
     }
 }

@@ -115,7 +115,7 @@ fn roots(chain: &Chain<'_>, ticks: &[(u64, u64)], own: &dyn Fn(u32) -> bool, row
         let lanes = classes.flat_map(|class| follow_up::lanes_of(class, turn, plan.lanes));
         for lane in lanes.filter(|&lane| own(lane)) {
             // Nobody is active in the lanes beyond.
-            let Some(mean) = segment.means.get(lane as usize) else { continue };
+            let Some(mean) = segment.mean(lane) else { continue };
             let count = arrival::count(key, tick, lane, mean);
             let place = Place { key, tick, lane, tick_us };
             arrival::times(place, count, &mut |index, at_us| {

@@ -43,7 +43,7 @@ impl Ordinals {
                 segment = Some((slot, counted.traffic.segment(slot)));
             }
             let Some((_, segment)) = &segment else { continue };
-            for (lane, mean) in (0..counted.traffic.lanes).zip(&segment.means) {
+            for (lane, mean) in segment.means() {
                 count += u64::from(arrival::count(counted.key, tick, lane, mean));
             }
         }

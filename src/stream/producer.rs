@@ -287,13 +287,13 @@ impl Producer {
     /// unsharded run is asked for.
     fn arrive(&self, stream: &StreamPlan, segment: &Segment, tick: u64, arrivals: &mut Vec<u64>) {
         arrivals.clear();
-        if segment.expected <= 0.0 {
+        if segment.is_idle() {
             // An exchange at night: nothing comes, whatever the draws would be.
             return;
         }
         let every = self.options.count.is_some() || stream.compiled.program.ordinal.is_some();
         let tick_us = self.plan.tick.length_us().unsigned_abs();
-        for (lane, mean) in (0..self.plan.lanes).zip(&segment.means) {
+        for (lane, mean) in segment.means() {
             if !self.is_own(lane) && !every {
                 continue;
             }

@@ -91,7 +91,7 @@ impl Eras {
     fn of_root(&mut self, instant_us: i64, traffic: &Traffic) -> u32 {
         let place = self.of(instant_us);
         let era = &mut self.list[place as usize];
-        if era.segment.means.is_empty() {
+        if era.segment.is_empty() {
             era.segment = traffic.segment(era.slot);
         }
         place

@@ -70,7 +70,7 @@ fn pick(operation: &Operation, frame: &mut Frame, context: Context<'_>) {
                     let (first, lanes) = (frame.column(words[0]), frame.column(input::LANE));
                     let rows = first.iter().zip(lanes).zip(frame.column(*era));
                     for (group, ((&word, &lane), &era)) in groups.iter_mut().zip(rows) {
-                        *group = context.segment(era).groups[lane as usize].choose(word);
+                        *group = context.segment(era).group(lane, word);
                     }
                 }),
             );
