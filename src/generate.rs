@@ -2,4 +2,5 @@
 
 pub mod column;
 pub mod cpu;
+pub(crate) mod inlined;
 pub mod philox;

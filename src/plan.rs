@@ -11,6 +11,7 @@ pub mod ranks;
 pub mod rota;
 pub mod changing;
 pub mod members;
+mod bases;
 pub mod population;
 pub mod steps;
 pub mod poisson;

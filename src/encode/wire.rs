@@ -1,5 +1,10 @@
 //! Bytes on the wire: varints, framing, the writer of rows.
 
+#![expect(
+    clippy::inline_always,
+    reason = "what loops over rows do has the instructions of their function"
+)]
+
 /// The first byte of a value or key that carries the id of its schema in a registry.
 pub const MAGIC: u8 = 0;
 
@@ -53,19 +58,19 @@ pub const SLACK_BYTES: usize = 64;
 
 impl<'a> Writer<'a> {
     /// A writer that begins at `position`.
-    #[inline]
+    #[inline(always)]
     pub fn new(buffer: &'a mut [u8], position: usize) -> Self {
         Self { buffer, position }
     }
 
     /// Where the next byte goes.
-    #[inline]
+    #[inline(always)]
     pub fn position(&self) -> usize {
         self.position
     }
 
     /// Writes the first `used` bytes of a block of constant size.
-    #[inline]
+    #[inline(always)]
     pub fn put<const N: usize>(&mut self, block: &[u8; N], used: usize) {
         debug_assert!(used <= N && N <= SLACK_BYTES, "{used} of {N} bytes were asked for");
         self.buffer[self.position..][..N].copy_from_slice(block);
@@ -73,21 +78,20 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes one byte.
-    #[inline]
+    #[inline(always)]
     pub fn put_byte(&mut self, byte: u8) {
         self.buffer[self.position] = byte;
         self.position += 1;
     }
 
     /// Writes bytes of any number.
-    #[inline]
+    #[inline(always)]
     pub fn put_slice(&mut self, bytes: &[u8]) {
         self.buffer[self.position..][..bytes.len()].copy_from_slice(bytes);
         self.position += bytes.len();
     }
 
     /// Writes a number as Avro's `int` or `long`.
-    #[expect(clippy::inline_always, reason = "numbers are written in the loops over rows")]
     #[inline(always)]
     pub fn put_long(&mut self, value: i64) {
         let rest = zigzag(value);
@@ -107,14 +111,14 @@ impl<'a> Writer<'a> {
     }
 
     /// Leaves a byte for the length of what follows, and says where; see [`Writer::close`].
-    #[inline]
+    #[inline(always)]
     pub fn open(&mut self) -> usize {
         self.put_byte(0);
         self.position - 1
     }
 
     /// Writes the length of what was written since `start` was opened.
-    #[inline]
+    #[inline(always)]
     pub fn close(&mut self, start: usize) {
         let length = self.position - start - 1;
         if length < 64 {
@@ -146,7 +150,7 @@ impl<'a> Writer<'a> {
 }
 
 /// A number below 2^56 as a varint of 1 to 8 bytes.
-#[inline]
+#[inline(always)]
 fn short_varint(value: u64) -> ([u8; 8], usize) {
     debug_assert!(value < 1 << 56, "{value} has more than eight groups of 7 bits");
     let used = (70 - (value | 1).leading_zeros()) / 7;

@@ -17,6 +17,7 @@ mod wide;
 use std::sync::Arc;
 
 use super::column::{CHUNK_ROWS, Frame};
+use super::inlined::inlined;
 use super::philox::philox;
 use crate::plan::program::{
     Arithmetic, Comparison, Counter, Logic, Operand, Operation, Program, Register, Table, Target,
@@ -110,6 +111,7 @@ fn step(operation: &Operation, frame: &mut Frame, context: Context<'_>) {
             store(frame, *out, &values);
         }
         Operation::Lookup { index, values: Table::Words(values), out: Target::Word(out) } => {
+            let values = &values[..];
             map(frame, *index, *out, |index| values[index as usize]);
         }
         Operation::Lookup { index, values, out } => {
@@ -139,12 +141,17 @@ fn numeric(operation: &Operation, frame: &mut Frame) {
     match operation {
         Operation::Chance { word, threshold, out } => {
             let thresholds = load(frame, *threshold);
-            with_column(frame, *out, |frame, column| {
-                let words = frame.column(*word);
-                for ((out, &word), &threshold) in column.iter_mut().zip(words).zip(&thresholds) {
-                    *out = u32::from(i64::from(word >> 1) < threshold);
-                }
-            });
+            with_column(
+                frame,
+                *out,
+                inlined!(|frame, column| {
+                    let words = frame.column(*word);
+                    for ((out, &word), &threshold) in column.iter_mut().zip(words).zip(&thresholds)
+                    {
+                        *out = u32::from(i64::from(word >> 1) < threshold);
+                    }
+                }),
+            );
         }
         Operation::Arithmetic {
             function: function @ (Arithmetic::Add | Arithmetic::Subtract | Arithmetic::Multiply),
@@ -161,26 +168,22 @@ fn numeric(operation: &Operation, frame: &mut Frame) {
         Operation::Compare { comparison, left, right, out } => {
             let (a, b) = (load(frame, *left), load(frame, *right));
             let pairs = a.iter().zip(&b);
-            with_column(frame, *out, |_, column| {
-                for (out, (a, b)) in column.iter_mut().zip(pairs) {
-                    *out = u32::from(match comparison {
-                        Comparison::Equal => a == b,
-                        Comparison::Less => a < b,
-                        Comparison::LessOrEqual => a <= b,
-                    });
-                }
-            });
+            with_column(
+                frame,
+                *out,
+                inlined!(|_, column| {
+                    for (out, (a, b)) in column.iter_mut().zip(pairs) {
+                        *out = u32::from(match comparison {
+                            Comparison::Equal => a == b,
+                            Comparison::Less => a < b,
+                            Comparison::LessOrEqual => a <= b,
+                        });
+                    }
+                }),
+            );
         }
         Operation::Select { condition, then, otherwise, out: Target::Word(out) } => {
-            with_column(frame, *out, |frame, column| {
-                let mut room = [[0; CHUNK_ROWS]; 2];
-                let [first, second] = &mut room;
-                let (a, b) = (words_of(frame, *then, first), words_of(frame, *otherwise, second));
-                let pairs = a.iter().zip(b).zip(frame.column(*condition));
-                for (out, ((&a, &b), &condition)) in column.iter_mut().zip(pairs) {
-                    *out = if condition == 0 { b } else { a };
-                }
-            });
+            select_words(frame, *condition, [*then, *otherwise], *out);
         }
         Operation::Select { condition, then, otherwise, out } => {
             let (mut a, b) = (load(frame, *then), load(frame, *otherwise));
@@ -198,6 +201,31 @@ fn numeric(operation: &Operation, frame: &mut Frame) {
     }
 }
 
+/// A choice between numbers that fit a word.
+#[inline(always)]
+fn select_words(
+    frame: &mut Frame,
+    condition: Register,
+    [then, otherwise]: [Operand; 2],
+    out: Register,
+) {
+    with_column(
+        frame,
+        out,
+        inlined!(|frame, column| {
+            let mut room = [[0; CHUNK_ROWS]; 2];
+            let [first, second] = &mut room;
+            let (a, b) = (words_of(frame, then, first), words_of(frame, otherwise, second));
+            let pairs = a.iter().zip(b).zip(frame.column(condition));
+            for (out, ((&a, &b), &condition)) in column.iter_mut().zip(pairs) {
+                // As `if`, it would become a gather of addresses.
+                let mask = u32::from(condition == 0).wrapping_neg();
+                *out = a ^ ((a ^ b) & mask);
+            }
+        }),
+    );
+}
+
 /// A sum, difference or product that fits a word: it is that of the operands' lower words.
 #[inline(always)]
 fn word_arithmetic(
@@ -206,17 +234,21 @@ fn word_arithmetic(
     [left, right]: [Operand; 2],
     out: Register,
 ) {
-    with_column(frame, out, |frame, column| {
-        let mut room = [[0; CHUNK_ROWS]; 2];
-        let [first, second] = &mut room;
-        let (a, b) = (words_of(frame, left, first), words_of(frame, right, second));
-        let rows = column.iter_mut().zip(a.iter().zip(b));
-        match function {
-            Arithmetic::Add => rows.for_each(|(out, (a, b))| *out = a.wrapping_add(*b)),
-            Arithmetic::Subtract => rows.for_each(|(out, (a, b))| *out = a.wrapping_sub(*b)),
-            _ => rows.for_each(|(out, (a, b))| *out = a.wrapping_mul(*b)),
-        }
-    });
+    with_column(
+        frame,
+        out,
+        inlined!(|frame, column| {
+            let mut room = [[0; CHUNK_ROWS]; 2];
+            let [first, second] = &mut room;
+            let (a, b) = (words_of(frame, left, first), words_of(frame, right, second));
+            let rows = column.iter_mut().zip(a.iter().zip(b));
+            match function {
+                Arithmetic::Add => rows.for_each(|(out, (a, b))| *out = a.wrapping_add(*b)),
+                Arithmetic::Subtract => rows.for_each(|(out, (a, b))| *out = a.wrapping_sub(*b)),
+                _ => rows.for_each(|(out, (a, b))| *out = a.wrapping_mul(*b)),
+            }
+        }),
+    );
 }
 
 #[inline(always)]

@@ -1,5 +1,7 @@
 //! Weighted choices in integers.
 
+use std::hint::select_unpredictable;
+
 /// An alias table (Walker 1977, built as Vose 1991): one word decides among n weighted entries.
 ///
 /// Weights are rounded to 2^−32 of an entry's fair share, and the rounding is paid by the heaviest
@@ -63,7 +65,8 @@ impl Alias {
         let product = u64::from(random) * self.entries.len() as u64;
         let index = (product >> 32) as usize;
         let entry = self.entries[index];
-        if low(product) < entry.threshold { word(index) } else { entry.alias }
+        // A coin that no predictor guesses: both sides are at hand, so no branch.
+        select_unpredictable(low(product) < entry.threshold, word_above(product), entry.alias)
     }
 }
 
@@ -101,7 +104,7 @@ impl Choices {
         let product = u64::from(random) * u64::from(count);
         let index = first + word_above(product);
         let entry = self.entries[index as usize];
-        if low(product) < entry.threshold { index } else { entry.alias }
+        select_unpredictable(low(product) < entry.threshold, index, entry.alias)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::alias::Alias;
+use super::bases::Bases;
 use super::family::{Lanes, in_lane};
 use super::normal;
 use super::quantile::Quantile;
@@ -20,6 +21,7 @@ pub struct Population {
     lanes: Lanes,
     groups: usize,
     slots: Vec<Slot>,
+    bases: Bases,
     rank: Rank,
     group: Alias,
     /// Groups that weigh something and have no member.
@@ -126,7 +128,8 @@ impl Population {
         let empty = wanted.saturating_sub(weights.iter().filter(|&&weight| weight > 0.0).count());
         let group = Alias::new(&weights);
         let lanes = Lanes::new(dealing.lanes);
-        Self { count: dealing.count, lanes, groups, slots, rank, group, empty }
+        let bases = Bases::new(slots.iter().map(|slot| slot.base).collect(), groups);
+        Self { count: dealing.count, lanes, groups, slots, bases, rank, group, empty }
     }
 
     /// How many members there are.
@@ -158,12 +161,9 @@ impl Population {
 
     /// The group of a member.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "there are fewer groups than 2^32")]
     pub fn group_of(&self, number: u32) -> u32 {
         let (index, lane) = self.lanes.split(number);
-        let first = lane as usize * self.groups;
-        let slots = &self.slots[first..first + self.groups];
-        slots.partition_point(|slot| slot.base <= index).saturating_sub(1) as u32
+        self.bases.group(lane, index)
     }
 
     /// A group, by the groups' weights.

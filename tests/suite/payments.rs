@@ -1,6 +1,7 @@
 //! The payments model: every row hangs together, and many rows look like card payments.
 
 mod afterwards;
+mod habits;
 mod population;
 mod reference;
 mod row;

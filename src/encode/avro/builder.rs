@@ -1,6 +1,7 @@
 //! Puts write instructions together, merging what is known ahead.
 
-use super::operation::{Layout, Limit, Need, Operation, Program, Table};
+use super::digits::Style;
+use super::operation::{Before, Layout, Limit, Need, Operation, Program, Table};
 use crate::encode::Integer;
 use crate::generate::column::{Register, Wide};
 
@@ -42,6 +43,36 @@ impl Builder {
     pub(super) fn operation(&mut self, operation: Operation) {
         self.flush();
         self.drafts.push(Draft::Ready(operation));
+    }
+
+    /// Writes a number as digits. Registers are places.
+    pub(super) fn number(&mut self, value: Integer, style: Style) {
+        self.absorb();
+        let mut before = Before::default();
+        // One byte is left for the length of a text; see `close`.
+        if self.waiting.len() < before.bytes.len() {
+            before.bytes[..self.waiting.len()].copy_from_slice(&self.waiting);
+            before.used = self.waiting.len().to_le_bytes()[0];
+            self.waiting.clear();
+        }
+        self.operation(Operation::Number { value, style, before });
+    }
+
+    /// Ends a text that was opened; one that is a number becomes one instruction.
+    pub(super) fn close(&mut self) {
+        self.flush();
+        let opened = self.drafts.len().checked_sub(2).filter(|&at| at >= self.barrier);
+        if let Some(at) = opened
+            && let [Draft::Ready(Operation::Open), Draft::Ready(Operation::Number { before, .. })] =
+                &mut self.drafts[at..]
+        {
+            before.is_prefixed = true;
+            before.bytes.rotate_right(1);
+            before.used += 1;
+            self.drafts.remove(at);
+            return;
+        }
+        self.operation(Operation::Close);
     }
 
     /// Writes one of `entries`, or the last of them where `present` is 0. Registers are places.
@@ -148,25 +179,30 @@ impl Builder {
         }))
     }
 
-    fn flush(&mut self) {
-        if self.waiting.is_empty() {
-            return;
-        }
-        let waiting = std::mem::take(&mut self.waiting);
+    /// Puts what waits into the table before it, if it fits there.
+    fn absorb(&mut self) {
         if self.drafts.len() > self.barrier
             && let Some(Draft::Lookup { entries, .. }) = self.drafts.last_mut()
         {
             let longest = entries.iter().map(Vec::len).max().unwrap_or(0);
             if longest < 32
-                && longest + waiting.len() <= Table::room(longest)
+                && longest + self.waiting.len() <= Table::room(longest)
                 && entries.len() <= MERGED_ENTRIES_MAX
             {
                 for entry in entries {
-                    entry.extend_from_slice(&waiting);
+                    entry.extend_from_slice(&self.waiting);
                 }
-                return;
+                self.waiting.clear();
             }
         }
+    }
+
+    fn flush(&mut self) {
+        self.absorb();
+        if self.waiting.is_empty() {
+            return;
+        }
+        let waiting = std::mem::take(&mut self.waiting);
         let start = number(self.pool.len());
         self.pool.extend_from_slice(&waiting);
         let bytes = number(waiting.len());

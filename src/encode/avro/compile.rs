@@ -173,15 +173,12 @@ impl Compiler {
             return Ok(());
         }
         let hole = self.builder.hole();
-        self.builder.constant(&long(branch));
         self.fill(place, value)?;
         let end = self.builder.label();
-        // A union cannot have 64 branches without a name, so that null's number is one byte.
-        let [null] = long(null)[..] else {
-            return Err(place.misfit("null as a branch after the first 64"));
+        let (Some(null), Some(some)) = (Block::of(&long(null)), Block::of(&long(branch))) else {
+            return Err(place.misfit("a union of more than 2^27 branches"));
         };
-        let null = Block { bytes: [null, 0, 0, 0], used: 1 };
-        self.builder.fill(hole, Operation::Optional { present, null, end });
+        self.builder.fill(hole, Operation::Optional { present, null, some, end });
         Ok(())
     }
 

@@ -21,7 +21,7 @@ impl Radix for Decimal {
     const DIGITS: usize = 8;
     const GROUP: u64 = 100_000_000;
 
-    #[inline]
+    #[inline(always)]
     fn digits(value: u64) -> u64 {
         // Halves, quarters, digits: each step divides all lanes at once by a multiplication.
         let halves = (value / 10_000) | ((value % 10_000) << 32);
@@ -39,7 +39,7 @@ impl<const UPPER: bool> Radix for Hex<UPPER> {
     const DIGITS: usize = 8;
     const GROUP: u64 = 1 << 32;
 
-    #[inline]
+    #[inline(always)]
     fn digits(value: u64) -> u64 {
         let words = (value & 0xffff_0000) << 16 | value & 0xffff;
         let bytes = (words & 0x0000_ff00_0000_ff00) << 8 | words & 0x0000_00ff_0000_00ff;
@@ -57,7 +57,7 @@ impl<const UPPER: bool> Radix for Base36<UPPER> {
     const DIGITS: usize = 6;
     const GROUP: u64 = 36_u64.pow(6);
 
-    #[inline]
+    #[inline(always)]
     fn digits(value: u64) -> u64 {
         let pairs = if UPPER { &UPPER_PAIRS } else { &LOWER_PAIRS };
         let pair = |value: u64| u64::from(pairs[(value % 1_296) as usize]);
@@ -116,6 +116,7 @@ pub(super) fn put_number(writer: &mut Writer<'_>, value: i64, style: Style) {
 }
 
 /// Writes a number divided by 10^`scale`, exactly.
+#[inline(always)]
 pub(super) fn put_decimal(writer: &mut Writer<'_>, value: i64, scale: u8) {
     if value < 0 {
         writer.put_byte(b'-');
@@ -133,13 +134,13 @@ pub(super) fn put_decimal(writer: &mut Writer<'_>, value: i64, scale: u8) {
 }
 
 /// Writes 32 bits as 8 hexadecimal digits.
-#[inline]
+#[inline(always)]
 pub(super) fn hex(word: u32) -> u64 {
     Hex::<false>::digits(u64::from(word))
 }
 
 /// Two decimal digits of a number below 100, the first in the lowest byte.
-#[inline]
+#[inline(always)]
 pub(super) fn two(value: u32) -> u64 {
     debug_assert!(value < 100, "{value} has more than two digits");
     let tens = (value * 103) >> 10;
@@ -147,14 +148,22 @@ pub(super) fn two(value: u32) -> u64 {
 }
 
 /// Eight decimal digits of a number below 10^8, the first in the lowest byte.
-#[inline]
+#[inline(always)]
 pub(super) fn eight(value: u32) -> u64 {
     Decimal::digits(u64::from(value))
 }
 
-/// Writes a number in groups of digits. Each step stands here once, so that it is inlined.
+/// Writes a number in groups of digits.
 #[inline(always)]
 fn put<R: Radix>(writer: &mut Writer<'_>, value: u64, width: usize) {
+    if value < R::GROUP {
+        return put_first::<R>(writer, value, width);
+    }
+    put_groups::<R>(writer, value, width);
+}
+
+#[inline(always)]
+fn put_groups<R: Radix>(writer: &mut Writer<'_>, value: u64, width: usize) {
     let (high, low) = (value / R::GROUP, value % R::GROUP);
     let (first, groups) = match high {
         0 => (low, 0),

@@ -1,5 +1,11 @@
 //! Runs write instructions over the rows of a frame, column by column.
 
+#![expect(
+    clippy::inline_always,
+    reason = "what loops over rows do has the instructions of their function"
+)]
+
+use std::hint::select_unpredictable;
 use std::ops::Range;
 
 use super::Error;
@@ -8,6 +14,7 @@ use super::slots::{Lanes, Slots, index};
 use crate::encode::Integer;
 use crate::encode::wire::Writer;
 use crate::generate::column::{Child, Frame, Register, Wide};
+use crate::generate::inlined::inlined;
 
 /// The columns of a frame that a program reads, in the order of its layout.
 pub(in crate::encode) struct View<'f> {
@@ -54,12 +61,13 @@ impl<'f> View<'f> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn column(&self, register: Register) -> &'f [u32] {
         self.columns[usize::from(register.0)]
     }
 
     /// Puts the value of each lane into `numbers`.
+    #[inline(always)]
     pub(super) fn load(&self, integer: Integer, lanes: Lanes<'_>, numbers: &mut Vec<i64>) {
         match integer {
             Integer::Constant(value) => lanes.collect(numbers, |_| value),
@@ -76,6 +84,7 @@ impl<'f> View<'f> {
         }
     }
 
+    #[inline(always)]
     fn load_wide(&self, base: i64, value: Wide, lanes: Lanes<'_>, numbers: &mut Vec<i64>) {
         let (high, low) = (self.column(value.high), self.column(value.low));
         lanes.collect(numbers, |row| {
@@ -164,13 +173,12 @@ impl Run<'_, '_> {
             let operation = &self.program.operations[at];
             at += 1;
             match operation {
-                Operation::Optional { present, null, end } => {
+                Operation::Optional { present, null, some, end } => {
                     let words = view.column(*present);
                     let end = *end as usize;
-                    let slots = &mut self.scratch.slots;
-                    slots.each(lanes, |writer, _, row| {
-                        let used = if words[row] == 0 { null.used } else { 0 };
-                        writer.put(&null.bytes, usize::from(used));
+                    self.scratch.slots.each(lanes, |writer, _, row| {
+                        let block = select_unpredictable(words[row] == 0, null, some);
+                        writer.put(&block.bytes, usize::from(block.used));
                     });
                     self.chosen(at..end, view, lanes, |row| words[row] != 0)?;
                     at = end;
@@ -198,9 +206,9 @@ impl Run<'_, '_> {
                 Operation::Items { list, brackets, end } => {
                     let end = *end as usize;
                     let [open, close] = *brackets;
-                    self.scratch.slots.each(lanes, |writer, _, _| writer.put_byte(open));
+                    self.scratch.slots.each(lanes, inlined!(|writer, _, _| writer.put_byte(open)));
                     self.items(at..end, &view.lists[*list as usize], lanes, Some(b','))?;
-                    self.scratch.slots.each(lanes, |writer, _, _| writer.put_byte(close));
+                    self.scratch.slots.each(lanes, inlined!(|writer, _, _| writer.put_byte(close)));
                     at = end;
                 }
                 Operation::Mark(mark) => {
@@ -247,7 +255,9 @@ impl Run<'_, '_> {
     ) -> Result<(), Error> {
         let starts = list.starts;
         let length = |row: usize| starts[row + 1] - starts[row];
-        self.scratch.slots.each(lanes, |writer, _, row| writer.put_long(length(row).into()));
+        self.scratch
+            .slots
+            .each(lanes, inlined!(|writer, _, row| writer.put_long(length(row).into())));
         self.items(range, list, lanes, None)?;
         let zero = |writer: &mut Writer<'_>, _, row| writer.put(&[0], usize::from(length(row) > 0));
         self.scratch.slots.each(lanes, zero);

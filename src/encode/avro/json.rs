@@ -163,7 +163,8 @@ impl Compiler {
         let hole = self.builder.hole();
         self.json(place, value)?;
         let end = self.builder.label();
-        self.builder.fill(hole, Operation::Optional { present, null: NULL, end });
+        self.builder
+            .fill(hole, Operation::Optional { present, null: NULL, some: Block::default(), end });
         Ok(())
     }
 

@@ -1,5 +1,10 @@
 //! Instants as RFC 3339 text in local time.
 
+#![expect(
+    clippy::inline_always,
+    reason = "what loops over rows do has the instructions of their function"
+)]
+
 use super::digits::{eight, two};
 use crate::encode::wire::Writer;
 
@@ -34,7 +39,7 @@ pub(in crate::encode) fn put_utc(writer: &mut Writer<'_>, instant_us: i64) {
 
 /// Writes an instant in the zone that is `offset_minutes` east of UTC, with 0, 3 or 6 digits of
 /// the second's fraction. Both must be within the limits above.
-#[inline]
+#[inline(always)]
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -55,7 +60,7 @@ pub(super) fn put(writer: &mut Writer<'_>, instant_us: i64, offset_minutes: i64,
 }
 
 /// Writes `2026-11-21T08:31:02` for a day counted from 0001-01-01.
-#[inline]
+#[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "a day has fewer than 2^32 seconds")]
 pub(super) fn put_date_time(writer: &mut Writer<'_>, day: u32, in_day_us: u64) {
     let date = eight(yyyymmdd(day));
@@ -72,7 +77,7 @@ pub(super) fn put_date_time(writer: &mut Writer<'_>, day: u32, in_day_us: u64) {
 }
 
 /// Writes the point and up to six digits of the second's fraction.
-#[inline]
+#[inline(always)]
 fn put_fraction(writer: &mut Writer<'_>, in_day_us: u64, digits: u8) {
     // Six digits of eight, after the point.
     let fraction = eight((in_day_us % 1_000_000) as u32) >> 16;
@@ -81,7 +86,7 @@ fn put_fraction(writer: &mut Writer<'_>, in_day_us: u64, digits: u8) {
 }
 
 /// A day counted from the Unix epoch as one counted from 0001-01-01.
-#[inline]
+#[inline(always)]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "years 1 to 9999")]
 pub(super) fn day_number(day: i64) -> u32 {
     (day - (INSTANT_MIN / DAY_US - 1)) as u32
@@ -91,7 +96,7 @@ pub(super) fn day_number(day: i64) -> u32 {
 ///
 /// After Neri and Schneider, "Euclidean affine functions and their application to calendar
 /// algorithms" (2023): a year begins in March there, so that the leap day is its last.
-#[inline]
+#[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "the low half of a product is wanted")]
 fn yyyymmdd(day: u32) -> u32 {
     // 0001-01-01 is day 306 after 0000-03-01.

@@ -45,8 +45,8 @@ pub(super) enum Operation {
     Open,
     /// Ends it.
     Close,
-    /// A number as digits.
-    Number { value: Integer, style: Style },
+    /// A number as digits, with what stands before it.
+    Number { value: Integer, style: Style, before: Before },
     /// A number with a decimal point.
     Decimal { value: Integer, scale: u8 },
     /// Random characters.
@@ -63,8 +63,9 @@ pub(super) enum Operation {
     Uuid([Register; 4]),
     /// An instant as text.
     LocalTime(Arc<LocalTime>),
-    /// Where the register is 0: the first bytes of a block; else the instructions up to `end`.
-    Optional { present: Register, null: Block, end: u32 },
+    /// The first bytes of a block: of `null` where the register is 0; else of `some`, and then the
+    /// instructions up to `end`.
+    Optional { present: Register, null: Block, some: Block, end: u32 },
     /// The instructions of the branch that the register says, and on at `end`.
     Union { branch: Register, branches: Arc<[Option<Range<usize>>]>, end: u32 },
     /// The items of a list, by the instructions up to `end`, in one block.
@@ -98,7 +99,7 @@ impl Operation {
             Self::Boolean(_) => 1,
             Self::Items { .. } => 2,
             Self::CloseHex { bytes_max } => *bytes_max as usize,
-            Self::Optional { null, .. } => usize::from(null.used),
+            Self::Optional { null, some, .. } => usize::from(null.used.max(some.used)),
             Self::Truth(_) => 5,
             Self::Float { .. }
             | Self::LittleEndian(_)
@@ -111,8 +112,10 @@ impl Operation {
             Self::List { .. } => 11,
             Self::DecimalFixed { size, .. } => *size as usize,
             Self::Words(_) => 16,
-            // A sign and, in base 2, 64 digits.
-            Self::Number { style, .. } => 1 + usize::from(style.width).max(64),
+            // A sign and, in base 2, 64 digits; a length is counted as where a text is opened.
+            Self::Number { style, before, .. } => {
+                10 + usize::from(before.used) + 1 + usize::from(style.width).max(64)
+            }
             // A sign, a point, and 20 digits or the scale's after a zero.
             Self::Decimal { scale, .. } => 22 + usize::from(*scale),
             Self::Characters { count, alphabet, .. }
@@ -173,11 +176,30 @@ impl Need {
     }
 }
 
+/// What stands before a number.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Before {
+    /// The first of them that count; where the text is prefixed, a place for its length too.
+    pub bytes: [u8; 8],
+    pub used: u8,
+    /// Whether the length of both stands before them.
+    pub is_prefixed: bool,
+}
+
 /// At most 4 bytes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Block {
     pub bytes: [u8; 4],
     pub used: u8,
+}
+
+impl Block {
+    /// These bytes, if they are few enough.
+    pub(super) fn of(given: &[u8]) -> Option<Self> {
+        let mut bytes = [0; 4];
+        bytes.get_mut(..given.len())?.copy_from_slice(given);
+        Some(Self { bytes, used: given.len().to_le_bytes()[0] })
+    }
 }
 
 /// A character in UTF-8, or as JSON escapes it; the last byte is its length.

@@ -1,5 +1,10 @@
 //! Room for the rows of a group, which are written column by column.
 
+#![expect(
+    clippy::inline_always,
+    reason = "what loops over rows do has the instructions of their function"
+)]
+
 use crate::encode::wire::{SLACK_BYTES, Writer};
 
 /// Bytes that the rows of a group may take together: they are to stay in the second-level cache.
@@ -23,7 +28,7 @@ impl Lanes<'_> {
     }
 
     /// Calls `each` with the number of the lane, its slot and its row.
-    #[inline]
+    #[inline(always)]
     pub(super) fn each(self, mut each: impl FnMut(usize, u32, u32)) {
         match self {
             Self::All { first, count } => {
@@ -42,7 +47,7 @@ impl Lanes<'_> {
 
 impl Lanes<'_> {
     /// Puts the number of each lane's row into `numbers`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn collect(self, numbers: &mut Vec<i64>, number: impl Fn(usize) -> i64) {
         numbers.clear();
         match self {
@@ -79,7 +84,7 @@ impl Slots {
     }
 
     /// What was written for a row.
-    #[inline]
+    #[inline(always)]
     pub(super) fn written(&self, slot: usize) -> &[u8] {
         let (start, end) = (slot * self.stride, self.cursors[slot] as usize);
         assert!(
@@ -90,14 +95,14 @@ impl Slots {
     }
 
     /// How much was written for a row.
-    #[inline]
+    #[inline(always)]
     pub(super) fn position(&self, slot: u32) -> u32 {
         let slot = slot as usize;
         self.cursors[slot] - index(slot * self.stride)
     }
 
     /// Writes something for each lane; `write` gets the number of the lane and its row too.
-    #[inline]
+    #[inline(always)]
     pub(super) fn each(
         &mut self,
         lanes: Lanes<'_>,
@@ -128,7 +133,7 @@ fn stride(bytes: usize) -> usize {
     ((bytes + SLACK_BYTES).div_ceil(64) | 1) * 64
 }
 
-#[inline]
+#[inline(always)]
 #[expect(
     clippy::cast_possible_truncation,
     reason = "a group has less than 4 GiB, a frame less rows"

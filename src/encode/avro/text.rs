@@ -45,7 +45,7 @@ impl Compiler {
             self.piece(place, piece)?;
         }
         if prefixed && min != max {
-            self.builder.operation(Operation::Close);
+            self.builder.close();
         }
         Ok(())
     }
@@ -68,7 +68,7 @@ impl Compiler {
                     self.written(|writer| put_number(writer, value, style));
                 } else {
                     let value = self.builder.integer(*value);
-                    self.builder.operation(Operation::Number { value, style });
+                    self.builder.number(value, style);
                 }
             }
             Piece::Decimal { value, scale } => {

@@ -1,6 +1,7 @@
 //! How kernels read and write columns.
 
 use crate::generate::column::{CHUNK_ROWS, Frame};
+use crate::generate::inlined::inlined;
 use crate::plan::program::{Operand, Register, Target, Wide};
 
 type Values = [i64; CHUNK_ROWS];
@@ -14,11 +15,15 @@ pub(super) fn with_column(frame: &mut Frame, out: Register, fill: impl FnOnce(&F
 
 #[inline(always)]
 pub(super) fn map(frame: &mut Frame, from: Register, out: Register, function: impl Fn(u32) -> u32) {
-    with_column(frame, out, |frame, column| {
-        for (out, &word) in column.iter_mut().zip(frame.column(from)) {
-            *out = function(word);
-        }
-    });
+    with_column(
+        frame,
+        out,
+        inlined!(|frame, column| {
+            for (out, &word) in column.iter_mut().zip(frame.column(from)) {
+                *out = function(word);
+            }
+        }),
+    );
 }
 
 #[inline(always)]
@@ -28,12 +33,16 @@ pub(super) fn zip(
     out: Register,
     function: impl Fn(u32, u32) -> u32,
 ) {
-    with_column(frame, out, |frame, column| {
-        let pairs = frame.column(left).iter().zip(frame.column(right));
-        for (out, (&left, &right)) in column.iter_mut().zip(pairs) {
-            *out = function(left, right);
-        }
-    });
+    with_column(
+        frame,
+        out,
+        inlined!(|frame, column| {
+            let pairs = frame.column(left).iter().zip(frame.column(right));
+            for (out, (&left, &right)) in column.iter_mut().zip(pairs) {
+                *out = function(left, right);
+            }
+        }),
+    );
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the plan chose a target that holds the value")]
@@ -46,7 +55,7 @@ pub(super) fn map_value(
     function: impl Fn(u32) -> i64,
 ) {
     match out {
-        Target::Word(out) => map(frame, from, out, |word| function(word) as u32),
+        Target::Word(out) => map(frame, from, out, inlined!(|word| function(word) as u32)),
         Target::Wide(_) => {
             let mut values = [0; CHUNK_ROWS];
             for (value, &word) in values.iter_mut().zip(frame.column(from)) {

@@ -5,13 +5,13 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 use tidegate::encode::json::Reader;
-use tidegate::stream::{EventStream, Options};
+use tidegate::stream::{EventStream, Options, Route};
 
 use super::population::Figure;
 use crate::determinism;
 
 const DAY_US: i64 = 86_400_000_000;
-/// How long the time is that is looked at.
+/// How many days are looked at.
 const DAYS: i64 = 7;
 
 /// An event of any stream.
@@ -32,46 +32,52 @@ impl Event {
     }
 }
 
+/// The events of some streams over so many days from a Monday on, of the model with more flags.
+pub(super) fn events(flags: &[(&str, &str)], days: i64, streams: &[&str]) -> Vec<Event> {
+    let plan = determinism::payments(flags);
+    let readers: Vec<Reader<'_>> =
+        plan.streams.iter().map(|stream| Reader::new(&stream.schema).unwrap()).collect();
+    let route = |skipped| Route { skipped, ..Route::default() };
+    let routes = plan.streams.iter().map(|it| route(!streams.contains(&it.name.as_str())));
+    let options = Options {
+        window_us: 0..(days * DAY_US).unsigned_abs(),
+        threads: 2,
+        routes: routes.collect(),
+        ..Options::default()
+    };
+    let mut stream = EventStream::start(Arc::clone(&plan), options).unwrap();
+    let mut events = Vec::new();
+    while let Some(batch) = stream.next_blocking() {
+        let batch = batch.unwrap();
+        events.extend(batch.records.iter().map(|record| {
+            let number = usize::from(record.stream);
+            let row = readers[number].read(&batch.arena[record.value_range()]).unwrap();
+            let key = String::from_utf8_lossy(&batch.arena[record.key_range()]);
+            let stream = plan.streams[number].name.clone();
+            let event = Event { stream, at_us: record.due_us, row };
+            let account = event.text("account_id");
+            assert!(account.is_empty() || account == key, "{key}: {event:?}");
+            event
+        }));
+    }
+    events
+}
+
 /// A week of some 2,600 accounts, from a Monday on.
-pub(super) fn week() -> &'static [Event] {
+fn week() -> &'static [Event] {
     static EVENTS: OnceLock<Vec<Event>> = OnceLock::new();
     EVENTS.get_or_init(|| {
         let few = [("traffic.rate", "5000/day"), ("lanes", "1"), ("seed", "11")];
-        let plan = determinism::payments(&few);
-        let readers: Vec<Reader<'_>> =
-            plan.streams.iter().map(|stream| Reader::new(&stream.schema).unwrap()).collect();
-        let until_us = (DAYS * DAY_US).unsigned_abs();
-        let options = Options { window_us: 0..until_us, threads: 2, ..Options::default() };
-        let mut stream = EventStream::start(Arc::clone(&plan), options).unwrap();
-        let mut events = Vec::new();
-        while let Some(batch) = stream.next_blocking() {
-            let batch = batch.unwrap();
-            events.extend(batch.records.iter().filter(|it| !it.value_range().is_empty()).map(
-                |record| {
-                    let number = usize::from(record.stream);
-                    let row = readers[number].read(&batch.arena[record.value_range()]).unwrap();
-                    let key = String::from_utf8_lossy(&batch.arena[record.key_range()]);
-                    let event = Event {
-                        stream: plan.streams[number].name.clone(),
-                        at_us: record.due_us,
-                        row,
-                    };
-                    let account = event.text("account_id");
-                    assert!(account.is_empty() || account == key, "{key}: {event:?}");
-                    event
-                },
-            ));
-        }
-        events
+        events(&few, DAYS, &["authorisations", "reversals", "clearings", "second_clearings"])
     })
 }
 
-pub(super) fn of(stream: &str) -> impl Iterator<Item = &'static Event> {
+fn of(stream: &str) -> impl Iterator<Item = &'static Event> {
     week().iter().filter(move |event| event.stream == stream)
 }
 
 /// The events of a stream by their identities.
-pub(super) fn by_id(stream: &str) -> BTreeMap<&'static str, &'static Event> {
+fn by_id(stream: &str) -> BTreeMap<&'static str, &'static Event> {
     of(stream).map(|event| (event.text("event_id"), event)).collect()
 }
 

@@ -179,10 +179,6 @@ pub(super) fn consistent(rows: &[Row]) -> Result<(), String> {
         if let (Some(account), Some(customer)) = (&row.account_id, &row.customer_id) {
             let owner = format!("{customer} {}", row.card_country);
             claims.push((("account", account.as_str()), owner));
-            if row.latitude.is_some() {
-                let (country, city) = row.location()?;
-                claims.push((("place", account.as_str()), format!("{country} {city}")));
-            }
             if let Some(device) = &row.device_id {
                 claims.push((("device", device.as_str()), account.clone()));
             }
