@@ -245,11 +245,11 @@ impl EventStream {
             return Err(Error::Window { end_s, limit_s });
         }
         let window_us = options.window_us.start..end_us.min(limit_us);
-        let mut batches = Batches::new(&plan, window_us, options.batch_events);
+        let sends = |number: usize| options.routes.get(number).is_none_or(|it| !it.skipped);
+        let mut batches = Batches::new(&plan, &sends, window_us, options.batch_events);
         if options.snapshot {
-            let skips = |number: usize| options.routes.get(number).is_some_and(|it| it.skipped);
             let events = u64::from(options.batch_events) * u64::from(count);
-            batches = batches.of_snapshots(&plan, &|number| !skips(number), events);
+            batches = batches.of_snapshots(&plan, &sends, events);
         }
         let threads = options.threads.max(1);
         let producer = Producer::new(plan, options)?;

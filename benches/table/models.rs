@@ -146,5 +146,5 @@ fn peak(duration: &str, rate: &str) -> Result<f64> {
 
 /// The jobs of a window.
 pub(crate) fn batches(plan: &Plan, window_us: std::ops::Range<u64>) -> Batches {
-    Batches::new(plan, window_us, BATCH_EVENTS)
+    Batches::new(plan, &|_| true, window_us, BATCH_EVENTS)
 }

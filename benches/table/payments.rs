@@ -50,7 +50,7 @@ pub(crate) fn options(plan: &Plan, threads: usize) -> Options {
 
 /// The window's jobs.
 pub(crate) fn batches(plan: &Plan) -> Batches {
-    Batches::new(plan, 0..WINDOW_US, BATCH_EVENTS)
+    Batches::new(plan, &|number| number == 0, 0..WINDOW_US, BATCH_EVENTS)
 }
 
 /// The generated columns of a job's events, chunk by chunk, as the encoder gets them.

@@ -50,11 +50,19 @@ pub struct Part {
 }
 
 impl Batches {
-    /// Cuts a window (microseconds since the plan's start) into batches of about so many events.
-    pub fn new(plan: &Plan, window_us: Range<u64>, events: u32) -> Self {
+    /// Cuts a window (microseconds since the plan's start) into batches of about so many events of
+    /// the streams that `sends` names.
+    pub fn new(
+        plan: &Plan,
+        sends: &dyn Fn(usize) -> bool,
+        window_us: Range<u64>,
+        events: u32,
+    ) -> Self {
         let tick_us = plan.tick.length_us().unsigned_abs();
-        let per_tick = plan.rate_per_s() * tick_us as f64 / 1e6;
-        let members = plan.streams.iter().filter_map(|stream| stream.members());
+        let sent = || plan.streams.iter().enumerate().filter(|(number, _)| sends(*number));
+        let rate_per_s: f64 = sent().map(|(_, stream)| stream.rate_per_s()).sum();
+        let per_tick = rate_per_s * tick_us as f64 / 1e6;
+        let members = sent().filter_map(|(_, stream)| stream.members());
         let stretch_us = members.map(|it| it.stretch_us(u64::from(events.max(1))));
         let longest = stretch_us.fold(f64::INFINITY, f64::min) / tick_us as f64;
         let ratio = (f64::from(events.max(1)) / per_tick).min(longest);

@@ -23,6 +23,7 @@ mod members;
 mod orders;
 mod payments;
 mod plan;
+mod random_models;
 mod registry;
 mod schemas;
 mod sessions;
