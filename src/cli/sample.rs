@@ -102,14 +102,17 @@ fn wanted(plan: &Plan, only: Option<&str>) -> Result<Vec<bool>, Failure> {
 /// Prints events until nothing is left of the streams that are waited for, or nobody reads any more.
 fn print_some(
     plan: &Arc<Plan>,
-    options: Options,
+    mut options: Options,
     told: Told,
     (left, awaited): (&mut [u64], &[bool]),
 ) -> Result<(), Failure> {
     let lines = Lines::new(plan, told)
         .context("a schema cannot be shown as JSON")
         .map_err(Failure::Other)?;
-    let mut events = EventStream::start(Arc::clone(plan), options).map_err(run::Error::from)?;
+    let start = |options: &Options| {
+        EventStream::start(Arc::clone(plan), options.clone()).map_err(run::Error::from)
+    };
+    let mut events = start(&options)?;
     let mut text = Vec::new();
     while left.iter().zip(awaited).any(|(left, awaited)| *left > 0 && *awaited) {
         let Some(batch) = events.next_blocking() else { break };
@@ -129,6 +132,13 @@ fn print_some(
         }
         if !print::lines(&text)? {
             break;
+        }
+        // A stream that is shown is not made any more: another one may begin hours later.
+        let routes = options.routes.iter_mut().zip(left.iter());
+        let shown = routes.filter(|(route, left)| !route.skipped && **left == 0);
+        if shown.map(|(route, _)| route.skipped = true).count() > 0 && !options.snapshot {
+            options.window_us.start = batch.window_us.end.abs_diff(plan.start_us);
+            events = start(&options)?;
         }
     }
     Ok(())

@@ -65,7 +65,7 @@ pub(super) fn add(
     }
     // Who names some fields may have forgotten the others.
     if let Some(first) = fields.first().filter(|_| !plain.is_empty()) {
-        let what = format!("nothing is said of {}: plain defaults fill them", plain.join(", "));
+        let what = format!("nothing is said of {}: plain defaults are in there", plain.join(", "));
         let help = Some("name them here, or give them hints in the schema".to_owned());
         reader.warnings.push(Mistake { span: first.name.span.clone(), what, help });
     }

@@ -89,7 +89,7 @@ fn fields_that_nothing_is_said_of_are_warned_of() {
     fs::write(&model, format!("{stream}[streams.a.fields]\nx = {{ constant = 1 }}\n")).unwrap();
     let warnings = read(&model, &[]).unwrap().warnings;
     let told: Vec<_> = warnings.iter().map(|warning| warning.what.as_str()).collect();
-    assert_eq!(told, ["nothing is said of `y`: plain defaults fill them"]);
+    assert_eq!(told, ["nothing is said of `y`: plain defaults are in there"]);
 }
 
 #[test]
@@ -148,4 +148,27 @@ fn the_same_seed_fills_a_schema_the_same_and_another_one_not() {
     let made = |seed| first(&compiled(&path, &[("seed", seed)]).unwrap(), &schema, 100);
     assert_eq!(made("7"), made("7"));
     assert_ne!(made("7"), made("8"));
+}
+
+/// The model that the design shows, with a schema of its own: one field has a hint, one nothing.
+#[test]
+fn the_first_model_of_the_design_runs_and_its_other_fields_take_hints_and_defaults() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/first/model.toml");
+    let overrides = Overrides {
+        flags: vec![Override::flag("--start", "start", "2026-03-02T09:00:00Z")],
+        ..Overrides::default()
+    };
+    let password = |name: &str| (name == "KAFKA_PASSWORD").then(|| "secret".to_owned());
+    let read = config::read(&ModelSource::File(path), &overrides, &password).unwrap();
+    let told: Vec<_> = read.warnings.iter().map(|warning| warning.what.as_str()).collect();
+    assert_eq!(told, ["nothing is said of `note`: plain defaults are in there"]);
+    let plan = Arc::new(Plan::compile(&read.model, &Inputs::default()).unwrap());
+    for value in first(&plan, &plan.streams[0].schema, 500) {
+        let Value::Record(fields) = value else { panic!("a record") };
+        let field = |name: &str| &fields.iter().find(|(known, _)| known == name).unwrap().1;
+        let online = *field("channel") == Value::Enum(1, "online".to_owned());
+        assert_eq!(online, matches!(field("device_id"), Value::Union(1, _)));
+        assert!(matches!(field("attempt"), Value::Int(1..=3)), "{fields:?}");
+        assert!(matches!(field("note"), Value::String(note) if (8..16).contains(&note.len())));
+    }
 }
