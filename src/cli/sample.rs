@@ -71,8 +71,8 @@ fn print_later(
     };
     let own = 0..plan.streams.len();
     options.window_us.start = options.window_us.start.saturating_add(follow_up.latest_us);
-    // Each batch looks for its events anew: small ones of rare events take long.
-    options.batch_events = BATCH_EVENTS;
+    // Of rare events a large batch is hours of a root stream's.
+    options.batch_events = u32::try_from(of_stream).unwrap_or(u32::MAX).clamp(256, BATCH_EVENTS);
     options.routes =
         own.clone().map(|it| Route { skipped: it != number, ..Route::default() }).collect();
     let mut left: Vec<u64> = own.map(|it| if it == number { of_stream } else { 0 }).collect();
