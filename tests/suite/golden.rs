@@ -35,6 +35,8 @@ fn told(title: &str, events: &[Event], plan: &Plan) -> String {
 fn compare(name: &str, start: &str, plan: &Arc<Plan>) {
     // As many root events, and what follows by then.
     let mut found = events(plan, Options { count: Some(EVENTS), ..Options::default() });
+    // Records that tell of the millions who pay have no place among the first payments.
+    found.retain(|it| name != "payments" || plan.streams[it.stream].members().is_none());
     found.truncate(usize::try_from(EVENTS).unwrap());
     assert_eq!((found.len() as u64, plan.seed), (EVENTS, 42));
     let found = told(&format!("{name}, seed 42, start {start}"), &found, plan);

@@ -1,6 +1,7 @@
 //! The payments model: every row hangs together, and many rows look like card payments.
 
 mod afterwards;
+mod changelogs;
 mod disputes;
 mod habits;
 mod population;
