@@ -128,7 +128,7 @@ impl Walk {
 /// With x = u in the lower half of words and x = 2^32 − 1 − u in the upper one, and n = x shifted
 /// left by its leading zeros z (1 to 31; 31 for 0), the segment is that of octave 31 − z and part n's
 /// bits 27 to 30, and f = ⌊n's lower 27 bits / 2^7⌋ the position in it. Between the knots k the size
-/// is k[i] + ⌊(k[i + 1] − k[i])·f / 2^20⌋; the sign is that of the half. The knots are scaled so that
+/// is `k[i] + ⌊(k[i + 1] − k[i])·f / 2^20⌋`; the sign is that of the half. The knots are scaled so that
 /// the variance of all words is 1: a line between knots bends outwards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deviates(pub Box<[i32; KNOT_ROOM]>);
