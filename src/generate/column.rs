@@ -118,6 +118,13 @@ impl Frame {
     pub fn children_mut(&mut self) -> &mut Vec<Child> {
         &mut self.children
     }
+
+    /// Forgets the arrays and maps, which only one program can use; the columns remain, for any other
+    /// that needs no more of them, and the windows of walks, which are numbered through the model.
+    pub fn forget(&mut self) {
+        self.children.clear();
+    }
+
     /// What is remembered of the walk of that number: a power of two of windows.
     pub fn windows_mut(&mut self, walk: usize) -> &mut [Window] {
         const NEVER: Window = Window { member: 0, number: u64::MAX, ends: [0; 2] };

@@ -64,8 +64,8 @@ impl Batches {
         let per_tick = rate_per_s * tick_us as f64 / 1e6;
         let members = sent().filter_map(|(_, stream)| stream.members());
         let stretch_us = members.map(|it| it.stretch_us(u64::from(events.max(1))));
-        let longest = stretch_us.fold(f64::INFINITY, f64::min) / tick_us as f64;
-        let ratio = (f64::from(events.max(1)) / per_tick).min(longest);
+        let of_members: f64 = stretch_us.map(|stretch_us| tick_us as f64 / stretch_us).sum();
+        let ratio = 1.0 / (per_tick / f64::from(events.max(1)) + of_members);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,

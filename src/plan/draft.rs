@@ -1,5 +1,6 @@
 //! Streams on their way into the plan.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::follow_up::{CHILDREN_MAX, Delays, FollowUp, Step};
@@ -289,7 +290,12 @@ impl Draft<'_> {
             let what = format!("`{path}` does not lead to a zone of who acts");
             return Err(refuse(what, "name a column of a table that the family is dealt by"));
         };
-        Ok((Zones::new(cells.iter().map(String::as_str)).map_err(unknown)?, rows))
+        // Cities share zones: what holds in a zone is worked out once.
+        let names: BTreeSet<&str> = cells.iter().map(String::as_str).collect();
+        let names: Vec<&str> = names.into_iter().collect();
+        let number = |row: &usize| names.binary_search(&cells[*row].as_str()).ok();
+        let zone_of_group = rows.iter().filter_map(number).collect();
+        Ok((Zones::new(names.iter().copied()).map_err(unknown)?, zone_of_group))
     }
 }
 

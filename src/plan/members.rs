@@ -164,7 +164,7 @@ impl Members {
         };
         match self {
             Self::Changelog(Changelog { snapshot: Some(rota), before: false, .. }) => {
-                each(rota, events.max(CROWD_EVENTS))
+                each(rota, events)
             }
             Self::Changelog(_) => f64::INFINITY,
             Self::RollCall(calls) if calls.rota.count() <= CROWD_MIN => {

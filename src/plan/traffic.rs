@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
+use smallvec::SmallVec;
+
 use super::alias::Alias;
 use super::poisson::Mean;
 use super::population::Population;
@@ -11,9 +13,10 @@ use super::zone::{SLOT_US, Zones, hour_of_week};
 /// Hours of a week.
 pub const HOURS: usize = 168;
 
-/// What the segments that are kept may take, in bytes: streams that follow others look months back,
-/// at every hour of the week, before and after summer time.
-const KEPT_BYTES: usize = 128 << 20;
+/// What the segments that are kept may take, in bytes: few, so that days take no more memory than
+/// minutes, though streams that follow others look back at every hour of the week, before and after
+/// summer time.
+const KEPT_BYTES: usize = 6 << 20;
 /// What a lane's counts take, in bytes, with some 12 events a tick.
 const MEAN_BYTES: usize = 512;
 /// What an entry of a lane's choice of groups takes, in bytes.
@@ -45,7 +48,10 @@ pub struct Traffic {
 
 /// Segments that were worked out before; they decide nothing.
 #[derive(Debug, Default)]
-pub struct Known(RwLock<BTreeMap<Box<[u8]>, Arc<Segment>>>);
+pub struct Known(RwLock<BTreeMap<Hours, Arc<Segment>>>);
+
+/// The local hour of the week in each zone; looked up so often that it is no allocation.
+type Hours = SmallVec<[u8; 48]>;
 
 /// What holds during one quarter of an hour: worked out for each lane when it is first asked for.
 #[derive(Debug, Default)]
@@ -152,9 +158,9 @@ impl Traffic {
     }
 
     /// The local hour of the week in each zone; none if the hour does not matter.
-    fn hours(&self, slot: i64) -> Box<[u8]> {
+    fn hours(&self, slot: i64) -> Hours {
         if self.curve.is_none() {
-            return Box::default();
+            return Hours::default();
         }
         let hour = |&offset: &i32| hour_of_week(slot * SLOT_US, offset).to_le_bytes()[0];
         self.zones.offsets_minutes(slot).iter().map(hour).collect()
@@ -229,7 +235,7 @@ mod tests {
     fn what_is_kept_is_bounded_in_bytes() {
         let mut traffic = of_two_zones();
         // 64 lanes of 512 bytes and two groups.
-        assert_eq!(traffic.kept_max(), (128 << 20) / (64 * (512 + 16)));
+        assert_eq!(traffic.kept_max(), KEPT_BYTES / (64 * (512 + 16)));
         traffic.lanes = 1;
         assert_eq!(traffic.kept_max(), KEPT_MAX);
     }

@@ -10,7 +10,7 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 /// since 1970 fall on one.
 pub const SLOT_US: i64 = 15 * 60 * 1_000_000;
 
-/// Slots whose offsets are kept: those of 340 days, some 5 MB with 30 zones.
+/// Slots whose offsets are kept: those of 340 days, some 1 MB, because neighbours share theirs.
 const SLOTS_KEPT: usize = 32_768;
 
 /// Zones by number.
@@ -52,10 +52,13 @@ impl Zones {
         let instant = Timestamp::from_microsecond(slot.saturating_mul(SLOT_US));
         let instant = instant.unwrap_or(Timestamp::UNIX_EPOCH);
         let offset = |zone: &TimeZone| zone.to_offset(instant).seconds() / 60;
-        let offsets: Arc<[i32]> = self.zones.iter().map(offset).collect();
+        let mut offsets: Arc<[i32]> = self.zones.iter().map(offset).collect();
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= SLOTS_KEPT {
             known.clear();
+        }
+        if let Some((_, before)) = known.range(..slot).next_back().filter(|it| *it.1 == offsets) {
+            offsets = Arc::clone(before);
         }
         known.insert(slot, Arc::clone(&offsets));
         offsets

@@ -55,8 +55,7 @@ pub(super) fn rows(
     (plan, follow_up): (&Plan, &FollowUp),
     ticks: &Range<u64>,
     own: &dyn Fn(u32) -> bool,
-    scratch: &mut Scratch,
-    rows: &mut Rows,
+    (scratch, rows): (&mut Scratch, &mut Rows),
 ) {
     rows.clear(0);
     let Some(chain) = Chain::new(plan, follow_up) else { return };
@@ -200,6 +199,7 @@ fn pass(
         if frame.columns() < usize::from(gate.program.columns) {
             *frame = Frame::new(usize::from(gate.program.columns), CHUNK_ROWS);
         }
+        frame.forget();
         eras.clear();
         let chunks = rows.list.chunks(CHUNK_ROWS).zip(times.chunks(CHUNK_ROWS));
         for (chunk, times) in chunks {

@@ -34,6 +34,16 @@ pub struct Producer {
 #[derive(Debug, Default)]
 pub struct Worker {
     streams: Vec<Scratch>,
+    room: Room,
+}
+
+/// Room that all streams of a worker share, one after the other.
+#[derive(Debug, Default)]
+struct Room {
+    eras: Eras,
+    follow_up: follow_up::Scratch,
+    lengths: Vec<Lengths>,
+    encoder: avro::Scratch,
 }
 
 #[derive(Debug, Default)]
@@ -49,10 +59,6 @@ struct Scratch {
     rows: Rows,
     /// Which ticks the rows are of, if they follow other events.
     rows_of: Option<Range<u64>>,
-    eras: Eras,
-    follow_up: follow_up::Scratch,
-    lengths: Vec<Lengths>,
-    encoder: avro::Scratch,
 }
 
 /// A batch, and how it stands in the unsharded run.
@@ -91,10 +97,11 @@ impl Producer {
             worker.streams.push(Scratch { stream, ..Scratch::default() });
         }
         let mut output = Output::default();
-        for scratch in &mut worker.streams {
+        let Worker { streams, room } = worker;
+        for scratch in streams {
             let sends = job.snapshot.is_none_or(|part| part.stream == scratch.stream);
             if sends && !self.route(scratch.stream).skipped {
-                self.stream(scratch, job, &mut output)?;
+                self.stream((scratch, &mut *room), job, &mut output)?;
             }
         }
         if self.plan.streams.len() > 1 {
@@ -152,7 +159,12 @@ impl Producer {
         self.options.count
     }
 
-    fn stream(&self, scratch: &mut Scratch, job: &Job, output: &mut Output) -> Result<(), Error> {
+    fn stream(
+        &self,
+        (scratch, room): (&mut Scratch, &mut Room),
+        job: &Job,
+        output: &mut Output,
+    ) -> Result<(), Error> {
         let stream = &self.plan.streams[scratch.stream];
         if scratch.frame.columns() == 0 {
             let columns = usize::from(stream.compiled.program.columns);
@@ -168,8 +180,8 @@ impl Producer {
             Origin::FollowUp(follow_up) => {
                 if scratch.rows_of.as_ref() != Some(&job.ticks) {
                     let own = |lane| self.is_own(lane);
-                    let room = &mut scratch.follow_up;
-                    follow_up::rows((&self.plan, follow_up), &job.ticks, &own, room, &mut rows);
+                    let found = (&mut room.follow_up, &mut rows);
+                    follow_up::rows((&self.plan, follow_up), &job.ticks, &own, found);
                     scratch.rows_of = Some(job.ticks.clone());
                 }
                 let before = |us: u64| rows.list.partition_point(|row| row.time_us < us);
@@ -186,7 +198,7 @@ impl Producer {
             }
         };
         let own = own.unwrap_or(0..rows.list.len());
-        let made = self.rows(scratch, (&rows, own), traffic, output);
+        let made = self.rows((scratch, room), (&rows, own), traffic, output);
         scratch.rows = rows;
         made
     }
@@ -310,7 +322,7 @@ impl Producer {
     /// Generates and encodes rows, chunk by chunk.
     fn rows(
         &self,
-        scratch: &mut Scratch,
+        (scratch, room): (&mut Scratch, &mut Room),
         (rows, own): (&Rows, Range<usize>),
         traffic: Option<&Traffic>,
         output: &mut Output,
@@ -323,24 +335,19 @@ impl Producer {
             partitions: self.route(scratch.stream).partitions,
             start_us: self.plan.start_us,
         };
-        scratch.eras.clear();
+        room.eras.clear();
         let ordinal = stream.compiled.program.ordinal;
         for chunk in rows.list[own].chunks(CHUNK_ROWS) {
-            let eras = (&mut scratch.eras, traffic);
+            let eras = (&mut room.eras, traffic);
             fill_inputs(&mut scratch.frame, (rows, chunk, ordinal), eras, self.plan.start_us);
-            let context = Context { eras: &scratch.eras.list };
+            let context = Context { eras: &room.eras.list };
             cpu::run(&stream.compiled.program, &mut scratch.frame, context);
             let start = output.arena.len();
-            scratch.lengths.clear();
+            room.lengths.clear();
             self.encoders[scratch.stream]
-                .encode(
-                    &scratch.frame,
-                    &mut scratch.encoder,
-                    &mut output.arena,
-                    &mut scratch.lengths,
-                )
+                .encode(&scratch.frame, &mut room.encoder, &mut output.arena, &mut room.lengths)
                 .map_err(|source| Error::Encode { stream: stream.name.clone(), source })?;
-            output.note(&shape, chunk, start, &scratch.lengths);
+            output.note(&shape, chunk, start, &room.lengths);
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use tidegate::generate::philox;
 use tidegate::plan::arrival::tick_and_lane;
 use tidegate::plan::identity::{Cipher, Identity};
 
-use super::{Event, SECOND_US, events, plan, window};
+use super::{Event, SECOND_US, events, only_authorisations, plan, window};
 
 /// The cipher that whoever knows the model has.
 fn cipher(seed: u64) -> Cipher {
@@ -25,7 +25,7 @@ fn uuid(row: &Value) -> u128 {
 fn rows() -> Vec<(Event, Value)> {
     let plan = plan();
     let reader = Reader::new(&plan.streams[0].schema).unwrap();
-    let all = events(&plan, window(0..20 * SECOND_US));
+    let all = events(&plan, only_authorisations(&plan, window(0..20 * SECOND_US)));
     assert!(all.len() > 1_000, "{}", all.len());
     all.into_iter().map(|event| (reader.read(&event.datum).unwrap(), event)).map(swap).collect()
 }
