@@ -258,7 +258,7 @@ fn actor_of<'a>(model: &'a Model, stream: &'a model::Stream) -> Option<&'a str> 
 fn entities_of<'a>(generator: &'a Generator, named: &mut Vec<&'a str>) {
     let first = |path: &'a Spanned<String>| path.value.split('.').next();
     match generator {
-        Generator::Entity { entity, with, of: None, near: None, .. } if with.is_empty() => {
+        Generator::Entity { entity, anew: false, of: None, near: None, .. } => {
             named.push(&entity.value);
         }
         Generator::Entity { of: Some(path), .. }

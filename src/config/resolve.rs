@@ -84,6 +84,7 @@ pub(super) fn everything(reader: &mut Reader<'_>, root: &Node, name: String) -> 
     if let Some(registry) = &settings.registry {
         together::check_subjects(reader, &streams, registry);
     }
+    together::check_topics(reader, &streams);
     together::set_batch_limits(reader, &streams, &mut settings);
     reader.finish(top);
     let model = Model {

@@ -1,5 +1,7 @@
 //! What only shows when a model is compiled is refused there, with its place and the way out.
 
+mod values;
+
 use std::path::PathBuf;
 
 use tidegate::config::{self, ModelSource, Overrides, Refused};
