@@ -12,6 +12,7 @@ use super::time::{DAY_US, is_local, local_time};
 use super::union::suiting;
 use super::value::{Cell, List, Number, Parts, Value};
 use crate::config::Span;
+use crate::config::model::{Field, Generator};
 use crate::plan::fill::Fill;
 use crate::plan::program::{Operand, Operation, Register, Target};
 
@@ -72,6 +73,10 @@ impl<'a> Compiler<'a> {
         let fill = self.field(source.schema, "", &mut used);
         for field in &source.stream.fields {
             if !used.contains(&field.name.value) {
+                if let Some((what, help)) = inside(record, &field.name.value) {
+                    self.refuse::<()>(&field.name.span, what, &help);
+                    continue;
+                }
                 let mut known = Vec::new();
                 field_names(record, "", &mut known);
                 let what = format!("the schema has no field `{}`", field.name.value);
@@ -307,7 +312,10 @@ impl<'a> Compiler<'a> {
     fn symbol(&mut self, symbols: &[String], number: Number, place: Place<'_>) -> Option<Fill> {
         let count = i64::try_from(symbols.len()).unwrap_or(i64::MAX);
         if number.scale > 0 || number.min < 0 || number.max >= count {
-            let what = format!("`{}` has {count} symbols, which no such number counts", place.path);
+            let Number { min, max, .. } = number;
+            let (path, last) = (place.path, count - 1);
+            let what =
+                format!("this goes from {min} to {max}, but `{path}` has the symbols 0 to {last}");
             return self.refuse(place.span, what, "use whole numbers from 0, or the symbols");
         }
         let symbol =
@@ -350,7 +358,13 @@ impl<'a> Compiler<'a> {
                 "this goes from {} to {}, but `{}` holds {} to {}",
                 number.min, number.max, place.path, limit.0, limit.1
             );
-            return self.refuse(place.span, what, "bound it with `min` and `max`, or use a long");
+            let of_field = |field: &&Field| field.name.value == place.path;
+            let field = self.source.stream.fields.iter().find(of_field);
+            let help = match field.map(|field| &field.generator.value) {
+                Some(Generator::Counter(_)) => "let it begin again: `restart`, or use a long",
+                _ => "bound it with `min` and `max`, or use a long",
+            };
+            return self.refuse(place.span, what, help);
         }
         Some(Fill::Integer(number.integer()))
     }
@@ -375,8 +389,20 @@ impl<'a> Compiler<'a> {
         };
         let room = bytes >= 8 || digits < 1 << (8 * bytes - 1);
         if !fits || !room {
-            let what = format!("this reaches {digits}, more than `{}` has digits", place.path);
-            return self.refuse(place.span, what, "bound it with min(…)");
+            let reaches = with_point(digits, scale);
+            let what = if fits {
+                let holds = with_point((1 << (8 * bytes - 1)) - 1, scale);
+                format!(
+                    "this reaches {reaches}, but the {bytes} bytes of `{}` hold {holds}",
+                    place.path
+                )
+            } else {
+                let (path, held) = (place.path, decimal.precision);
+                format!(
+                    "this reaches {reaches}, but `{path}` holds {held} digits, {scale} of them after the point"
+                )
+            };
+            return self.refuse(place.span, what, "bound it with `max`, or with min(…)");
         }
         Some(Fill::Integer(number.integer()))
     }
@@ -386,8 +412,7 @@ impl<'a> Compiler<'a> {
 pub(super) fn is_written(value: &Value) -> bool {
     !matches!(
         value,
-        Value::Boolean(_)
-            | Value::Row { .. }
+        Value::Row { .. }
             | Value::Bytes { .. }
             | Value::Record(_)
             | Value::List(_)
@@ -421,8 +446,53 @@ pub(super) fn schema_name(schema: &Schema) -> String {
         Schema::Array(_) => "an array".to_owned(),
         Schema::Map(_) => "a map".to_owned(),
         Schema::Fixed(fixed) => format!("fixed bytes ({})", fixed.size),
-        other => format!("of type {}", format!("{other:?}").to_lowercase()),
+        Schema::Union(_) => "a union".to_owned(),
+        Schema::Decimal(_) => "a decimal".to_owned(),
+        Schema::Uuid(_) => "a uuid".to_owned(),
+        Schema::Duration(_) => "a duration".to_owned(),
+        other => {
+            let mut name = String::new();
+            for letter in format!("{other:?}").chars() {
+                if letter.is_uppercase() && !name.is_empty() {
+                    name.push('-');
+                }
+                name.extend(letter.to_lowercase());
+            }
+            format!("of type {name}")
+        }
     }
+}
+
+/// Why a field has no name of its own, and how it is filled: it is inside of what is made whole.
+fn inside(record: &RecordSchema, path: &str) -> Option<(String, String)> {
+    let mut record = record;
+    let mut before = String::new();
+    for name in path.split('.') {
+        let field = record.fields.iter().find(|field| field.name == name)?;
+        before = if before.is_empty() { name.to_owned() } else { format!("{before}.{name}") };
+        let (is, whole) = match &field.schema {
+            Schema::Record(inner) => {
+                record = inner;
+                continue;
+            }
+            Schema::Union(_) => ("a union", "{ record = { … } }"),
+            Schema::Array(_) => ("an array", "{ array = { record = { … } }, length = … }"),
+            Schema::Map(_) => ("a map", "{ map = …, keys = …, length = … }"),
+            _ => return None,
+        };
+        (before != path).then_some(())?;
+        let what = format!("`{before}` is {is}: what is inside has no field of its own");
+        return Some((what, format!("make it whole: {before} = {whole}")));
+    }
+    None
+}
+
+/// A number with so many digits after the point.
+fn with_point(digits: u64, scale: u8) -> String {
+    let scale = usize::from(scale);
+    let text = format!("{digits:0>width$}", width = scale + 1);
+    let (whole, after) = text.split_at(text.len() - scale);
+    if scale == 0 { text } else { format!("{whole}.{after}") }
 }
 
 fn field_names(record: &RecordSchema, prefix: &str, names: &mut Vec<String>) {
