@@ -313,7 +313,8 @@ impl<'a> Compiler<'a> {
 pub(super) fn is_written(value: &Value) -> bool {
     !matches!(
         value,
-        Value::Row { .. }
+        Value::Boolean(_)
+            | Value::Row { .. }
             | Value::Bytes { .. }
             | Value::Record(_)
             | Value::List(_)
