@@ -21,8 +21,11 @@ const LEAST_RATE: f64 = 2.5e6;
 /// How often each model's rate is taken.
 const TIMES: usize = 5;
 
+/// Keys of a model, with values.
+type Settings = &'static [(&'static str, &'static str)];
+
 /// The models; those whose rate is too low to keep a processor busy are made larger.
-const MODELS: [(&str, &str, &[(&str, &str)]); 5] = [
+const MODELS: [(&str, &str, Settings); 5] = [
     ("payments", "generate + encode `payments`, one thread, all streams", &[]),
     (
         "transfers",
@@ -51,7 +54,7 @@ pub(crate) fn models() -> Result<Vec<Row>> {
     MODELS.into_iter().map(|(name, what, settings)| model(name, what, settings)).collect()
 }
 
-fn model(name: &str, what: &'static str, settings: &[(&str, &str)]) -> Result<Row> {
+fn model(name: &str, what: &'static str, settings: Settings) -> Result<Row> {
     let plan = plan_of(&ModelSource::BuiltIn(name.to_owned()), settings)?;
     let first = 70 * DAY_US;
     let window_us = first..first + 24 * HOUR_US;
