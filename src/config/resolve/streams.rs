@@ -5,7 +5,8 @@ use super::super::model::{Field, KeyFormat, MemberEvents, SchemaText, Stream, To
 use super::super::raw::{Kind, Node};
 use super::super::reader::{At, Reader, Section};
 use super::super::{Span, Spanned, json, suggest};
-use super::traffic::{self, Curves};
+use super::curves::Curves;
+use super::traffic;
 use super::{Names, follows, generator, roll_call, together, wire};
 
 /// Kafka's limit for names of topics.
