@@ -96,8 +96,11 @@ pub struct Window {
 /// How model time maps onto the wall clock.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pace {
-    /// Seconds of model time in a second; none: as fast as it goes.
+    /// Seconds of model time in a second; none: as fast as it goes, or at `events_per_s`.
     pub speed: Option<f64>,
+    /// Root events a second, whatever their times; none: by their times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events_per_s: Option<f64>,
     /// When the window begins on the wall clock, as RFC 3339.
     pub anchor: String,
 }
@@ -254,7 +257,11 @@ mod tests {
             seed: 42,
             start: "2026-03-02T00:00:00Z".into(),
             window: Window { from: "2026-03-02T00:00:00Z".into(), until: None, count: Some(7) },
-            pace: Pace { speed: Some(1.0), anchor: "2026-11-21T08:00:00Z".into() },
+            pace: Pace {
+                speed: Some(1.0),
+                events_per_s: None,
+                anchor: "2026-11-21T08:00:00Z".into(),
+            },
             shard: "0/1".into(),
             sink: "kafka".into(),
             streams: vec![],

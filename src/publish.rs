@@ -25,7 +25,7 @@ pub struct Slice {
 }
 
 /// How model time maps onto the wall clock.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Schedule {
     /// A record is intended at `anchor_ns` + (due − `begin_us`) / `speed`.
     Paced {
@@ -35,6 +35,18 @@ pub enum Schedule {
         begin_us: i64,
         /// Seconds of model time in a second of wall time; above 0.
         speed: f64,
+    },
+    /// At a constant rate: root event n of the run, from 0, is intended at `anchor_ns` + n · `interval_ns`,
+    /// and what is due between it and the next one with it.
+    Even {
+        /// The wall clock, in nanoseconds since the Unix epoch, when the first one goes.
+        anchor_ns: i64,
+        /// Wall time between two of them; above 0.
+        interval_ns: f64,
+        /// How many of them came before the batch.
+        before: u64,
+        /// When those of the batch are due, in microseconds since the Unix epoch, in order.
+        due_us: Arc<[i64]>,
     },
     /// As fast as it goes: a record is intended when it is handed over, at `released_ns`.
     Unpaced {
@@ -47,8 +59,8 @@ impl Schedule {
     /// The intended time of a record on the wall clock, in nanoseconds since the Unix epoch.
     #[expect(clippy::cast_possible_truncation, reason = "times within 292 years of the anchor")]
     pub fn intended_ns(&self, due_us: i64) -> i64 {
-        match *self {
-            Self::Paced { anchor_ns, begin_us, speed } => {
+        match self {
+            &Self::Paced { anchor_ns, begin_us, speed } => {
                 let since_begin_us = due_us - begin_us;
                 if speed.to_bits() == 1.0_f64.to_bits() {
                     anchor_ns + since_begin_us * 1_000
@@ -56,7 +68,11 @@ impl Schedule {
                     anchor_ns + (since_begin_us as f64 * 1_000.0 / speed) as i64
                 }
             }
-            Self::Unpaced { released_ns } => released_ns,
+            Self::Even { anchor_ns, interval_ns, before, due_us: roots } => {
+                let inside = roots.partition_point(|root| *root <= due_us).saturating_sub(1);
+                anchor_ns + ((before + inside as u64) as f64 * interval_ns) as i64
+            }
+            &Self::Unpaced { released_ns } => released_ns,
         }
     }
 }

@@ -118,6 +118,9 @@ pub struct Way {
     /// How much faster than the clock: 60, 0.5, or `max` for as fast as it goes.
     #[arg(long, value_name = "TIMES")]
     pub speed: Option<String>,
+    /// Send the same events at a constant rate of root events, such as 5000/s, whatever their times.
+    #[arg(long, value_name = "RATE", conflicts_with = "speed")]
+    pub pace: Option<String>,
     /// When to begin on the wall clock, for shards that begin together: RFC 3339.
     #[arg(long, value_name = "TIME")]
     pub at: Option<Moment>,
@@ -132,8 +135,6 @@ pub struct Way {
     pub drain: Option<String>,
     #[arg(long, hide = true, value_parser = not_yet("--device"))]
     device: Option<String>,
-    #[arg(long, hide = true, value_parser = not_yet("--pace"))]
-    pace: Option<String>,
 }
 
 /// What a run tells.
@@ -300,7 +301,7 @@ mod tests {
             let words = ["tidegate", "run", "m.toml"].iter().chain(words);
             Invocation::try_parse_from(words).unwrap_err().to_string()
         };
-        assert!(refuse(&["--pace", "5000/s"]).contains("`--pace` is not known yet"));
+        assert!(refuse(&["--pace", "9/s", "--speed", "2"]).contains("cannot be used with"));
         assert!(refuse(&["--device", "gpu"]).contains("`--device` is not known yet"));
         let text = refuse(&["--to", "pulsar"]);
         assert!(text.contains("pulsar") && text.contains("kafka, stdout, null"), "{text}");

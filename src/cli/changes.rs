@@ -48,6 +48,7 @@ pub fn of_run(run: &Run) -> Result<Overrides, Failure> {
         ("--for", "run.for", &run.window.wall),
         ("--count", "run.count", &run.window.count),
         ("--speed", "run.speed", &run.way.speed),
+        ("--pace", "run.pace", &run.way.pace),
         ("--threads", "run.threads", &run.way.threads),
         ("--drain", "run.drain", &run.way.drain),
         ("--metrics", "run.metrics", &metrics),

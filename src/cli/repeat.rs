@@ -36,6 +36,7 @@ pub fn command(run: &Run, variables: &Overrides, source: &Source, facts: &Facts)
     flag("--at", way.at.map(|at| rfc3339(at.0)).as_deref());
     flag("--to", way.to.map(super::arguments::To::name));
     flag("--speed", way.speed.as_deref());
+    flag("--pace", way.pace.as_deref());
     flag("--threads", way.threads.as_deref());
     flag("--registry", changes.registry.as_deref());
     for (variable, written) in variables.variables.iter().zip(written(source, "environment")) {

@@ -131,7 +131,7 @@ pub struct Run {
     pub connect_timeout: Duration,
     /// How many bytes of events may wait for their receipts, 1 MiB to 64 GiB; 64 MiB unless set.
     pub in_flight_bytes_max: u64,
-    /// How much faster than the clock; 1 unless set.
+    /// How model time maps onto the clock; as it goes by unless set.
     pub speed: Speed,
     /// Where in model time to begin. None: at the start.
     pub from: Option<Moment>,
@@ -169,13 +169,15 @@ impl Default for Run {
     }
 }
 
-/// How much faster than the clock events are sent.
+/// How model time maps onto the clock.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Speed {
     /// So many times as fast; above 0, finite.
     Times(f64),
     /// As fast as it goes.
     Max,
+    /// So many root events a second, whatever their times; above 0, finite.
+    Pace(f64),
 }
 
 /// A point in model time.

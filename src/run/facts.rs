@@ -47,7 +47,34 @@ impl Prepared {
     fn speed(&self) -> Option<f64> {
         match self.settings().run.speed {
             Speed::Times(speed) => Some(speed),
-            Speed::Max => None,
+            Speed::Max | Speed::Pace(_) => None,
+        }
+    }
+
+    /// Root events a second, whatever their times.
+    fn pace(&self) -> Option<f64> {
+        match self.settings().run.speed {
+            Speed::Pace(per_s) => Some(per_s),
+            Speed::Times(_) | Speed::Max => None,
+        }
+    }
+
+    fn pacer_speed(&self) -> pacer::Speed {
+        match self.settings().run.speed {
+            Speed::Times(speed) => pacer::Speed::Times(speed),
+            Speed::Max => pacer::Speed::Max,
+            Speed::Pace(per_s) => {
+                let streams = &self.plan.streams;
+                let counted = |number: usize| {
+                    streams[number].follow_up().is_none() && streams[number].members().is_none()
+                };
+                // Where no root event is sent, all that is sent counts.
+                let some = self.sent().any(counted);
+                let counts = (0..streams.len()).map(|number| !some || counted(number));
+                // Each shard has its part of the events, and of the pace.
+                let interval_ns = 1e9 / per_s * f64::from(self.shard().count);
+                pacer::Speed::Even { interval_ns, counts: counts.collect() }
+            }
         }
     }
 
@@ -79,7 +106,7 @@ impl Prepared {
     pub(super) fn pacer_options(&self, anchor_us: i64) -> pacer::Options {
         pacer::Options {
             clock: self.clock.clone(),
-            speed: self.speed().map_or(pacer::Speed::Max, pacer::Speed::Times),
+            speed: self.pacer_speed(),
             anchor_ns: anchor_us.saturating_mul(1_000),
             begin_us: self.window.from_us,
             drain: self.settings().run.drain,
@@ -144,7 +171,11 @@ impl Prepared {
                 until: self.window.until_us.map(rfc3339),
                 count: self.window.count,
             },
-            pace: manifest::Pace { speed: self.speed(), anchor: rfc3339(anchor_us) },
+            pace: manifest::Pace {
+                speed: self.speed(),
+                events_per_s: self.pace(),
+                anchor: rfc3339(anchor_us),
+            },
             shard: self.shard().to_string(),
             sink: self.request.destination.name().to_owned(),
             streams: streams.collect(),
@@ -190,7 +221,8 @@ impl Prepared {
     fn end(&self, total: &Total, stopped: Stopped) -> End {
         let run = &self.settings().run;
         let issued: u64 = total.streams.iter().map(|(_, issued, _)| issued).sum();
-        let whole = self.request.shard.is_none() && self.request.streams.is_empty();
+        // A count is of root events, so that it says where a run of one stream ended.
+        let whole = self.request.shard.is_none() && self.plan.streams.len() == 1;
         match (stopped, total.due_us) {
             (Stopped::End, _) if run.wall_duration.is_none() => End::AsAsked,
             (Stopped::End, _) if self.window.until_us.is_some() && run.count.is_none() => {

@@ -238,7 +238,7 @@ fn run(reader: &mut Reader<'_>, at: &At<'_>) -> Run {
         drain: drain.map_or(default.drain, |drain| drain.value),
         connect_timeout: connect_timeout.unwrap_or(default.connect_timeout),
         in_flight_bytes_max: in_flight.unwrap_or(default.in_flight_bytes_max),
-        speed: section.get("speed").and_then(|at| speed(reader, &at)).unwrap_or(default.speed),
+        speed: way(reader, &mut section).unwrap_or(default.speed),
         from: section.get("from").and_then(|at| moment(reader, &at)),
         until: section.get("until").and_then(|at| moment(reader, &at)),
         duration: section.get("duration").and_then(|at| reader.duration(&at)),
@@ -270,6 +270,18 @@ fn in_flight(reader: &mut Reader<'_>, at: &At<'_>) -> Option<u64> {
     let what = format!("`{}` is {} bytes, but must be 1MiB to 64GiB", at.path, bytes.value);
     reader.refuse(&bytes.span, what, "");
     None
+}
+
+/// `speed = 60`, `speed = "max"` or `pace = "5000/s"`.
+fn way(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<Speed> {
+    let (times, pace) = (section.get("speed"), section.get("pace"));
+    if let (Some(times), Some(pace)) = (&times, &pace) {
+        let what = format!("`{}` and `{}` do not go together", times.path, pace.path);
+        reader.refuse(&pace.key_span, what, "with a pace, times do not count: leave one out");
+        return None;
+    }
+    let pace = pace.and_then(|at| reader.rate(&at)).map(|rate| Speed::Pace(rate.value));
+    times.and_then(|at| speed(reader, &at)).or(pace)
 }
 
 /// A number above 0, or `"max"`.

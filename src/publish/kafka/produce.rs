@@ -242,7 +242,7 @@ impl Producer {
         refused: &mut Vec<Delivery>,
     ) {
         assert!(Arc::ptr_eq(&slice.batch, held.batch()), "what is sent must be what is held");
-        let parcel = Parcel { held: held.clone(), schedule: slice.schedule };
+        let parcel = Parcel { held: held.clone(), schedule: slice.schedule.clone() };
         {
             let mut ledger = self.ledger();
             outgoing.slot = ledger.parcels.insert(slice.records.len(), parcel);

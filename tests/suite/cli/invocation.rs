@@ -12,6 +12,7 @@ fn every_command_has_help_on_stdout_with_its_flags() {
             &[
                 "--rate",
                 "--speed",
+                "--pace",
                 "--start",
                 "--from",
                 "--until",
@@ -49,7 +50,7 @@ fn every_command_has_help_on_stdout_with_its_flags() {
         for flag in told {
             assert!(stdout(&output).contains(flag), "{flag} is not in {}", stdout(&output));
         }
-        assert!(!stdout(&output).contains("--pace"), "what is not built is not offered");
+        assert!(!stdout(&output).contains("--device"), "what is not built is not offered");
     }
     assert_exit(&run(folder.path(), &["--version"]), 0);
 }
@@ -63,7 +64,7 @@ fn wrong_words_are_refused_with_exit_2_and_the_way_out() {
         (&["run", "model.toml", "--to", "pulsar"], "kafka, stdout, null"),
         (&["run", "model.toml", "--to", "file:out"], "kafka, stdout, null"),
         (&["run", "model.toml", "--device", "gpu"], "`--device` is not known yet"),
-        (&["run", "model.toml", "--pace", "5000/s"], "`--pace` is not known yet"),
+        (&["run", "model.toml", "--pace", "5000/s", "--speed", "2"], "cannot be used with"),
         (&["run", "model.toml", "--headers"], "`--headers` is for `--to stdout`"),
         (&["run", "model.toml", "--to", "null", "--headers"], "headers are sent anyway"),
         (&["run", "model.toml", "--to", "stdout", "--headers=x"], "--headers"),
@@ -98,6 +99,8 @@ fn values_that_cannot_be_are_refused_with_exit_2_before_anything_is_sent() {
     for (words, told) in [
         (&["--rate", "5/fortnight"][..], "5/fortnight"),
         (&["--speed", "0"], "--speed"),
+        (&["--pace", "fast"], "--pace"),
+        (&["--pace", "9/s", "--set", "run.speed=2"], "do not go together"),
         (&["--speed", "fast"], "fast"),
         (&["--seed", "-1"], "--seed"),
         (&["--start", "yesterday"], "yesterday"),

@@ -29,6 +29,27 @@ fn the_result_is_one_json_object_whose_counts_add_up() {
     assert!(stderr(&output).contains("the same again"), "people read it on stderr");
 }
 
+// 3,000 events at 2,000/s take 1.5 s, less what the first one is late, and 3 s by their own times.
+#[test]
+fn a_pace_changes_when_events_go_and_no_byte() {
+    let folder = folder();
+    let result = |way: &str| {
+        let words = format!("run model.toml --to null --count 3000 --json --digest {way}");
+        let output = run(folder.path(), &words.split(' ').collect::<Vec<_>>());
+        assert_exit(&output, 0);
+        json(&output)
+    };
+    let (fast, paced) = (result("--speed max"), result("--pace 2000/s"));
+    assert_eq!(fast["digest"], paced["digest"]);
+    assert_eq!(paced["delivered"], 3_000);
+    assert!(paced["seconds"].as_f64().unwrap() > 1.3, "{paced}");
+    assert!(paced["repeat"].as_str().unwrap().contains("--pace 2000/s"), "{paced}");
+    let manifest = paced["manifest"].as_str().unwrap();
+    let manifest = std::fs::read_to_string(folder.path().join(manifest)).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    assert_eq!(manifest["pace"]["events_per_s"], 2_000.0);
+}
+
 #[test]
 fn the_command_that_repeats_a_run_sends_the_same_bytes() {
     let folder = folder();

@@ -37,7 +37,7 @@ fn headers_arrive_as_they_were_encoded_and_the_intended_time_as_scheduled() {
     let schedule = Schedule::Paced { anchor_ns, begin_us, speed: 10.0 };
     while let Some(batch) = stream.next_blocking() {
         let batch = Arc::new(batch.unwrap());
-        let slice = Slice { records: 0..batch.records.len(), batch, schedule };
+        let slice = Slice { records: 0..batch.records.len(), batch, schedule: schedule.clone() };
         sink.publish(&slice, &never).unwrap();
     }
     assert_eq!(sink.flush(Duration::from_mins(2), &never).unwrap().0, 0);
