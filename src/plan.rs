@@ -143,7 +143,8 @@ impl Plan {
     /// All mistakes that only show when names are followed, types are fitted and numbers are
     /// multiplied, in the order of the file.
     pub fn compile(model: &Model, inputs: &Inputs) -> Result<Self, Vec<Mistake>> {
-        let world = World::new(model, &rates(model))?;
+        let rates = rates(model);
+        let world = World::new(model, &rates)?;
         let fastest = roots(model).map(|stream| rate_of(model, stream, &world)).fold(0.0, f64::max);
         let tick = model.tick.unwrap_or_else(|| tick_for(fastest / f64::from(model.lanes)));
         let given_us = match model.start {
@@ -152,10 +153,11 @@ impl Plan {
         };
         let start_us =
             given_us.clamp(0, START_MAX_US).div_euclid(tick.length_us()) * tick.length_us();
-        let draft =
-            draft::Draft { model, world: &world, chains: chain::chains(model)?, start_us, tick };
-        let mut streams = draft.streams(inputs)?;
-        let mut warnings = busy::warnings(&world, &streams);
+        let mut mistakes = Vec::new();
+        let chains = chain::chains(model, &mut mistakes);
+        let draft = draft::Draft { model, world: &world, chains, start_us, tick };
+        let mut streams = draft.streams(inputs, mistakes)?;
+        let mut warnings = busy::warnings(&world, &streams, &rates);
         warnings.extend(streams.iter_mut().flat_map(|it| it.compiled.warnings.drain(..)));
         warnings.sort_by_key(|warning| (warning.span.start, warning.span.end));
         let (name, lanes) = (model.name.clone(), u32::from(model.lanes));
@@ -256,7 +258,7 @@ fn actor_of<'a>(model: &'a Model, stream: &'a model::Stream) -> Option<&'a str> 
 fn entities_of<'a>(generator: &'a Generator, named: &mut Vec<&'a str>) {
     let first = |path: &'a Spanned<String>| path.value.split('.').next();
     match generator {
-        Generator::Entity { entity, with, of: None, near: None, .. } if with.is_empty() => {
+        Generator::Entity { entity, anew: false, of: None, near: None, .. } => {
             named.push(&entity.value);
         }
         Generator::Entity { of: Some(path), .. }

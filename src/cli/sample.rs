@@ -15,6 +15,11 @@ use crate::run::lines::{Lines, Told};
 use crate::run::window::Window;
 use crate::stream::{EventStream, Options, Route};
 
+/// How long one event of a stream that follows another is waited for: in events of its root stream,
+/// and in ticks.
+const WAITED_EVENTS: u64 = 1_000_000;
+const WAITED_TICKS: u64 = 100_000;
+
 /// Prints the first events of each stream.
 pub fn sample(arguments: &Sample, people: &print::People) -> Result<Exit, Failure> {
     let number = units::count(&arguments.number)
@@ -53,30 +58,47 @@ pub fn sample(arguments: &Sample, people: &print::People) -> Result<Exit, Failur
         print_some(&plan, Options { snapshot, ..options.clone() }, told, (&mut left, &roots))?;
     }
     for (number, left) in left.into_iter().enumerate() {
-        print_later(&plan, options.clone(), told, (number, left))?;
+        let missing = print_later(&plan, options.clone(), told, (number, left))?;
+        if missing > 0 {
+            let name = &plan.streams[number].name;
+            people.say(&format!(
+                "sample: {missing} of `{name}` are missing: what it follows is followed more rarely \
+                 than once in {WAITED_EVENTS} events of its root stream, or never"
+            ));
+        }
     }
     Ok(Exit::Good)
 }
 
 /// Prints what is left of a stream that follows others: from where all its delays are over, because
-/// before that its events are few and may be months away.
+/// before that its events are few and may be months away. Gives how many did not come.
 fn print_later(
     plan: &Arc<Plan>,
     mut options: Options,
     told: Told,
     (number, of_stream): (usize, u64),
-) -> Result<(), Failure> {
+) -> Result<u64, Failure> {
     let Some(follow_up) = plan.streams[number].follow_up().filter(|_| of_stream > 0) else {
-        return Ok(());
+        return Ok(0);
     };
+    if follow_up.rate_per_s <= 0.0 {
+        return Ok(of_stream);
+    }
     let own = 0..plan.streams.len();
-    options.window_us.start = options.window_us.start.saturating_add(follow_up.latest_us);
+    let start_us = options.window_us.start.saturating_add(follow_up.latest_us);
+    let root_per_s = plan.streams[follow_up.above[0]].rate_per_s();
+    let tick_us = plan.tick.length_us().unsigned_abs();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded")]
+    let waited_us = (WAITED_EVENTS as f64 / root_per_s * 1e6) as u64;
+    let waited_us = waited_us.clamp(tick_us, WAITED_TICKS * tick_us);
+    options.window_us = start_us..start_us.saturating_add(waited_us.saturating_mul(of_stream));
     // Of rare events a large batch is hours of a root stream's.
     options.batch_events = u32::try_from(of_stream).unwrap_or(u32::MAX).clamp(256, BATCH_EVENTS);
     options.routes =
         own.clone().map(|it| Route { skipped: it != number, ..Route::default() }).collect();
     let mut left: Vec<u64> = own.map(|it| if it == number { of_stream } else { 0 }).collect();
-    print_some(plan, options, told, (&mut left, &vec![true; plan.streams.len()]))
+    print_some(plan, options, told, (&mut left, &vec![true; plan.streams.len()]))?;
+    Ok(left[number])
 }
 
 /// Whether what is printed of a stream comes before a run, and how much of it there is at most.

@@ -68,7 +68,11 @@ pub(super) fn everything(reader: &mut Reader<'_>, root: &Node, name: String) -> 
         .unwrap_or_default();
     let rates = Rates {
         any: has_rate(root) || streams_in(root).any(has_rate),
-        of_one_stream: streams.len() == 1,
+        of_one_stream: streams
+            .iter()
+            .filter(|it| it.follows.is_none() && it.members.is_none())
+            .count()
+            == 1,
     };
     entities::check_families(reader, &entities, rates);
     changelog::add(reader, &entities.all, entities.changelogs, &mut streams);
@@ -80,6 +84,7 @@ pub(super) fn everything(reader: &mut Reader<'_>, root: &Node, name: String) -> 
     if let Some(registry) = &settings.registry {
         together::check_subjects(reader, &streams, registry);
     }
+    together::check_topics(reader, &streams);
     together::set_batch_limits(reader, &streams, &mut settings);
     reader.finish(top);
     let model = Model {

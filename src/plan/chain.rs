@@ -4,17 +4,11 @@ use super::follow_up::LEVELS_MAX;
 use crate::config::model::Model;
 use crate::config::{Mistake, suggest};
 
-/// By stream: itself, the one that it follows, and so on up to its root.
-///
-/// # Errors
-///
-/// Streams that are not there, circles, and chains that are too long.
-pub(super) fn chains(model: &Model) -> Result<Vec<Vec<usize>>, Vec<Mistake>> {
-    let mut mistakes = Vec::new();
-    let chains = (0..model.streams.len())
-        .filter_map(|number| chain(model, number).map_err(|mistake| mistakes.push(mistake)).ok())
-        .collect();
-    if mistakes.is_empty() { Ok(chains) } else { Err(mistakes) }
+/// By stream: itself, the one that it follows, and so on up to its root; empty if that has mistakes,
+/// which are noted: streams that are not there, circles, and chains that are too long.
+pub(super) fn chains(model: &Model, mistakes: &mut Vec<Mistake>) -> Vec<Vec<usize>> {
+    let mut of = |number| chain(model, number).map_err(|mistake| mistakes.push(mistake));
+    (0..model.streams.len()).map(|number| of(number).unwrap_or_default()).collect()
 }
 
 fn chain(model: &Model, number: usize) -> Result<Vec<usize>, Mistake> {

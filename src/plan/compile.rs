@@ -23,8 +23,10 @@ mod pattern;
 mod regex;
 mod select;
 mod text;
+mod time;
 mod trim;
 mod union;
+mod uuid;
 mod value;
 mod visit;
 mod walk;
@@ -129,6 +131,19 @@ pub fn compile(source: &Source<'_>) -> Result<Compiled, Vec<Mistake>> {
             Err(mistakes)
         }
     }
+}
+
+/// The mistakes in the attributes of the entity whose members a stream tells of.
+pub fn attributes(source: &Source<'_>) -> Vec<Mistake> {
+    let world = source.world;
+    let entity = source.stream.members.as_ref().map(|members| &members.entity().value);
+    let Some(entity) = entity.and_then(|name| world.entity(name)) else { return Vec::new() };
+    let mut compiler = Compiler::new(source);
+    let number = input::NUMBER.high;
+    for (place, attribute) in world.kinds[entity].entity.attributes.iter().enumerate() {
+        compiler.attribute(entity, number, place, &attribute.generator.span);
+    }
+    compiler.mistakes
 }
 
 /// A value that other values refer to by name.

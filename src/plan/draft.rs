@@ -11,7 +11,7 @@ use super::traffic::{self, HOURS, Traffic};
 use super::world::World;
 use super::zone::Zones;
 use super::{Inputs, LANE_EVENTS_MAX, Origin, StreamPlan, compile, rate_of};
-use crate::config::model::{self, Generator, Model, Tick, Zone};
+use crate::config::model::{self, Changelog, Generator, Model, Snapshot, Tick, Zone};
 use crate::config::{Mistake, Span, Spanned};
 
 /// Streams on their way into the plan.
@@ -26,15 +26,19 @@ pub(super) struct Draft<'a> {
 
 impl Draft<'_> {
     /// All streams, those that are followed before those that follow them.
-    pub(super) fn streams(&self, inputs: &Inputs) -> Result<Vec<StreamPlan>, Vec<Mistake>> {
+    pub(super) fn streams(
+        &self,
+        inputs: &Inputs,
+        mut mistakes: Vec<Mistake>,
+    ) -> Result<Vec<StreamPlan>, Vec<Mistake>> {
         let mut order: Vec<usize> = (0..self.chains.len()).collect();
         order.sort_by_key(|&number| self.chains[number].len());
         let mut made: Vec<Option<StreamPlan>> = Vec::new();
         made.resize_with(self.chains.len(), || None);
-        let mut mistakes = Vec::new();
         for number in order {
-            if self.chains[number][1..].iter().any(|&above| made[above].is_none()) {
-                // What it follows has mistakes of its own.
+            let above = self.chains[number].split_first().map(|(_, above)| above);
+            if above.is_none_or(|above| above.iter().any(|&above| made[above].is_none())) {
+                // It has mistakes, or what it follows.
                 continue;
             }
             match self.compile(number, &made, inputs) {
@@ -42,8 +46,41 @@ impl Draft<'_> {
                 Err(more) => mistakes.extend(more),
             }
         }
-        mistakes.sort_by_key(|mistake| mistake.span.start);
+        mistakes.extend(self.attributes());
+        mistakes.sort_by(|one, other| {
+            (one.span.start, one.span.end, &one.what).cmp(&(
+                other.span.start,
+                other.span.end,
+                &other.what,
+            ))
+        });
+        mistakes.dedup();
         if mistakes.is_empty() { Ok(made.into_iter().flatten().collect()) } else { Err(mistakes) }
+    }
+
+    /// The mistakes in the attributes of all entities: those that nothing reads are checked all the same.
+    fn attributes(&self) -> Vec<Mistake> {
+        let Some(any) = self.model.streams.first() else { return Vec::new() };
+        let of_entity = |entity: &model::Entity| {
+            let span = entity.span.clone();
+            let name = Spanned { value: entity.name.clone(), span };
+            let changelog = Changelog { entity: name, snapshot: Snapshot::None };
+            let stream = model::Stream {
+                members: Some(model::MemberEvents::Changelog(changelog)),
+                lets: Vec::new(),
+                fields: Vec::new(),
+                ..any.clone()
+            };
+            let levels = vec![compile::Level { stream: &stream, number: 0, children: 1 }];
+            compile::attributes(&compile::Source {
+                world: self.world,
+                stream: &stream,
+                schema: &apache_avro::Schema::Null,
+                start_us: self.start_us,
+                levels,
+            })
+        };
+        self.model.entities.iter().flat_map(of_entity).collect()
     }
 
     fn compile(

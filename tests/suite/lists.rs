@@ -1,7 +1,7 @@
 //! Arrays, maps, records and unions: what is made is what was asked for, and any reader reads it.
 
 mod counter;
-mod model;
+pub(crate) mod model;
 mod random;
 
 use std::collections::BTreeSet;

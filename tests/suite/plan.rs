@@ -1,5 +1,7 @@
 //! What only shows when a model is compiled is refused there, with its place and the way out.
 
+mod values;
+
 use std::path::PathBuf;
 
 use tidegate::config::{self, ModelSource, Overrides, Refused};
@@ -86,4 +88,62 @@ fn a_divisor_that_can_be_zero_is_refused() {
 fn a_value_that_goes_round_in_a_circle_is_refused() {
     let said = refusal_of("{ expression = \"v + 1\" }");
     assert!(said.contains("refers to itself"), "{said}");
+}
+
+/// What is said of a model of one stream and what is added to it: its mistakes, or else its warnings.
+fn said_of(added: &str) -> String {
+    let text = format!(
+        "start = \"2026-03-02T00:00:00Z\"\ntraffic.rate = \"10/s\"\n[streams.s]\ntopic = \"t\"\n\
+         schema = \"Event.avsc\"\nfields = {{ id = \"identity\" }}\n{added}"
+    );
+    let directory = tempfile::tempdir().unwrap();
+    let schema = r#"{"type":"record","name":"Event","fields":[{"name":"id","type":"string"}]}"#;
+    std::fs::write(directory.path().join("Event.avsc"), schema).unwrap();
+    let directory = PathBuf::from(directory.path());
+    let source = ModelSource::Text { name: "model.toml".to_owned(), directory, text };
+    let configuration = config::read(&source, &Overrides::default(), &|_| None).unwrap();
+    match Plan::compile(&configuration.model, &Inputs::default()) {
+        Ok(plan) => config::render_warnings(&configuration.source, &plan.warnings, false),
+        Err(mistakes) => Refused::new(configuration.source, mistakes).render(false),
+    }
+}
+
+#[test]
+fn attributes_that_nothing_reads_are_checked_beside_streams_that_follow_nothing() {
+    let said = said_of(
+        "[entities.m]\ncount = 10\n[entities.m.attributes]\nx = { attribute = \"y\" }\n\
+         y = { attribute = \"x\" }\nz = { expression = \"4000000000 * 4000000000 * 4\" }\n\
+         [streams.f]\ntopic = \"f\"\nschema = \"Event.avsc\"\nfollows = \"nobody\"\n\
+         [streams.g]\ntopic = \"g\"\nschema = \"Event.avsc\"\nfollows = \"f\"\n\
+         [streams.h]\ntopic = \"h\"\nschema = \"Event.avsc\"\nfields = { id = { attribute = \"q\" } }\n",
+    );
+    for part in ["refers to itself", "the limit is 92", "no stream `nobody`", "`q` is neither"] {
+        assert_eq!(said.matches(part).count(), 1, "{part}: {said}");
+    }
+}
+
+#[test]
+fn a_population_that_acts_otherwise_than_is_written_is_told() {
+    let said = said_of(
+        "[streams.s.let]\na = { entity = \"a\" }\n[entities.a]\ncount = 1000\nactivity = \"2/day\"\n\
+         [streams.o]\ntopic = \"o\"\nschema = \"Event.avsc\"\nfields = { id = \"identity\" }\n\
+         let = { a = { entity = \"a\" } }\n",
+    );
+    let parts = ["1000 members of `a` acts 1728.00 times a day", "not 2.00", "864000 members"];
+    assert!(parts.iter().all(|part| said.contains(part)), "{said}");
+}
+
+#[test]
+fn what_a_changelog_cannot_keep_true_is_told() {
+    let family = "[entities.c]\ncount = 10\nlifetime = \"9d\"\n[entities.c.attributes]\n\
+                  st = { choice = [\"x\", \"y\"], changes = \"1d\" }\n[entities.d]\nbelongs_to = \"c\"\n\
+                  changelog = \"ds\"\n";
+    let said = said_of(&format!("{family}attributes = {{ s = {{ attribute = \"c.st\" }} }}\n"));
+    for part in ["changelog of `d` tells of `c`, which ends", "tells of `c`, which changes without"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let own = "[entities.c]\ncount = 10\nlifetime = \"9d\"\nchangelog = \"cs\"\n\
+               attributes = { st = { choice = [\"x\", \"y\"], changes = \"1d\" } }\n";
+    assert_eq!(said_of(own), "", "its own changes are told");
 }

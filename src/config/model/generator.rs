@@ -128,6 +128,8 @@ pub enum Generator {
         /// `with = { site = "spot" }`: only members whose dealt attributes have these values
         /// (paths).
         with: Vec<(Spanned<String>, Spanned<String>)>,
+        /// `with = {}`: any member, drawn anew.
+        anew: bool,
         /// `of = "account"`: only members that belong to this one (a path).
         of: Option<Spanned<String>>,
         /// `near = "account.home"`: only members whose dealt place is near this one.

@@ -186,7 +186,7 @@ fn check_names(reader: &mut Reader<'_>, parent: &str, attributes: &At<'_>) {
 pub(super) struct Rates {
     /// Whether there is any rate.
     pub(super) any: bool,
-    /// Whether it must be that of the one stream that there is.
+    /// Whether it must be that of the one stream that follows no other.
     pub(super) of_one_stream: bool,
 }
 

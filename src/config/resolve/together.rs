@@ -43,6 +43,39 @@ pub(super) fn check_subjects(reader: &mut Reader<'_>, streams: &[Stream], regist
     }
 }
 
+/// Checks that streams of one topic would create the same one.
+pub(super) fn check_topics(reader: &mut Reader<'_>, streams: &[Stream]) {
+    for (at, stream) in streams.iter().enumerate() {
+        let settings = topic_settings(stream);
+        let others = streams[..at].iter().filter(|other| other.topic.name == stream.topic.name);
+        let clash = others.into_iter().find_map(|other| {
+            let known = topic_settings(other);
+            let differs = |(key, value): &&(&str, String)| {
+                known.iter().any(|(name, other)| name == key && other != value)
+            };
+            let (key, value) = settings.iter().find(differs)?;
+            let (_, known) = known.into_iter().find(|(name, _)| name == key)?;
+            Some((other, *key, value, known))
+        });
+        if let Some((other, key, value, known)) = clash {
+            let what = format!(
+                "`{}` and `{}` share the topic `{}`, but one says `{key}` is {known}, the other {value}",
+                other.name, stream.name, stream.topic.name
+            );
+            reader.refuse(&stream.span, what, "say the same, or say it once");
+        }
+    }
+}
+
+/// What a stream says of its topic.
+fn topic_settings(stream: &Stream) -> Vec<(&str, String)> {
+    let topic = &stream.topic;
+    let partitions = topic.partitions.map(|count| ("partitions", count.to_string()));
+    let replicas = topic.replicas.map(|count| ("replicas", count.to_string()));
+    let config = topic.config.iter().map(|(key, value)| (key.as_str(), value.clone()));
+    partitions.into_iter().chain(replicas).chain(config).collect()
+}
+
 /// `[streams.NAME.batch]`.
 pub(super) fn batch(reader: &mut Reader<'_>, at: &At<'_>) -> BatchLimits {
     let Some(mut section) = reader.section(at) else { return BatchLimits::default() };

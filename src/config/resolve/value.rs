@@ -92,12 +92,12 @@ pub(super) fn entity(
     main: &At<'_>,
 ) -> Option<Generator> {
     let above = section.get("of").and_then(|at| reader.text(&at));
-    let Generator::Entity { entity, with, near, format, .. } =
+    let Generator::Entity { entity, with, anew, near, format, .. } =
         picked(reader, names, section, main)?
     else {
         return None;
     };
-    Some(Generator::Entity { entity, with, of: above, near, format })
+    Some(Generator::Entity { entity, with, anew, of: above, near, format })
 }
 
 /// A member that belongs to no other in particular.
@@ -108,6 +108,7 @@ pub(super) fn picked(
     main: &At<'_>,
 ) -> Option<Generator> {
     let mut with = Vec::new();
+    let anew = section.has("with");
     if let Some(at) = section.get("with")
         && let Some(wanted) = reader.section(&at)
     {
@@ -130,7 +131,7 @@ pub(super) fn picked(
     };
     let format = section.get("format").and_then(|at| number_format(reader, &at));
     let entity = entities::known_entity(reader, names, main)?;
-    Some(Generator::Entity { entity, with, of: None, near, format })
+    Some(Generator::Entity { entity, with, anew, of: None, near, format })
 }
 
 /// `{ near = "account.home", within_km = 30 }`, of itself or of an entity.

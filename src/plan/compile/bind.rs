@@ -8,14 +8,12 @@ use apache_avro::types::Value as Avro;
 
 use super::Compiler;
 use super::path::nearest;
+use super::time::{DAY_US, is_local, local_time};
 use super::union::suiting;
 use super::value::{Cell, List, Number, Parts, Value};
 use crate::config::Span;
-use crate::plan::fill::{Fill, Integer};
-use crate::plan::program::{Arithmetic, Operand, Operation, Register, Target, input};
-
-/// Microseconds of a day.
-const DAY_US: i64 = 86_400_000_000;
+use crate::plan::fill::Fill;
+use crate::plan::program::{Operand, Operation, Register, Target};
 
 /// The named types of a schema.
 pub(super) fn types(schema: &Schema) -> BTreeMap<String, &Schema> {
@@ -151,18 +149,11 @@ impl<'a> Compiler<'a> {
                 None => self.refuse(place.span, format!("`{}` cannot be null", place.path), ""),
             };
         }
-        let present = match (cell.present, null) {
-            (Some(_), None) => {
-                let what = format!("this can be null, but `{}` cannot", place.path);
-                return self.refuse(
-                    place.span,
-                    what,
-                    "give it an `else`, or allow null in the schema",
-                );
-            }
-            (Some(present), Some(_)) => present,
-            (None, _) => self.constant(1),
-        };
+        if let (Some(_), None) = (cell.present, null) {
+            let what = format!("this can be null, but `{}` cannot", place.path);
+            let help = "give it an `else`, or allow null in the schema";
+            return self.refuse(place.span, what, help);
+        }
         let branches = union.variants().iter().map(|branch| self.resolved(branch));
         let branches: Vec<&'a Schema> = branches.collect();
         let Some(branch) = suiting(&branches, &cell.value) else {
@@ -170,8 +161,15 @@ impl<'a> Compiler<'a> {
             return self.refuse(place.span, what, "use a generator of one of the union's types");
         };
         let inner = Cell { value: cell.value.clone(), present: None };
-        let value = Box::new(self.fill(branches[branch], &inner, place)?);
-        Some(Fill::Optional { present, branch, value })
+        let value = self.fill(branches[branch], &inner, place)?;
+        if null.is_none() {
+            let mut fills = vec![None; branches.len()];
+            fills[branch] = Some(value);
+            let branch = self.constant(u32::try_from(branch).ok()?);
+            return Some(Fill::Union { branch, branches: fills });
+        }
+        let present = cell.present.unwrap_or_else(|| self.constant(1));
+        Some(Fill::Optional { present, branch, value: Box::new(value) })
     }
 
     /// A record whose fields are called like the parts of a value.
@@ -238,22 +236,21 @@ impl<'a> Compiler<'a> {
             (Schema::Fixed(fixed), Value::Uuid(words)) if fixed.size == 16 => {
                 Some(Fill::Uuid(*words))
             }
-            (Schema::String | Schema::Bytes | Schema::Uuid(UuidSchema::String), value)
-                if is_written(value) =>
-            {
+            (Schema::String | Schema::Bytes, value) if is_written(value) => {
                 self.text_of(cell, None, place.span).map(Fill::Text)
+            }
+            (Schema::Uuid(UuidSchema::String), value) if is_written(value) => {
+                self.uuid_text(cell, place)
             }
             (_, Value::Options { .. }) => self.options_fill(cell, schema, place.span),
             (Schema::Decimal(decimal), _) => self.decimal(decimal, cell, place),
             (Schema::Float | Schema::Double, _) => self.real_fill(cell, place.span),
             (_, Value::Time { level }) => self.time(schema, *level, place),
-            (
-                _,
-                Value::Number(_)
-                | Value::Dictionary { .. }
-                | Value::Literal(_)
-                | Value::Occasion(_),
-            ) if whole(schema).is_some() => {
+            (_, Value::Instant(number)) => self.instant(schema, *number, place),
+            (_, Value::Text(text)) if local_time(text).is_some() && is_local(schema) => {
+                self.local_instant(schema, text, place)
+            }
+            (_, value) if whole(schema).is_some() && value.is_counted() => {
                 let number = self.number(cell, place.span)?;
                 self.whole_number(schema, number, place)
             }
@@ -330,7 +327,12 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn whole_number(&mut self, schema: &Schema, number: Number, place: Place<'_>) -> Option<Fill> {
+    pub(super) fn whole_number(
+        &mut self,
+        schema: &Schema,
+        number: Number,
+        place: Place<'_>,
+    ) -> Option<Fill> {
         let limit = whole(schema)?;
         if number.scale > 0 {
             let what = format!(
@@ -378,66 +380,10 @@ impl<'a> Compiler<'a> {
         }
         Some(Fill::Integer(number.integer()))
     }
-
-    /// The event's time in the unit of the schema.
-    fn time(&mut self, schema: &Schema, level: u16, place: Place<'_>) -> Option<Fill> {
-        let base = self.source.start_us;
-        let micros = Integer::Offset { base, value: input::time(level) };
-        match schema {
-            Schema::TimestampMicros | Schema::LocalTimestampMicros | Schema::Long => {
-                Some(Fill::Integer(micros))
-            }
-            Schema::TimestampMillis | Schema::LocalTimestampMillis => {
-                self.scaled_time(level, (Arithmetic::FloorTo, 1_000), place)
-            }
-            Schema::TimestampNanos | Schema::LocalTimestampNanos => {
-                self.scaled_time(level, (Arithmetic::Multiply, 1_000), place)
-            }
-            Schema::Date => self.scaled_time(level, (Arithmetic::FloorTo, DAY_US), place),
-            Schema::TimeMicros => self.time_of_day(level, 1, place),
-            Schema::TimeMillis => self.time_of_day(level, 1_000, place),
-            schema => {
-                let what = format!("`{}` is {}, not a time", place.path, schema_name(schema));
-                self.refuse(place.span, what, "use timestamp-micros, timestamp-millis or string")
-            }
-        }
-    }
-
-    /// Since midnight, in UTC.
-    fn time_of_day(&mut self, level: u16, unit_us: i64, place: Place<'_>) -> Option<Fill> {
-        let time = self.number(&Value::Time { level }.into(), place.span)?;
-        let [day, unit] = [DAY_US, unit_us].map(|us| Number::constant(us, 0));
-        let time = self.arithmetic(Arithmetic::Modulo, [time, day], 0, place.span)?;
-        let whole = self.arithmetic(Arithmetic::FloorTo, [time, unit], 0, place.span)?;
-        let time = self.arithmetic(Arithmetic::Divide, [whole, unit], 0, place.span)?;
-        Some(Fill::Integer(time.integer()))
-    }
-
-    fn scaled_time(
-        &mut self,
-        level: u16,
-        (function, factor): (Arithmetic, i64),
-        place: Place<'_>,
-    ) -> Option<Fill> {
-        // Times of 146 years after the start keep clear of 64 bits in nanoseconds.
-        let max = i64::MAX / 2_000;
-        let operand = Operand::Wide(input::time(level));
-        let time = Number { operand, min: 0, max, scale: 0 };
-        let start = Number::constant(self.source.start_us, 0);
-        let time = self.arithmetic(Arithmetic::Add, [time, start], 0, place.span)?;
-        let factor = Number::constant(factor, 0);
-        let scaled = self.arithmetic(function, [time, factor], 0, place.span)?;
-        let scaled = if function == Arithmetic::FloorTo {
-            self.arithmetic(Arithmetic::Divide, [scaled, factor], 0, place.span)?
-        } else {
-            scaled
-        };
-        Some(Fill::Integer(scaled.integer()))
-    }
 }
 
 /// Whether a value can be written as text.
-fn is_written(value: &Value) -> bool {
+pub(super) fn is_written(value: &Value) -> bool {
     !matches!(
         value,
         Value::Boolean(_)
@@ -452,11 +398,11 @@ fn is_written(value: &Value) -> bool {
 /// The bounds of a schema that holds whole numbers.
 pub(super) fn whole(schema: &Schema) -> Option<(i64, i64)> {
     match schema {
-        Schema::Int | Schema::Date | Schema::TimeMillis => {
-            Some((i64::from(i32::MIN), i64::from(i32::MAX)))
-        }
+        Schema::Int | Schema::Date => Some((i64::from(i32::MIN), i64::from(i32::MAX))),
+        // Since midnight.
+        Schema::TimeMillis => Some((0, DAY_US / 1_000 - 1)),
+        Schema::TimeMicros => Some((0, DAY_US - 1)),
         Schema::Long
-        | Schema::TimeMicros
         | Schema::TimestampMillis
         | Schema::TimestampMicros
         | Schema::TimestampNanos

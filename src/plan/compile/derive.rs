@@ -30,7 +30,9 @@ impl Compiler<'_> {
             Value::Number(Number { scale: 0, .. }) => json!("long"),
             Value::Number(_) => json!("double"),
             Value::Boolean(_) => json!("boolean"),
-            Value::Time { .. } => json!({ "type": "long", "logicalType": "timestamp-micros" }),
+            Value::Time { .. } | Value::Instant(_) => {
+                json!({ "type": "long", "logicalType": "timestamp-micros" })
+            }
             Value::Row { table, .. } => {
                 let table = &source.world.model.tables[*table];
                 let mut fields = Vec::new();

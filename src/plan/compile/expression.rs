@@ -104,6 +104,12 @@ impl Compiler<'_> {
         if let Some(compared) = compared {
             return Some(Value::Boolean(compared).into());
         }
+        // What lies between two times is none.
+        let is_time = match operator {
+            Operator::Add => a.value.is_time() || b.value.is_time(),
+            Operator::Subtract => a.value.is_time() && !b.value.is_time(),
+            _ => false,
+        };
         let pair = [self.number(&a, &left.span)?, self.number(&b, &right.span)?];
         let number = match operator {
             Operator::Multiply => {
@@ -120,7 +126,8 @@ impl Compiler<'_> {
                 self.arithmetic(function, pair, pair[0].scale, span)?
             }
         };
-        Some(Cell { value: Value::Number(number), present })
+        let value = if is_time { Value::Instant(number) } else { Value::Number(number) };
+        Some(Cell { value, present })
     }
 
     /// A number times a power of ten.
@@ -146,6 +153,12 @@ impl Compiler<'_> {
                 if t == u =>
             {
                 self.same_member(*t, *a, *b)
+            }
+            (Value::Member { entity: t, .. }, Value::Member { entity: u, .. }) => {
+                let kinds = &self.source.world.kinds;
+                let (t, u) = (&kinds[*t].entity.name, &kinds[*u].entity.name);
+                let what = format!("no `{t}` is a `{u}`");
+                return self.refuse(span, what, "compare members of one entity");
             }
             (Value::Dictionary { index, cells }, Value::Literal(text))
             | (Value::Literal(text), Value::Dictionary { index, cells }) => {
@@ -230,13 +243,17 @@ impl Compiler<'_> {
     ) -> Option<Cell> {
         let mut values = Vec::with_capacity(arguments.len());
         let mut present = None;
+        let mut is_time = false;
         for argument in arguments {
             let cell = self.expression(argument, site)?;
+            // What a ratio compares has no unit.
+            is_time |= cell.value.is_time() && function != "ratio";
             values.push(self.number(&cell, &argument.span)?);
             present = self.both(present, cell.present);
         }
         let number = self.apply(function, &values, span)?;
-        Some(Cell { value: Value::Number(number), present })
+        let value = if is_time { Value::Instant(number) } else { Value::Number(number) };
+        Some(Cell { value, present })
     }
 
     fn apply(&mut self, function: &str, arguments: &[Number], span: &Span) -> Option<Number> {

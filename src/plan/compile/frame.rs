@@ -238,7 +238,7 @@ impl<'a> Compiler<'a> {
         let mut value = value.clone();
         let mut lift = |register: &mut Register| *register = self.lift_register(*register);
         match &mut value {
-            Value::Number(number) => match &mut number.operand {
+            Value::Number(number) | Value::Instant(number) => match &mut number.operand {
                 Operand::Constant(_) => {}
                 Operand::Unsigned(register) | Operand::Signed(register) => lift(register),
                 Operand::Wide(Wide { high, low }) => {

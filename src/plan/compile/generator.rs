@@ -111,20 +111,14 @@ impl<'a> Compiler<'a> {
                 };
                 self.select(condition, &then, &otherwise, span)
             }
-            Generator::Entity { entity, with, of, near, format } => {
-                let which = Which { with, of: of.as_ref(), near: near.as_deref() };
-                let cell = self.entity(entity, which, (site, word))?;
+            Generator::Entity { entity, with, anew, of, near, format } => {
+                let (of, near) = (of.as_ref(), near.as_deref());
+                let cell =
+                    self.entity(entity, Which { with, anew: *anew, of, near }, (site, word))?;
                 format.as_ref().map_or(Some(cell.clone()), |format| self.format(&cell, format))
             }
             Generator::Attribute { path, column, format } => {
-                let path = match column {
-                    Some(column) => Spanned {
-                        value: format!("{}.{}", path.value, column.value),
-                        span: path.span.start..column.span.end,
-                    },
-                    None => path.clone(),
-                };
-                let cell = self.path(&path, site)?;
+                let cell = self.path(&with_column(path, column.as_ref()), site)?;
                 format.as_ref().map_or(Some(cell.clone()), |format| self.format(&cell, format))
             }
             Generator::At { .. } | Generator::Extreme { .. } | Generator::Walk(_) => {
@@ -248,4 +242,11 @@ impl<'a> Compiler<'a> {
         let (offset, present) = self.offset(zone, self.event_site())?;
         Some(Cell { value: self.local_time_text(offset), present })
     }
+}
+
+/// A path with one more step.
+fn with_column(path: &Spanned<String>, column: Option<&Spanned<String>>) -> Spanned<String> {
+    let Some(column) = column else { return path.clone() };
+    let value = format!("{}.{}", path.value, column.value);
+    Spanned { value, span: path.span.start..column.span.end }
 }

@@ -14,6 +14,8 @@ use crate::plan::program::{Operand, Operation, Register, Target};
 pub(super) struct Which<'a> {
     /// Values of dealt attributes.
     pub(super) with: &'a [(Spanned<String>, Spanned<String>)],
+    /// Whether it is another one than the row's.
+    pub(super) anew: bool,
     /// The member that they belong to.
     pub(super) of: Option<&'a Spanned<String>>,
     /// The place that they are near to.
@@ -43,13 +45,14 @@ impl Compiler<'_> {
             return self.refuse(&name.span, what, &nearest(&name.value, &known));
         };
         if let Some(of) = which.of {
-            if which.span().is_some() {
+            if which.span().is_some() || which.anew {
                 let what = "`of` does not go together with `with` or `near`";
                 return self.refuse(&of.span, what, "drop one");
             }
             return self.child(entity, of, (site, word));
         }
-        if which.span().is_none() && site.owner == Owner::Event {
+        let is_own = which.anew || which.near.is_some() || self.frame() > 0 && !self.is_row(entity);
+        if !is_own && site.owner == Owner::Event {
             let cell = self.within(0, |this| this.pick(entity, &name.span))?;
             return self.lift(&cell, &name.span);
         }
@@ -60,6 +63,14 @@ impl Compiler<'_> {
         };
         let number = self.member(entity, words, given);
         Some(Value::Member { entity, number }.into())
+    }
+
+    /// Whether an entity stands for one member in all of a row: who acts, or who the row is of.
+    fn is_row(&self, entity: usize) -> bool {
+        let of_row =
+            self.source.stream.members.as_ref().map(crate::config::model::MemberEvents::entity);
+        let entity = &self.source.world.kinds[entity].entity;
+        entity.activity.is_some() || of_row.is_some_and(|row| row.value == entity.name)
     }
 
     fn child(

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Compiler;
+use super::value::Number;
 use crate::plan::fill::Integer;
 use crate::plan::program::{Arithmetic, Logic, Operand, Operation, Register, Target, Wide};
 use crate::plan::rota::Rota;
@@ -47,6 +48,18 @@ impl Compiler<'_> {
     /// What no other member of any generation shares: number + stride · generation.
     pub(super) fn member_id(&mut self, entity: usize, number: Register) -> Integer {
         self.shifted_number(entity, number).map_or(Integer::Unsigned(number), Integer::Wide)
+    }
+
+    /// The same as a number with its bounds.
+    pub(super) fn member_number(&mut self, entity: usize, number: Register) -> Number {
+        let kind = &self.source.world.kinds[entity];
+        if kind.changing.lifetime.is_none() {
+            let max = i64::try_from(kind.count).unwrap_or(i64::MAX) - 1;
+            return Number { operand: Operand::Unsigned(number), min: 0, max, scale: 0 };
+        }
+        let (wide, bits) = self.wide_member_id(entity, number);
+        let max = (1_i64 << bits.min(62)) - 1;
+        Number { operand: Operand::Wide(wide), min: 0, max, scale: 0 }
     }
 
     /// number + stride · generation, if members of the entity do not live for ever.

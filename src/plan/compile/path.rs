@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::value::{Cell, Parts, Value};
 use super::{Compiler, Owner, PICK_BLOCKS, Site, State, generator};
-use crate::config::{Span, Spanned, suggest};
+use crate::config::model::{Generator, MemberEvents};
+use crate::config::{Mistake, Span, Spanned, suggest};
 use crate::plan::program::{Operation, Register, Table, Target, input};
 use crate::plan::world::World;
 
@@ -170,6 +171,9 @@ impl Compiler<'_> {
             (at, above) = (*parent, out);
             self.generation(at, above);
             if world.kinds[at].entity.name == step {
+                if world.kinds[at].changing.lifetime.is_some() {
+                    self.note_untold(at, above, "ends", span);
+                }
                 return Some(Value::Member { entity: at, number: above }.into());
             }
         }
@@ -196,7 +200,7 @@ impl Compiler<'_> {
     }
 
     /// An attribute of a member, worked out once.
-    fn attribute(
+    pub(super) fn attribute(
         &mut self,
         entity: usize,
         number: Register,
@@ -217,10 +221,41 @@ impl Compiler<'_> {
         let before = attributes[..place].iter();
         let word = before.map(|it| generator::words(&it.generator.value)).sum();
         let changes = self.changes(entity, number, place);
+        if matches!(attributes[place].generator.value, Generator::Walk(_)) {
+            self.note_untold(entity, number, "walks", span);
+        } else if changes.is_some() {
+            self.note_untold(entity, number, "changes", span);
+        }
         let site = Site { index: changes, ..self.member_site(entity, number) };
         let cell = self.generate(&attributes[place].generator, site, word);
         self.attributes.insert(key, State::Done(cell.clone()));
         cell
+    }
+
+    /// A word where a changelog holds what becomes another without a record that says so.
+    fn note_untold(&mut self, entity: usize, number: Register, does: &str, span: &Span) {
+        let Some(MemberEvents::Changelog(changelog)) = &self.source.stream.members else { return };
+        let own = &changelog.entity.value;
+        let name = &self.source.world.kinds[entity].entity.name;
+        if number == input::NUMBER.high && does != "walks" {
+            // Its own changes are told.
+            return;
+        }
+        let (what, help) = if does == "walks" {
+            let what =
+                format!("the changelog of `{own}` holds a walk, which goes on between records");
+            (what, "leave it out, by a `schema` without it: events can hold it".to_owned())
+        } else {
+            let what =
+                format!("the changelog of `{own}` tells of `{name}`, which {does} without it");
+            let help =
+                format!("read it in the changelog of `{name}`; this one needs a `schema` without");
+            (what, help)
+        };
+        let warning = Mistake { span: span.clone(), what, help: Some(help) };
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
     }
 
     /// The stream's own pick of an entity: who acts, or, of an entity that does not act, anybody.

@@ -108,11 +108,14 @@ impl Compiler<'_> {
                 }
                 Some(Value::Record(fields))
             }
-            (Value::Number(_) | Value::Time { .. }, _)
-            | (_, Value::Number(_) | Value::Time { .. }) => {
+            (Value::Time { level: a }, Value::Time { level: b }) if a == b => Some(then.clone()),
+            (Value::Number(_) | Value::Time { .. } | Value::Instant(_), _)
+            | (_, Value::Number(_) | Value::Time { .. } | Value::Instant(_)) => {
+                let is_time = then.is_time() || otherwise.is_time();
                 let then = self.number(&then.clone().into(), span)?;
                 let otherwise = self.number(&otherwise.clone().into(), span)?;
-                self.select_number(condition, [then, otherwise], span).map(Value::Number)
+                let number = self.select_number(condition, [then, otherwise], span)?;
+                Some(if is_time { Value::Instant(number) } else { Value::Number(number) })
             }
             (Value::Parts(a), Value::Parts(b)) => self.select_parts(condition, [a, b], span),
             (Value::Parts(_), _) | (_, Value::Parts(_)) => {

@@ -56,7 +56,10 @@ impl Compiler<'_> {
             Value::Member { entity, number } => {
                 number_piece(self.member_id(*entity, *number), spec.unwrap_or_default())
             }
-            Value::Number(_) | Value::Dictionary { .. } | Value::Time { .. } => {
+            Value::Number(_)
+            | Value::Dictionary { .. }
+            | Value::Time { .. }
+            | Value::Instant(_) => {
                 let number = self.number(cell, span)?;
                 match number {
                     Number { scale: 0, .. } => {

@@ -5,8 +5,11 @@ use apache_avro::schema::{RecordSchema, UnionSchema, UuidSchema};
 use apache_avro::types::Value as Avro;
 
 use super::Compiler;
-use super::bind::{Place, schema_name, whole};
+use super::bind::{Place, is_written, schema_name, whole};
+use super::occasion::{Occasion, Turn};
 use super::path::nearest;
+use super::time::{is_local, local_time};
+use super::uuid::is_uuid;
 use super::value::{Cell, List, Number, Part, Value, numbers};
 use crate::config::Spanned;
 use crate::plan::fill::{Fill, Integer};
@@ -213,8 +216,8 @@ impl<'a> Compiler<'a> {
     }
 }
 
-/// The first of some branches that is of the kind of a value; for numbers, an enum if there is no
-/// other.
+/// The first of some branches that is of the kind of a value and holds all of it; else an enum that a
+/// number counts, else text.
 pub(super) fn suiting(branches: &[&Schema], value: &Value) -> Option<usize> {
     let symbols = |schema: &&Schema| match (schema, value) {
         (Schema::Enum(symbols), Value::Number(number)) => {
@@ -223,8 +226,46 @@ pub(super) fn suiting(branches: &[&Schema], value: &Value) -> Option<usize> {
         }
         _ => false,
     };
-    let found = branches.iter().position(|schema| suits(schema, value));
-    found.or_else(|| branches.iter().position(symbols))
+    let written = |schema: &&Schema| match schema {
+        Schema::String | Schema::Bytes => is_written(value),
+        Schema::Uuid(UuidSchema::String) => match value {
+            Value::Dictionary { cells, .. } => cells.iter().all(|cell| is_uuid(cell)),
+            _ => false,
+        },
+        _ => false,
+    };
+    let first = |suits: &dyn Fn(&&Schema) -> bool| branches.iter().position(suits);
+    let found = first(&|schema| suits(schema, value) && holds(schema, value));
+    let found = found.or_else(|| first(&symbols)).or_else(|| first(&written));
+    let found = found.or_else(|| first(&|schema| suits(schema, value)));
+    found.or_else(|| first(&|schema| counts(schema, value)))
+}
+
+/// Whether a branch of whole numbers holds all of a number.
+fn holds(schema: &Schema, value: &Value) -> bool {
+    let Some((min, max)) = whole(schema) else { return true };
+    match value {
+        Value::Number(number)
+        | Value::Occasion(Occasion { turn: Some(Turn { which: number, .. }), .. }) => {
+            min <= number.min && number.max <= max
+        }
+        Value::Dictionary { cells, .. } => match numbers(cells) {
+            Ok((values, 0)) => values.iter().all(|value| (min..=max).contains(value)),
+            _ => false,
+        },
+        _ => true,
+    }
+}
+
+/// Whether a branch takes a value as a number, though that is not its kind.
+fn counts(schema: &Schema, value: &Value) -> bool {
+    let real = matches!(schema, Schema::Float | Schema::Double | Schema::Decimal(_));
+    match value {
+        Value::Member { .. } => real || whole(schema).is_some(),
+        Value::Time { .. } | Value::Instant(_) => real,
+        Value::Text(text) => local_time(text).is_some() && is_local(schema),
+        _ => false,
+    }
 }
 
 /// Whether a branch of a union is of the kind of a value.
@@ -247,7 +288,7 @@ fn suits(schema: &Schema, value: &Value) -> bool {
         Value::Uuid(_) => {
             matches!(schema, Schema::Uuid(_) | Schema::String | Schema::Fixed(_) | Schema::Bytes)
         }
-        Value::Time { .. } => matches!(
+        Value::Time { .. } | Value::Instant(_) => matches!(
             schema,
             Schema::TimestampMicros
                 | Schema::TimestampMillis

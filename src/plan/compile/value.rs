@@ -7,11 +7,14 @@ use apache_avro::types::Value as Avro;
 use super::Compiler;
 use super::occasion::Occasion;
 use crate::config::{Span, Spanned};
-use crate::plan::fill::{Integer, Text};
+use crate::plan::fill::{Integer, Piece, Text};
 use crate::plan::program::{Arithmetic, Logic, Operand, Operation, Register, Table, Target, input};
 
 /// The most digits after the point: 10^18 is the greatest power of ten in 64 bits.
 const SCALE_MAX: u8 = 18;
+/// The longest time from the model's start to an event: 146 years keep clear of 64 bits in
+/// nanoseconds.
+pub(super) const LONGEST_US: i64 = i64::MAX / 2_000;
 
 /// A value that may be null in some rows.
 #[derive(Clone, Debug)]
@@ -47,6 +50,8 @@ pub(super) enum Value {
     Uuid([Register; 4]),
     /// The time of an event: the row's own, or of one that it follows.
     Time { level: u16 },
+    /// A time that was worked out: microseconds since the Unix epoch.
+    Instant(Number),
     /// A value of which parts have names.
     Parts(Arc<Parts>),
     /// Random bytes: the first of some words.
@@ -137,7 +142,7 @@ impl Value {
             Self::Member { .. } => "a member of an entity",
             Self::Occasion(_) => "a favourite or a period",
             Self::Uuid(_) => "an identity",
-            Self::Time { .. } => "a time",
+            Self::Time { .. } | Self::Instant(_) => "a time",
             Self::Parts(parts) => parts.whole.kind(),
             Self::Bytes { .. } => "bytes",
             Self::Options { .. } => "an option of a schema",
@@ -146,6 +151,24 @@ impl Value {
             Self::List(List { key: None, .. }) => "an array",
             Self::List(_) => "a map",
             Self::Any { .. } => "one of several kinds",
+        }
+    }
+
+    /// Whether it is a time, which counts as microseconds where a number is needed.
+    pub(super) fn is_time(&self) -> bool {
+        matches!(self, Self::Time { .. } | Self::Instant(_))
+    }
+
+    /// Whether a number can stand in it.
+    pub(super) fn is_counted(&self) -> bool {
+        match self {
+            Self::Text(text) => written_number(text).is_some(),
+            Self::Number(_)
+            | Self::Dictionary { .. }
+            | Self::Literal(_)
+            | Self::Member { .. }
+            | Self::Occasion(_) => true,
+            _ => false,
         }
     }
 
@@ -239,7 +262,9 @@ impl Compiler<'_> {
     /// A cell read as a number.
     pub(super) fn number(&mut self, cell: &Cell, span: &Span) -> Option<Number> {
         match cell.value.whole() {
-            Value::Number(number) => Some(*number),
+            Value::Number(number) | Value::Instant(number) => Some(*number),
+            Value::Member { entity, number } => Some(self.member_number(*entity, *number)),
+            Value::Text(text) if written_number(text).is_some() => written_number(text),
             Value::Occasion(Occasion { turn: Some(turn), .. }) => Some(turn.which),
             Value::Dictionary { index, cells } => match numbers(cells) {
                 Ok((values, scale)) => Some(self.lookup(*index, &values, scale)),
@@ -255,9 +280,8 @@ impl Compiler<'_> {
             },
             Value::Time { level } => {
                 let base = Number::constant(self.source.start_us, 0);
-                let max = i64::MAX >> 8;
-                let time =
-                    Number { operand: Operand::Wide(input::time(*level)), min: 0, max, scale: 0 };
+                let (operand, max) = (Operand::Wide(input::time(*level)), LONGEST_US);
+                let time = Number { operand, min: 0, max, scale: 0 };
                 self.arithmetic(Arithmetic::Add, [time, base], 0, span)
             }
             other => {
@@ -304,6 +328,19 @@ impl Compiler<'_> {
     }
 }
 
+/// The number that a text of nothing else writes in digits.
+fn written_number(text: &Text) -> Option<Number> {
+    let [Piece::Number { value, base: 10, .. }] = text.0[..] else { return None };
+    let (operand, min, max) = match value {
+        Integer::Constant(value) => (Operand::Constant(value), value, value),
+        Integer::Unsigned(word) => (Operand::Unsigned(word), 0, i64::from(u32::MAX)),
+        Integer::Signed(word) => (Operand::Signed(word), i64::from(i32::MIN), i64::from(i32::MAX)),
+        Integer::Wide(wide) => (Operand::Wide(wide), i64::MIN, i64::MAX),
+        Integer::Offset { .. } => return None,
+    };
+    Some(Number { operand, min, max, scale: 0 })
+}
+
 /// 10 to a power of at most 18.
 pub(super) fn power_of_ten(power: u8) -> i64 {
     10_i64.pow(u32::from(power.min(SCALE_MAX)))
@@ -340,7 +377,11 @@ fn bounds(function: Arithmetic, left: &Number, right: &Number) -> (i128, i128) {
         Arithmetic::Divide if a[0] >= 0 && b[0] > 0 => {
             ((2 * a[0] + b[1]) / (2 * b[1]), (2 * a[1] + b[0]) / (2 * b[0]))
         }
+        Arithmetic::Divide if b[0] > 0 => (-(a[0].abs() / b[0] + 1), a[1].max(0) / b[0] + 1),
         Arithmetic::Divide => (-greatest, greatest),
+        Arithmetic::FloorTo if b[0] == b[1] && b[0] > 0 => {
+            (a[0].div_euclid(b[0]) * b[0], a[1].div_euclid(b[0]) * b[0])
+        }
         Arithmetic::FloorTo if a[0] >= 0 => (0, a[1]),
         Arithmetic::FloorTo => (a[0] - b[0].abs().max(b[1].abs()), a[1]),
         Arithmetic::Modulo if a[0] >= 0 && b[0] > 0 => (0, a[1].min(b[1] - 1)),

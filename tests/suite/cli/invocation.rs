@@ -202,6 +202,26 @@ fn a_population_too_small_for_its_rate_gets_a_warning_with_its_place() {
     assert!(!stderr(&output).contains("warning"), "{}", stderr(&output));
 }
 
+// A sample that waits for what never comes would say nothing for ever.
+#[test]
+fn a_sample_ends_where_nothing_follows() {
+    let folder = folder();
+    for never in ["probability = 0", "when = \"payments.amount < 1\""] {
+        let follows = format!(
+            "[streams.late]\ntopic = \"test.late\"\nschema = \"payment.avsc\"\nfollows = \"payments\"\n\
+             delay = \"1h\"\n{never}\nfields = {{ id = \"identity\", at = \"event_time\", \
+             account = {{ attribute = \"payments.account\" }}, amount = {{ constant = 1 }}, \
+             word = {{ constant = \"late\" }} }}\n[sink.kafka]"
+        );
+        let model = MODEL.replace("[sink.kafka]", &follows);
+        std::fs::write(folder.path().join("never.toml"), model).unwrap();
+        let output = run(folder.path(), &["sample", "never.toml", "-n", "1", "--stream", "late"]);
+        assert_exit(&output, 0);
+        assert!(stdout(&output).is_empty(), "{}", stdout(&output));
+        assert!(stderr(&output).contains("1 of `late` are missing"), "{}", stderr(&output));
+    }
+}
+
 #[test]
 fn completions_are_printed_for_a_shell() {
     let folder = folder();
