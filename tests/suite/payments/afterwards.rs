@@ -14,11 +14,12 @@ const DAY_US: i64 = 86_400_000_000;
 /// How many days are looked at.
 const DAYS: i64 = 7;
 
-/// An event of any stream.
+/// An event of any stream; of a record that tells an end the row is null.
 #[derive(Debug)]
 pub(super) struct Event {
     pub(super) stream: String,
     pub(super) at_us: i64,
+    pub(super) key: String,
     pub(super) row: Value,
 }
 
@@ -51,14 +52,18 @@ pub(super) fn events(flags: &[(&str, &str)], days: i64, streams: &[&str]) -> Vec
         let batch = batch.unwrap();
         events.extend(batch.records.iter().map(|record| {
             let number = usize::from(record.stream);
-            let row = readers[number].read(&batch.arena[record.value_range()]).unwrap();
-            let key = String::from_utf8_lossy(&batch.arena[record.key_range()]);
+            let row = if record.tombstone {
+                Value::Null
+            } else {
+                readers[number].read(&batch.arena[record.value_range()]).unwrap()
+            };
+            let key = String::from_utf8_lossy(&batch.arena[record.key_range()]).into_owned();
             let stream = plan.streams[number].name.clone();
-            let event = Event { stream, at_us: record.due_us, row };
+            let event = Event { stream, at_us: record.due_us, key, row };
             let account = event.text("account_id");
             // Records of cards and devices name an account too, and have keys of their own.
             let told = event.row.get("told_at").is_some();
-            assert!(told || account.is_empty() || account == key, "{key}: {event:?}");
+            assert!(told || account.is_empty() || account == event.key, "{event:?}");
             event
         }));
     }

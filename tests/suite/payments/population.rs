@@ -149,7 +149,7 @@ pub(super) fn habits(rows: &[Row]) -> Vec<Figure> {
         Figure::new("in person at home", share(present(), home), 0.88, 0.93),
         Figure::new("chip", share(present(), mode(&["05"])), 0.25, 0.45),
         Figure::new("contactless", share(present(), mode(&["07"])), 0.50, 0.75),
-        Figure::new("fallback and stripe", share(present(), mode(&["80", "90"])), 0.01, 0.06),
+        Figure::new("fallback and stripe", share(present(), mode(&["79", "80", "90"])), 0.01, 0.06),
         // 500/s at 1.92 a day each: 22.5 million, of which a sample's last comes close.
         Figure::new("accounts", accounts, 21e6, 23e6),
         Figure::new("advices", advices, 0.015, 0.025),

@@ -75,7 +75,7 @@ impl Row {
     /// How the card number came in; a terminal that is somewhere was paid at in person.
     pub(super) fn entry(&self) -> Result<Entry, String> {
         let in_person =
-            ["051", "052", "071", "072", "801", "901", "902", "911", "951", "011", "000"];
+            ["051", "052", "071", "072", "791", "801", "901", "902", "911", "951", "011", "000"];
         let mode = self.pos_entry_mode.as_str();
         match (self.latitude.is_some(), mode) {
             (true, mode) if in_person.contains(&mode) => Ok(Entry::InPerson),
