@@ -30,6 +30,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Range;
 
 pub use self::generators::names as generator_names;
+pub(crate) use self::hint::unanchored;
 pub use self::input::ModelSource;
 pub use self::overrides::{Override, Overrides};
 pub use self::refused::{Refused, render, render_warnings};

@@ -11,6 +11,7 @@ pub mod ranks;
 pub mod rota;
 pub mod changing;
 pub mod members;
+pub mod curve;
 mod bases;
 pub mod population;
 pub mod steps;

@@ -163,8 +163,8 @@ pub struct Telling {
 /// `tidegate run`.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Run {
-    /// A model file, or the name of a model that comes with the program; without it, the
-    /// quickstart.
+    /// A model file, an Avro schema (`.avsc`), or the name of a model that comes with the program;
+    /// without it, the quickstart.
     pub model: Option<String>,
     /// What changes the model.
     #[command(flatten)]
@@ -183,7 +183,7 @@ pub struct Run {
 /// `tidegate validate`.
 #[derive(Args, Clone, Debug)]
 pub struct Validate {
-    /// A model file, or the name of a model that comes with the program.
+    /// A model file, an Avro schema (`.avsc`), or the name of a model that comes with the program.
     pub model: String,
     /// What changes the model.
     #[command(flatten)]
@@ -193,7 +193,7 @@ pub struct Validate {
 /// `tidegate sample`.
 #[derive(Args, Clone, Debug)]
 pub struct Sample {
-    /// A model file, or the name of a model that comes with the program.
+    /// A model file, an Avro schema (`.avsc`), or the name of a model that comes with the program.
     pub model: String,
     /// How many events of each stream.
     #[arg(short = 'n', long = "number", value_name = "NUMBER", default_value = "5")]
@@ -204,7 +204,8 @@ pub struct Sample {
     /// Tell the records' headers too, with stream and key.
     #[arg(long)]
     pub headers: bool,
-    /// Begin at this model time: RFC 3339, or a time after the start such as 2h.
+    /// Begin at this model time: RFC 3339, or a time after the start such as 2h. Events that
+    /// follow others are shown from where all their delays are over.
     #[arg(long, value_name = "TIME")]
     pub from: Option<String>,
     /// What changes the model.
@@ -215,7 +216,7 @@ pub struct Sample {
 /// `tidegate topics`.
 #[derive(Args, Clone, Debug)]
 pub struct Topics {
-    /// A model file, or the name of a model that comes with the program.
+    /// A model file, an Avro schema (`.avsc`), or the name of a model that comes with the program.
     pub model: String,
     /// Create those that are missing; none is ever altered or deleted.
     #[arg(long)]

@@ -18,8 +18,9 @@ use self::schema::{Shape, Type, Types};
 use self::text::Length;
 use super::model::{Alternative, Field, Generator, Scalar};
 use super::reader::{At, Reader};
-use super::{Mistake, Spanned};
+use super::{Mistake, Span, Spanned};
 
+pub(crate) use self::pattern::unanchored;
 pub(super) use self::schema::SchemaFile;
 
 /// The key of hints in a schema.
@@ -53,6 +54,8 @@ pub(super) fn add(
             reentries_max,
             open: Vec::new(),
             lists: 0,
+            items_max: 1,
+            endless_list: None,
             unions: 0,
             places: 0,
             has_identity,
@@ -93,6 +96,10 @@ struct Walk<'w, 'r> {
     open: Vec<String>,
     /// How many lists are open.
     lists: usize,
+    /// How many items these have together at most.
+    items_max: i64,
+    /// The list that must have items which are inside themselves without an end.
+    endless_list: Option<Span>,
     /// How many unions are open.
     unions: usize,
     /// How many places were met.
@@ -108,14 +115,19 @@ impl<'w> Walk<'w, '_> {
         let identity = |field: &Field| matches!(field.generator.value, Generator::Identity);
         self.has_identity |= self.written.iter().any(identity);
         let top = self.types.top();
-        // Another type than a record is told of when the plan is made.
+        // Another type than a record was refused when the file was read.
         if !matches!(top.schema, apache_avro::Schema::Record(_)) {
             return;
         }
         if self.place(top, None, "", made) == Err(Stop::Endless) {
             let what = "the record is inside itself without an end";
-            let help = "make it optional: [\"null\", …], or put it into an array";
-            self.reader.refuse(&top.node.span, what, help);
+            if let Some(list) = self.endless_list.take() {
+                let help = "let `length` begin at 0, so that the innermost list is empty";
+                self.reader.refuse(&list, what, help);
+            } else {
+                let help = "make it optional: [\"null\", …], or put it into an array";
+                self.reader.refuse(&top.node.span, what, help);
+            }
         }
     }
 
@@ -131,7 +143,11 @@ impl<'w> Walk<'w, '_> {
         let fields = ty.fields();
         let Some(fields) = fields.filter(|_| hints.is_empty()) else {
             let generator = self.hinted(ty, &hints)?;
-            if hints.is_empty() && !matches!(generator.value, Generator::Identity) {
+            // What is inside is told of where it cannot be named.
+            let inside = format!("{path}.");
+            let is_inside = |field: &Field| field.name.value.starts_with(&inside);
+            let is_told = hints.is_empty() && !self.written.iter().any(is_inside);
+            if is_told && !matches!(generator.value, Generator::Identity) {
                 self.plain.push(format!("`{path}`"));
             }
             let name = Spanned { value: path.to_owned(), span: generator.span.clone() };
@@ -183,11 +199,14 @@ impl<'w> Walk<'w, '_> {
 
     fn hinted(&mut self, ty: Type<'w>, hints: &[At<'w>]) -> Result<Spanned<Generator>, Stop> {
         self.places += 1;
-        let span = ty.node.span.clone();
+        let mut span = ty.node.span.clone();
         let value = match hints {
             [] => self.plain(ty)?,
             [hints] => {
                 let properties = Properties::read(self.reader, hints, ty).ok_or(Stop::Refused)?;
+                if let Some(regex) = &properties.regex {
+                    span = regex.node.span.clone();
+                }
                 self.with(ty, &properties)?
             }
             [_, second, ..] => {
@@ -272,16 +291,24 @@ impl<'w> Walk<'w, '_> {
         let Some(item) = ty.item() else { return Err(Stop::Refused) };
         let length = told.unwrap_or_else(|| self.untold_length());
         let open = self.open.len();
+        let outside = self.items_max;
         self.lists += 1;
+        self.items_max = outside.saturating_mul(length.max.max(1));
         let made = self.generator(item, None);
         self.lists -= 1;
+        self.items_max = outside;
         let item = match made {
             Ok(item) => Box::new(item),
             Err(Stop::Endless) if length.min == 0 || !length.is_told => {
                 self.open.truncate(open);
                 return Ok(options::empty_list(ty));
             }
-            Err(stop) => return Err(stop),
+            Err(stop) => {
+                if stop == Stop::Endless {
+                    self.endless_list.get_or_insert_with(|| ty.node.span.clone());
+                }
+                return Err(stop);
+            }
         };
         let (min, max) = (length.min, length.max);
         let value = |max: i64| {
@@ -299,6 +326,12 @@ impl<'w> Walk<'w, '_> {
                     Generator::Choice(keys) => i64::try_from(keys.len()).unwrap_or(i64::MAX),
                     _ => i64::MAX,
                 };
+                if length.is_told && max > keys {
+                    let what =
+                        format!("`length` asks for {max} entries, but there are {keys} keys");
+                    let help = Some("give more keys, or bound the length".to_owned());
+                    self.reader.warnings.push(Mistake { span: key.span.clone(), what, help });
+                }
                 let length = spanned(value(max.min(keys)));
                 Generator::Map { key: Box::new(key), value: item, length }
             }

@@ -1,5 +1,6 @@
 //! The checked model: all that decides the bytes of a run.
 
+mod curve;
 mod expression;
 mod follows;
 mod generator;
@@ -10,6 +11,7 @@ mod words;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use self::curve::{CalendarDate, Curve, CurveShape, Join};
 pub use self::expression::{Expression, ExpressionKind, Operator};
 pub use self::follows::{Delay, Follows};
 pub use self::generator::{
@@ -88,6 +90,10 @@ pub struct Traffic {
     pub rate_per_s: Option<Spanned<f64>>,
     /// Names of [`Model::curves`], multiplied.
     pub curves: Vec<Spanned<String>>,
+    /// The product of the curves is never below.
+    pub floor: f64,
+    /// Nor above.
+    pub cap: f64,
     /// Whose local time the curves follow. None: UTC.
     pub zone: Option<Spanned<Zone>>,
 }
@@ -99,15 +105,6 @@ pub enum Zone {
     Named(String),
     /// A path to a text column of IANA zones: each member's own zone, `account.home.zone`.
     Attribute(String),
-}
-
-/// A multiplier by the hour of the day or of the week (from Monday 00:00), in steps.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Curve {
-    /// Its name.
-    pub name: String,
-    /// 24 or 168 numbers, none negative, not all zero; mean 1 unless `normalise = false`.
-    pub hours: Vec<f64>,
 }
 
 /// A table of the model: columns of text, read from CSV or written inline.

@@ -1,6 +1,7 @@
 //! From what was written to what is run.
 
 mod counter;
+mod curves;
 mod distribution;
 mod entities;
 mod follows;
@@ -22,8 +23,8 @@ mod walk;
 mod wire;
 mod words;
 
+use self::curves::Curves;
 use self::entities::{Entities, Rates};
-use self::traffic::Curves;
 use super::model::{Model, Start, Table, Tick};
 use super::raw::{Kind, Node};
 use super::reader::{At, Reader};

@@ -17,6 +17,7 @@ mod list;
 mod member;
 mod moment;
 mod near;
+mod number;
 mod occasion;
 mod path;
 mod pattern;

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::curve::Curves;
 use super::follow_up::{CHILDREN_MAX, Delays, FollowUp, Step};
 use super::members::Members;
 use super::population::Population;
 use super::quantile::Curve;
-use super::traffic::{self, HOURS, Traffic};
+use super::traffic::{self, Traffic};
 use super::world::World;
 use super::zone::Zones;
 use super::{Inputs, LANE_EVENTS_MAX, Origin, StreamPlan, compile, rate_of};
@@ -243,19 +244,15 @@ impl Draft<'_> {
         let refuse = |span: &Span, what: String, help: &str| {
             vec![Mistake { span: span.clone(), what, help: Some(help.to_owned()) }]
         };
-        let curve = written.filter(|traffic| !traffic.curves.is_empty()).map(|traffic| {
-            let mut product = Box::new([1.0; HOURS]);
-            for name in &traffic.curves {
-                let curve = self.model.curves.iter().find(|curve| curve.name == name.value);
-                for (hour, value) in product.iter_mut().enumerate() {
-                    *value *= curve.map_or(1.0, |curve| curve.hours[hour % curve.hours.len()]);
-                }
-            }
-            product
+        let named = written.map_or(&[][..], |traffic| &traffic.curves);
+        let shapes = named.iter().filter_map(|name| {
+            let curve = self.model.curves.iter().find(|curve| curve.name == name.value)?;
+            Some(curve.shape.clone())
         });
-        let greatest =
-            curve.as_ref().map_or(1.0, |curve| curve.iter().copied().fold(0.0, f64::max));
-        if let (true, Some(first)) = (greatest <= 0.0, written.and_then(|it| it.curves.first())) {
+        let (floor, cap) = written.map_or((0.0, f64::INFINITY), |it| (it.floor, it.cap));
+        let curves = Curves::new(shapes.collect(), floor, cap);
+        let greatest = curves.greatest();
+        if let (true, Some(first)) = (greatest <= 0.0, named.first()) {
             let what = "these curves together are 0 in every hour, so that nothing would come";
             let help = "use curves that have an hour above 0 in common";
             return Err(refuse(&first.span, what.to_owned(), help));
@@ -275,7 +272,7 @@ impl Draft<'_> {
         let (zones, zone_of_group) = self.zones(zone, actor, population.as_deref())?;
         Ok(Traffic {
             rate_per_s,
-            curve,
+            curves,
             zones,
             zone_of_group,
             population,

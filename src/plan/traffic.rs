@@ -6,12 +6,10 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use smallvec::SmallVec;
 
 use super::alias::Alias;
+use super::curve::Curves;
 use super::poisson::Mean;
 use super::population::Population;
-use super::zone::{SLOT_US, Zones, hour_of_week};
-
-/// Hours of a week.
-pub const HOURS: usize = 168;
+use super::zone::{SLOT_US, Zones};
 
 /// What the segments that are kept may take, in bytes: few, so that days take no more memory than
 /// minutes, though streams that follow others look back at every hour of the week, before and after
@@ -30,9 +28,9 @@ const KEPT_MAX: usize = 4_096;
 pub struct Traffic {
     /// Events a second before multipliers.
     pub rate_per_s: f64,
-    /// The product of the curves by local hour of the week; None: flat.
-    pub curve: Option<Box<[f64; HOURS]>>,
-    /// The zones that local hours are counted in.
+    /// Multipliers by local time, read in the middle of a quarter of an hour.
+    pub curves: Curves,
+    /// The zones that local times are counted in.
     pub zones: Zones,
     /// The zone of each group of members (one, if there are no groups).
     pub zone_of_group: Vec<usize>,
@@ -42,16 +40,16 @@ pub struct Traffic {
     pub lanes: u32,
     /// The length of a tick in microseconds.
     pub tick_us: u64,
-    /// Segments by the local hours of all zones.
+    /// Segments by the multipliers of all zones.
     pub known: Known,
 }
 
 /// Segments that were worked out before; they decide nothing.
 #[derive(Debug, Default)]
-pub struct Known(RwLock<BTreeMap<Hours, Arc<Segment>>>);
+pub struct Known(RwLock<BTreeMap<Multipliers, Arc<Segment>>>);
 
-/// The local hour of the week in each zone; looked up so often that it is no allocation.
-type Hours = SmallVec<[u8; 48]>;
+/// The bits of the multiplier in each zone; looked up so often that it is no allocation.
+type Multipliers = SmallVec<[u64; 48]>;
 
 /// What holds during one quarter of an hour: worked out for each lane when it is first asked for.
 #[derive(Debug, Default)]
@@ -129,13 +127,13 @@ impl Segment {
 impl Traffic {
     /// What holds in the quarter of an hour that begins at `slot` times [`SLOT_US`].
     pub fn segment(&self, slot: i64) -> Arc<Segment> {
-        let hours = self.hours(slot);
-        if let Some(known) = self.known.0.read().unwrap_or_else(PoisonError::into_inner).get(&hours)
+        let zones = self.zones_at(slot);
+        if let Some(known) = self.known.0.read().unwrap_or_else(PoisonError::into_inner).get(&zones)
         {
             return Arc::clone(known);
         }
         let segment = Arc::new(Segment {
-            multipliers: self.multipliers(&hours),
+            multipliers: self.multipliers(&zones),
             population: self.population.clone(),
             per_tick: self.rate_per_s * self.tick_us as f64 / 1e6,
             lanes: (0..self.lanes).map(|_| Lane::default()).collect(),
@@ -146,7 +144,7 @@ impl Traffic {
         if known.len() >= self.kept_max() {
             known.clear();
         }
-        known.insert(hours, Arc::clone(&segment));
+        known.insert(zones, Arc::clone(&segment));
         segment
     }
 
@@ -157,28 +155,27 @@ impl Traffic {
         (KEPT_BYTES / bytes.max(1)).clamp(KEPT_MIN, KEPT_MAX)
     }
 
-    /// The local hour of the week in each zone; none if the hour does not matter.
-    fn hours(&self, slot: i64) -> Hours {
-        if self.curve.is_none() {
-            return Hours::default();
+    /// The multiplier in each zone, as bits; none if the time does not matter.
+    fn zones_at(&self, slot: i64) -> Multipliers {
+        if self.curves.is_flat() {
+            return Multipliers::default();
         }
-        let hour = |&offset: &i32| hour_of_week(slot * SLOT_US, offset).to_le_bytes()[0];
-        self.zones.offsets_minutes(slot).iter().map(hour).collect()
+        let middle_us = slot * SLOT_US + SLOT_US / 2;
+        let at = |minutes: &i32| self.curves.at(middle_us + i64::from(*minutes) * 60_000_000);
+        self.zones.offsets_minutes(slot).iter().map(|minutes| at(minutes).to_bits()).collect()
     }
 
-    /// The curve's value for each group.
-    fn multipliers(&self, hours: &[u8]) -> Box<[f64]> {
-        let zone = |&zone: &usize| match &self.curve {
-            Some(curve) => curve[usize::from(hours[zone])],
-            None => 1.0,
-        };
-        self.zone_of_group.iter().map(zone).collect()
+    /// The multiplier of each group.
+    fn multipliers(&self, zones: &[u64]) -> Box<[f64]> {
+        let of = |&zone: &usize| zones.get(zone).map_or(1.0, |bits| f64::from_bits(*bits));
+        self.zone_of_group.iter().map(of).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::model::{CurveShape, Join};
     use crate::plan::population::Dealing;
     use crate::plan::ranks::Ranks;
 
@@ -191,12 +188,12 @@ mod tests {
             ranks: Ranks::Uniform,
             key: [0, 0],
         });
-        let mut curve = Box::new([0.0; HOURS]);
-        curve[12] = 2.0;
-        curve[13] = 1.0;
+        let mut values = vec![0.0; 168];
+        (values[12], values[13]) = (2.0, 1.0);
+        let week = CurveShape::Hours { values, join: Join::Steps };
         Traffic {
             rate_per_s: 100.0,
-            curve: Some(curve),
+            curves: Curves::new(vec![week], 0.0, f64::INFINITY),
             zones: Zones::new(["UTC", "Etc/GMT-1"]).unwrap(),
             zone_of_group: vec![0, 1],
             population: Some(Arc::new(population)),

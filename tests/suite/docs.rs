@@ -228,6 +228,7 @@ fn the_tables_of_keys_are_those_of_the_program() {
     let (page, model, folder) = reference();
     for (heading, section) in [
         ("Traffic", "traffic"),
+        ("Curves", "curves.night"),
         ("Tables", "tables.cities"),
         ("Entities", "entities.account"),
         ("Streams", "streams.payments"),

@@ -1,5 +1,6 @@
 //! What only shows when a model is compiled is refused there, with its place and the way out.
 
+mod messages;
 mod values;
 
 use std::path::PathBuf;

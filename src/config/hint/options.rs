@@ -184,7 +184,7 @@ impl<'w> Walk<'w, '_> {
             self.reader.refuse(&name.span, what, "\"encoding\": \"binary\" is Avro's own");
             return None;
         };
-        let base = self.reader.source.add(PieceKind::File(path), called, text.clone());
+        let base = self.reader.source.add(PieceKind::File(path), called.clone(), text.clone());
         let nodes = match json::parse_all(&text, base) {
             Ok(nodes) => nodes,
             Err(mistake) => {
@@ -196,6 +196,13 @@ impl<'w> Walk<'w, '_> {
             // A list of options, unless an option is a list.
             [Node { kind: Kind::List(inner), .. }] if !matches!(ty.schema, Schema::Array(_)) => {
                 self.values(ty, inner)
+            }
+            [Node { kind: Kind::Table(_), span }]
+                if !matches!(ty.schema, Schema::Record(_) | Schema::Map(_) | Schema::Union(_)) =>
+            {
+                let what = format!("the options `{called}` are an object, but must be an array");
+                self.reader.refuse(&(span.start..span.start + 1), what, "write [\"a\", \"b\"]");
+                None
             }
             nodes => self.values(ty, nodes),
         }

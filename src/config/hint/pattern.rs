@@ -33,6 +33,9 @@ pub(super) fn bounded(pattern: &str, length: Option<(u32, u32)>) -> Result<Bound
     if has_edges(&plain) {
         return Err("has edges of words, which cannot be made".to_owned());
     }
+    if !unanchored(&plain).properties().look_set().is_empty() {
+        return Err("has an anchor inside of a text, which cannot be made".to_owned());
+    }
     let own = bounds(&plain);
     let (wanted, was_endless) = match (length, own.1) {
         (Some(length), _) => (length, false),
@@ -93,6 +96,31 @@ fn reason(error: &regex_syntax::Error) -> String {
         regex_syntax::Error::Parse(error) => error.kind().to_string(),
         regex_syntax::Error::Translate(error) => error.kind().to_string(),
         other => other.to_string(),
+    }
+}
+
+/// The same without what holds it to the begin and the end of a text, which says nothing of what is
+/// made.
+pub(crate) fn unanchored(hir: &Hir) -> Hir {
+    without(hir, true, true)
+}
+
+/// Without anchors at the begin, at the end.
+fn without(hir: &Hir, begin: bool, end: bool) -> Hir {
+    match hir.kind() {
+        HirKind::Look(Look::Start) if begin => Hir::empty(),
+        HirKind::Look(Look::End) if end => Hir::empty(),
+        HirKind::Capture(capture) => without(&capture.sub, begin, end),
+        HirKind::Concat(parts) => {
+            let last = parts.len() - 1;
+            let part =
+                |(at, part): (usize, &Hir)| without(part, begin && at == 0, end && at == last);
+            Hir::concat(parts.iter().enumerate().map(part).collect())
+        }
+        HirKind::Alternation(parts) => {
+            Hir::alternation(parts.iter().map(|part| without(part, begin, end)).collect())
+        }
+        _ => hir.clone(),
     }
 }
 

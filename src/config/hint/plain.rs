@@ -1,7 +1,7 @@
 //! Plain defaults: what a type is filled with when nothing is said of it.
 
 use apache_avro::Schema;
-use apache_avro::schema::DecimalSchema;
+use apache_avro::schema::{DecimalSchema, InnerDecimalSchema};
 
 use super::numbers::real;
 use super::schema::Type;
@@ -15,6 +15,8 @@ const INT_MAX: i64 = 1_000_000;
 const LONG_MAX: i64 = 1_000_000_000;
 /// Digits that a decimal has at most.
 const DECIMAL_DIGITS: u32 = 9;
+/// Bytes that hold as many digits.
+const DECIMAL_BYTES: usize = 4;
 /// The form of a random UUID.
 const UUID: &str = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}";
 
@@ -58,9 +60,14 @@ impl<'w> Walk<'w, '_> {
                 let key = Spanned { value: plain_text(), span: span.clone() };
                 self.list(ty, Some(key), None)?
             }
-            Schema::BigDecimal | Schema::Ref { .. } => {
-                let what = format!("{} without hints cannot be filled", ty.noun());
-                let help = "use `decimal` with a precision and a scale";
+            Schema::BigDecimal => {
+                let what = "a big-decimal cannot be filled";
+                self.reader.refuse(span, what, "use `decimal` with a precision and a scale");
+                return Err(Stop::Refused);
+            }
+            Schema::Ref { name } => {
+                let what = format!("no type is called `{}` here", name.fullname(None));
+                let help = "name the type itself: aliases are for readers of older data";
                 self.reader.refuse(span, what, help);
                 return Err(Stop::Refused);
             }
@@ -101,9 +108,21 @@ fn below(max: i64) -> Generator {
 
 fn plain_decimal(decimal: &DecimalSchema) -> Generator {
     let digits = u32::try_from(decimal.precision).unwrap_or(u32::MAX).min(DECIMAL_DIGITS);
+    let digits = digits.min(digits_of_bytes(decimal));
     let scale = u8::try_from(decimal.scale).unwrap_or(u8::MAX);
     // Of more digits than fit, the first ones are 0.
-    Generator::Uniform { min: 0, max: 10_i64.pow(digits) - 1, digits: scale.min(18) }
+    Generator::Uniform { min: 0, max: 10_i64.pow(digits) - 1, digits: scale }
+}
+
+/// The digits that the bytes of a decimal hold, as far as they are fewer than plain ones.
+fn digits_of_bytes(decimal: &DecimalSchema) -> u32 {
+    match &decimal.inner {
+        InnerDecimalSchema::Fixed(fixed) if fixed.size < DECIMAL_BYTES => {
+            let greatest = (1_u64 << (8 * fixed.size).saturating_sub(1)) - 1;
+            (greatest + 1).ilog10()
+        }
+        _ => DECIMAL_DIGITS,
+    }
 }
 
 /// Up to a year of months, a month of days, a day of milliseconds.

@@ -90,9 +90,8 @@ fn known(schema: &Schema) -> &'static [&'static str] {
         | Schema::LocalTimestampMicros
         | Schema::LocalTimestampNanos
         | Schema::Decimal(_) => &["options", "iteration", "range"],
-        Schema::String | Schema::Uuid(UuidSchema::String) => {
-            &["options", "iteration", "length", "regex", "prefix", "suffix"]
-        }
+        Schema::String => &["options", "iteration", "length", "regex", "prefix", "suffix"],
+        Schema::Uuid(UuidSchema::String) => &["options", "regex"],
         Schema::Bytes | Schema::Array(_) => &["options", "length"],
         Schema::Map(_) => &["options", "length", "keys"],
         _ => &["options"],

@@ -21,6 +21,13 @@ pub(in crate::config) struct SchemaFile {
     pub(in crate::config) files: Files,
 }
 
+impl SchemaFile {
+    /// The type at the top in words.
+    pub(in crate::config) fn noun(&self) -> &'static str {
+        Type { schema: &self.schema, node: &self.node }.noun()
+    }
+}
+
 /// A type of the schema and its JSON.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Type<'s> {

@@ -18,6 +18,10 @@ const ITEMS_MAX: i128 = 16_384;
 const UNTOLD: Length = Length { min: 8, max: 15, is_told: false };
 /// So in a list that is an item of another one: else a few levels would be thousands of items.
 const UNTOLD_INSIDE: Length = Length { min: 1, max: 3, is_told: false };
+/// So in a list that is deep inside of others.
+const UNTOLD_DEEP: Length = Length { min: 1, max: 1, is_told: false };
+/// Items that the lists around and inside of each other come to where nothing is said of them.
+const UNTOLD_ITEMS_MAX: i64 = 1_024;
 /// Of a length without a `max`: so many more than its `min`.
 const SPREAD: i64 = 7;
 
@@ -57,8 +61,12 @@ impl<'w> Walk<'w, '_> {
                     _ => None,
                 };
                 let length = length?;
-                let key = keys.map(|keys| keys.ok_or(Stop::Refused)).transpose()?;
-                self.list(ty, key, length)
+                if let Some(None) = keys {
+                    // What is wrong with the values is told as well.
+                    self.list(ty, None, length)?;
+                    return Err(Stop::Refused);
+                }
+                self.list(ty, keys.flatten(), length)
             }
             _ => self.plain(ty),
         }
@@ -66,7 +74,11 @@ impl<'w> Walk<'w, '_> {
 
     /// How long a list is of which nothing is said.
     pub(super) fn untold_length(&self) -> Length {
-        if self.lists == 0 { UNTOLD } else { UNTOLD_INSIDE }
+        match self.lists {
+            0 => UNTOLD,
+            _ if self.items_max * UNTOLD_INSIDE.max <= UNTOLD_ITEMS_MAX => UNTOLD_INSIDE,
+            _ => UNTOLD_DEEP,
+        }
     }
 
     /// The keys of a map.

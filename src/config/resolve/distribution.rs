@@ -1,6 +1,6 @@
 //! Numbers at random: ranges, distributions and chances.
 
-use super::super::model::{Generator, MixturePart, Parameter};
+use super::super::model::{Generator, MixturePart, Parameter, Shape};
 use super::super::raw::Kind;
 use super::super::reader::{At, Reader, Section};
 use super::super::{Spanned, units};
@@ -124,6 +124,18 @@ pub(super) fn distribution(
     };
     if round_at.is_some() {
         round?;
+    }
+    if let Some([MixturePart { shape: Shape::Uniform { min: least, max: most }, .. }]) =
+        parts.as_deref()
+        && let (Parameter::Number(least), Parameter::Number(most)) = (&least.value, &most.value)
+    {
+        let above = section.get("min").filter(|_| min.is_some_and(|min| min > *most));
+        let below = section.get("max").filter(|_| max.is_some_and(|max| max < *least));
+        if let Some(at) = above.or(below) {
+            let what = format!("`{}` leaves nothing of {least} to {most}", at.path);
+            reader.refuse(&at.node.span, what, "every value would be pulled to this one");
+            return None;
+        }
     }
     Some(Generator::Distribution { parts: parts?, by, min, max, digits: digits?, round })
 }

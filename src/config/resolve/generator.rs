@@ -146,7 +146,15 @@ fn only_key(reader: &mut Reader<'_>, section: &Section<'_>, at: &At<'_>) -> Opti
                 .all()
                 .find_map(|(entry, _)| (!generators::is_beside(&entry.key)).then_some(entry));
             if let Some(entry) = slip {
-                let help = suggest::way_out(&entry.key, generators::keys()).unwrap_or_default();
+                let help = if generators::bare().any(|bare| bare == entry.key) {
+                    format!(
+                        "\"{0}\" is written alone; with other keys give it a name in `let`, and \
+                         write {{ attribute = \"NAME\", … }}",
+                        entry.key
+                    )
+                } else {
+                    suggest::way_out(&entry.key, generators::keys()).unwrap_or_default()
+                };
                 reader.refuse(&entry.key_span, format!("no generator `{}`", entry.key), &help);
             } else {
                 let what = format!("`{}` has no generator", at.path);

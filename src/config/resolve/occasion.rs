@@ -69,7 +69,11 @@ pub(super) fn period(
     let (unit_us, noun) = if at.is_some() { (DAY_US, "days") } else { (1_000_000, "seconds") };
     if length.value % unit_us != 0 {
         let what = format!("`{}` is no number of whole {noun}", main.path);
-        reader.refuse(&length.span, what, "write it in whole units: \"30d\", \"36h\"");
+        let help = match noun {
+            "days" => "with `begins`, periods are whole days: \"1d\", \"30d\"",
+            _ => "write it in whole units: \"30d\", \"36h\"",
+        };
+        reader.refuse(&length.span, what, help);
         return None;
     }
     if length.value / unit_us > u64::from(u32::MAX) {
@@ -113,7 +117,13 @@ pub(super) fn habit(
     main: &At<'_>,
 ) -> Option<Generator> {
     let count = reader.require(section, "favourites", "say how many: favourites = 12");
-    let favourite = count.and_then(|at| favourite(reader, section, &at));
+    let favourite = if let Some(at) = count {
+        favourite(reader, section, &at)
+    } else {
+        // They are known all the same.
+        let _known = ["of", "share", "exponent"].map(|key| section.get(key));
+        None
+    };
     let member = value::picked(reader, names, section, main);
     let member = Box::new(Spanned { value: member?, span: section.span.clone() });
     Some(Generator::Habit { favourite: favourite?, member })

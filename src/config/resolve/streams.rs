@@ -4,8 +4,9 @@ use super::super::hint::{self, SchemaFile};
 use super::super::model::{Field, KeyFormat, MemberEvents, SchemaText, Stream, Topic};
 use super::super::raw::{Kind, Node};
 use super::super::reader::{At, Reader, Section};
-use super::super::{Spanned, json, suggest};
-use super::traffic::{self, Curves};
+use super::super::{Span, Spanned, json, suggest};
+use super::curves::Curves;
+use super::traffic;
 use super::{Names, follows, generator, roll_call, together, wire};
 
 /// Kafka's limit for names of topics.
@@ -175,8 +176,9 @@ pub(super) fn schema(
     let schema = match apache_avro::Schema::parse_str(&json) {
         Ok(schema) => schema,
         Err(error) => {
-            let what = format!("`{}` is no Avro schema: {}", path.display(), reason_of(&error));
-            reader.refuse(&at.node.span, what, "");
+            let reason = reason_of(&error);
+            let what = format!("`{}` is no Avro schema: {reason}", path.display());
+            reader.refuse(&place_of(&json, base, &reason), what, "");
             return None;
         }
     };
@@ -186,8 +188,29 @@ pub(super) fn schema(
         return None;
     };
     let files = reader.files_beside(&path, &at.node.span);
+    let file = SchemaFile { schema, node, files };
+    if !matches!(file.schema, apache_avro::Schema::Record(_)) {
+        let what = format!("an event is a record, but the schema is {}", file.noun());
+        let start = file.node.span.start;
+        let help = "wrap it: {\"type\": \"record\", \"name\": …, \"fields\": [{\"name\": …, \"type\": …}]}";
+        reader.refuse(&(start..start + 1), what, help);
+        return None;
+    }
     let text = SchemaText { path, json };
-    Some((Spanned { value: text, span: at.node.span.clone() }, SchemaFile { schema, node, files }))
+    Some((Spanned { value: text, span: at.node.span.clone() }, file))
+}
+
+/// Where in a schema the last name of a reason stands, else where it begins.
+fn place_of(json: &str, base: usize, reason: &str) -> Span {
+    let name = reason.rsplit([' ', ':']).next().unwrap_or_default();
+    let quoted = format!("\"{}\"", name.trim_matches(['`', '"', '\'']));
+    match json.find(&quoted) {
+        Some(start) if quoted.len() > 2 => base + start..base + start + quoted.len(),
+        _ => {
+            let start = json.len() - json.trim_start().len();
+            base + start..base + start + 1
+        }
+    }
 }
 
 /// An error with what it stems from, on one line.

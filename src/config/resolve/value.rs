@@ -24,6 +24,17 @@ pub(super) fn constant(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Generator
             reader.within(at, number, &(f64::MIN..=f64::MAX)).then_some(Scalar::Real(number))?
         }
         Kind::Boolean(value) => Scalar::Boolean(value),
+        Kind::Time(_) => {
+            let what =
+                format!("`{}` is a time, but must be text, a number, true or false", at.path);
+            let help = "put it in quotes; a `date` counts days since 1970, a timestamp its units";
+            reader.refuse(&at.node.span, what, help);
+            return None;
+        }
+        Kind::List(_) => {
+            reader.wrong_type(at, "text, a number, true or false");
+            return None;
+        }
         _ => Scalar::Text(reader.text(at)?.value),
     };
     Some(Generator::Constant(scalar))
@@ -44,7 +55,16 @@ pub(super) fn choice(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Generator> 
         good.then_some(())?;
     } else {
         for item in reader.list(at)? {
-            let text = reader.text(&item)?;
+            let plain = match &item.node.kind {
+                Kind::Integer(number) => Some(number.to_string()),
+                Kind::Real(number) if number.is_finite() => Some(number.to_string()),
+                Kind::Boolean(value) => Some(value.to_string()),
+                _ => None,
+            };
+            let text = match plain {
+                Some(value) => Spanned { value, span: item.node.span.clone() },
+                None => reader.text(&item)?,
+            };
             if values.iter().any(|(known, _)| *known == text.value) {
                 let what = format!("`{}` is in the list twice", text.value);
                 reader.refuse(&text.span, what, "weights are written { a = 2, b = 1 }");

@@ -48,6 +48,11 @@ fn header(reader: &mut Reader<'_>, names: &Names<'_>, at: &At<'_>) -> Option<Hea
 
 /// `[streams.NAME.value]`.
 pub(super) fn value_format(reader: &mut Reader<'_>, at: &At<'_>) -> ValueFormat {
+    if at.is_text() {
+        let what = format!("`{}` is text, but must be a table", at.path);
+        reader.refuse(&at.node.span, what, "write value = { format = \"json\" }, or \"avro\"");
+        return ValueFormat::default();
+    }
     let Some(mut section) = reader.section(at) else { return ValueFormat::default() };
     let known = [("avro", ValueFormat::Avro), ("json", ValueFormat::Json)];
     let format = section.get("format").and_then(|at| reader.one_of(&at, &known));

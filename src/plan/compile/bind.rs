@@ -7,13 +7,14 @@ use apache_avro::schema::{DecimalSchema, InnerDecimalSchema, RecordSchema, UuidS
 use apache_avro::types::Value as Avro;
 
 use super::Compiler;
+use super::number::whole;
 use super::path::nearest;
-use super::time::{DAY_US, is_local, local_time};
+use super::time::{is_local, local_time};
 use super::union::suiting;
-use super::value::{Cell, List, Number, Parts, Value};
+use super::value::{Cell, List, Parts, Value};
 use crate::config::Span;
 use crate::plan::fill::Fill;
-use crate::plan::program::{Operand, Operation, Register, Target};
+use crate::plan::program::Register;
 
 /// The named types of a schema.
 pub(super) fn types(schema: &Schema) -> BTreeMap<String, &Schema> {
@@ -72,6 +73,10 @@ impl<'a> Compiler<'a> {
         let fill = self.field(source.schema, "", &mut used);
         for field in &source.stream.fields {
             if !used.contains(&field.name.value) {
+                if let Some((what, help)) = inside(record, &field.name.value) {
+                    self.refuse::<()>(&field.name.span, what, &help);
+                    continue;
+                }
                 let mut known = Vec::new();
                 field_names(record, "", &mut known);
                 let what = format!("the schema has no field `{}`", field.name.value);
@@ -302,84 +307,6 @@ impl<'a> Compiler<'a> {
             _ => Fill::Constant(values.into_iter().next()?),
         })
     }
-
-    /// The symbol at a place, counted from 0.
-    fn symbol(&mut self, symbols: &[String], number: Number, place: Place<'_>) -> Option<Fill> {
-        let count = i64::try_from(symbols.len()).unwrap_or(i64::MAX);
-        if number.scale > 0 || number.min < 0 || number.max >= count {
-            let what = format!("`{}` has {count} symbols, which no such number counts", place.path);
-            return self.refuse(place.span, what, "use whole numbers from 0, or the symbols");
-        }
-        let symbol =
-            |(at, text): (usize, &String)| Some(Avro::Enum(u32::try_from(at).ok()?, text.clone()));
-        let values: Vec<_> = symbols.iter().enumerate().filter_map(symbol).collect();
-        match number.operand {
-            Operand::Unsigned(index) => Some(Fill::Dictionary { index, values: values.into() }),
-            Operand::Constant(index) => {
-                let value = values.into_iter().nth(usize::try_from(index).ok()?)?;
-                Some(Fill::Constant(value))
-            }
-            from => {
-                let index = self.register();
-                self.emit(Operation::Move { from, out: Target::Word(index) });
-                Some(Fill::Dictionary { index, values: values.into() })
-            }
-        }
-    }
-
-    pub(super) fn whole_number(
-        &mut self,
-        schema: &Schema,
-        number: Number,
-        place: Place<'_>,
-    ) -> Option<Fill> {
-        let limit = whole(schema)?;
-        if number.scale > 0 {
-            let what = format!(
-                "`{}` holds whole numbers, but this has {} digits after the point",
-                place.path, number.scale
-            );
-            return self.refuse(
-                place.span,
-                what,
-                "use round(…), or a decimal or double in the schema",
-            );
-        }
-        if number.min < limit.0 || number.max > limit.1 {
-            let what = format!(
-                "this goes from {} to {}, but `{}` holds {} to {}",
-                number.min, number.max, place.path, limit.0, limit.1
-            );
-            return self.refuse(place.span, what, "bound it with `min` and `max`, or use a long");
-        }
-        Some(Fill::Integer(number.integer()))
-    }
-
-    fn decimal(&mut self, decimal: &DecimalSchema, cell: &Cell, place: Place<'_>) -> Option<Fill> {
-        let number = self.number(cell, place.span)?;
-        let scale = u8::try_from(decimal.scale).unwrap_or(u8::MAX);
-        if number.scale > scale {
-            let what = format!(
-                "this has {} digits after the point, but `{}` holds {scale}",
-                number.scale, place.path
-            );
-            return self.refuse(place.span, what, "use round(…, digits)");
-        }
-        let number = self.rescale(number, scale, place.span)?;
-        let digits = number.max.unsigned_abs().max(number.min.unsigned_abs());
-        let fits = usize::try_from(digits.checked_ilog10().map_or(1, |log| log + 1))
-            .is_ok_and(|digits| digits <= decimal.precision);
-        let bytes = match &decimal.inner {
-            InnerDecimalSchema::Bytes => usize::MAX,
-            InnerDecimalSchema::Fixed(fixed) => fixed.size,
-        };
-        let room = bytes >= 8 || digits < 1 << (8 * bytes - 1);
-        if !fits || !room {
-            let what = format!("this reaches {digits}, more than `{}` has digits", place.path);
-            return self.refuse(place.span, what, "bound it with min(…)");
-        }
-        Some(Fill::Integer(number.integer()))
-    }
 }
 
 /// Whether a value can be written as text.
@@ -395,24 +322,6 @@ pub(super) fn is_written(value: &Value) -> bool {
     )
 }
 
-/// The bounds of a schema that holds whole numbers.
-pub(super) fn whole(schema: &Schema) -> Option<(i64, i64)> {
-    match schema {
-        Schema::Int | Schema::Date => Some((i64::from(i32::MIN), i64::from(i32::MAX))),
-        // Since midnight.
-        Schema::TimeMillis => Some((0, DAY_US / 1_000 - 1)),
-        Schema::TimeMicros => Some((0, DAY_US - 1)),
-        Schema::Long
-        | Schema::TimestampMillis
-        | Schema::TimestampMicros
-        | Schema::TimestampNanos
-        | Schema::LocalTimestampMillis
-        | Schema::LocalTimestampMicros
-        | Schema::LocalTimestampNanos => Some((i64::MIN, i64::MAX)),
-        _ => None,
-    }
-}
-
 pub(super) fn schema_name(schema: &Schema) -> String {
     match schema {
         Schema::Ref { name } => format!("a {}", name.name()),
@@ -421,8 +330,45 @@ pub(super) fn schema_name(schema: &Schema) -> String {
         Schema::Array(_) => "an array".to_owned(),
         Schema::Map(_) => "a map".to_owned(),
         Schema::Fixed(fixed) => format!("fixed bytes ({})", fixed.size),
-        other => format!("of type {}", format!("{other:?}").to_lowercase()),
+        Schema::Union(_) => "a union".to_owned(),
+        Schema::Decimal(_) => "a decimal".to_owned(),
+        Schema::Uuid(_) => "a uuid".to_owned(),
+        Schema::Duration(_) => "a duration".to_owned(),
+        other => {
+            let mut name = String::new();
+            for letter in format!("{other:?}").chars() {
+                if letter.is_uppercase() && !name.is_empty() {
+                    name.push('-');
+                }
+                name.extend(letter.to_lowercase());
+            }
+            format!("of type {name}")
+        }
     }
+}
+
+/// Why a field has no name of its own, and how it is filled: it is inside of what is made whole.
+fn inside(record: &RecordSchema, path: &str) -> Option<(String, String)> {
+    let mut record = record;
+    let mut before = String::new();
+    for name in path.split('.') {
+        let field = record.fields.iter().find(|field| field.name == name)?;
+        before = if before.is_empty() { name.to_owned() } else { format!("{before}.{name}") };
+        let (is, whole) = match &field.schema {
+            Schema::Record(inner) => {
+                record = inner;
+                continue;
+            }
+            Schema::Union(_) => ("a union", "{ record = { … } }"),
+            Schema::Array(_) => ("an array", "{ array = { record = { … } }, length = … }"),
+            Schema::Map(_) => ("a map", "{ map = …, keys = …, length = … }"),
+            _ => return None,
+        };
+        (before != path).then_some(())?;
+        let what = format!("`{before}` is {is}: what is inside has no field of its own");
+        return Some((what, format!("make it whole: {before} = {whole}")));
+    }
+    None
 }
 
 fn field_names(record: &RecordSchema, prefix: &str, names: &mut Vec<String>) {

@@ -68,6 +68,12 @@ impl Compiler<'_> {
         let ordinal = Number { operand: Operand::Wide(wide), min: 0, max: EVENTS_MAX, scale: 0 };
         let Counter { start, step, restart, initial } = *counter;
         let constant = |value| Number::constant(value, 0);
+        let last = i128::from(initial) + i128::from(step) * i128::from(EVENTS_MAX);
+        if restart.is_none() && i64::try_from(last).is_err() {
+            let what = format!("after 2^48 events this would be {last}, beyond 64 bits");
+            let help = "begin nearer to 0, or let it begin again: `restart`";
+            return self.refuse(span, what, help);
+        }
         let Some(restart) = restart else {
             let way = self.arithmetic(Multiply, [ordinal, constant(step)], 0, span)?;
             return self.arithmetic(Add, [way, constant(initial)], 0, span);

@@ -169,6 +169,12 @@ impl Compiler<'_> {
                 let is: Vec<_> = cells.iter().map(|cell| i64::from(cell == text)).collect();
                 self.truth(*index, &is)?
             }
+            (Value::Text(_), Value::Literal(_) | Value::Dictionary { .. } | Value::Text(_))
+            | (Value::Literal(_) | Value::Dictionary { .. }, Value::Text(_)) => {
+                let what = "text that is put together cannot be compared";
+                let help = "compare texts that are all known: a choice, a column, a constant";
+                return self.refuse(span, what, help);
+            }
             (Value::Literal(a), Value::Literal(b)) => self.constant(u32::from(a == b)),
             (
                 Value::Dictionary { index: a, cells: first },

@@ -44,11 +44,6 @@ impl<'a> Compiler<'a> {
             Value::Null => {
                 return self.refuse(&given.span, "this header is never there", "leave it out");
             }
-            Value::Boolean(word) => Text(vec![Piece::Either {
-                condition: *word,
-                then: Text(vec![Piece::Literal("true".to_owned())]),
-                otherwise: Text(vec![Piece::Literal("false".to_owned())]),
-            }]),
             _ => self.text_of(&cell, None, &given.span)?,
         };
         Some(HeaderFill::Text { text, present: cell.present })

@@ -115,6 +115,15 @@ impl Compiler<'_> {
             Some(near) => Some((near, self.place_of_row(near, site)?)),
         };
         self.check_groups(entity, span)?;
+        let names: Vec<_> = kinds[entity]
+            .dealt
+            .iter()
+            .map(|dealt| kinds[dealt.entity].entity.attributes[dealt.attribute].name.clone())
+            .collect();
+        if let Some((name, _)) = which.with.iter().find(|(name, _)| !names.contains(&name.value)) {
+            let what = format!("members are not dealt by `{}`", name.value);
+            return self.refuse(&name.span, what, &nearest(&name.value, &names));
+        }
         let mut group: Option<Number> = None;
         let mut near_used = false;
         for dealt in &kinds[entity].dealt {
@@ -145,11 +154,6 @@ impl Compiler<'_> {
                 }
             });
         }
-        let names: Vec<_> = kinds[entity]
-            .dealt
-            .iter()
-            .map(|dealt| kinds[dealt.entity].entity.attributes[dealt.attribute].name.clone())
-            .collect();
         if let (Some((near, (table, ..))), false) = (place, near_used) {
             let table = &self.source.world.model.tables[table].name;
             let what = format!("members are not dealt by rows of `{table}`, so none is near one");
@@ -158,10 +162,6 @@ impl Compiler<'_> {
                 what,
                 "deal them: site = { table = …, dealt = true }",
             );
-        }
-        if let Some((name, _)) = which.with.iter().find(|(name, _)| !names.contains(&name.value)) {
-            let what = format!("members are not dealt by `{}`", name.value);
-            return self.refuse(&name.span, what, &nearest(&name.value, &names));
         }
         let group = group?;
         match group.operand {

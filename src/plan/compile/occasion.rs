@@ -238,6 +238,13 @@ impl<'a> Compiler<'a> {
         zone: &Spanned<String>,
         site: Site,
     ) -> Option<(Register, Option<Register>)> {
+        let is_name = self.scope_of(zone.value.split('.').next().unwrap_or_default()).is_none();
+        if is_name && Zones::new([zone.value.as_str()]).is_ok() {
+            let name = &zone.value;
+            let what = format!("`{name}` is a time zone, but a path to one is needed");
+            let help = format!("add zone = {{ constant = \"{name}\" }} to `let`, and name that");
+            return self.refuse(&zone.span, what, &help);
+        }
         let cell = self.path(zone, site)?.whole();
         let (index, cells) = match &cell.value {
             Value::Dictionary { index, cells } => (*index, Arc::clone(cells)),

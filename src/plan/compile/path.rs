@@ -32,7 +32,19 @@ impl Compiler<'_> {
         let mut steps = path.value.split('.');
         let first = steps.next().unwrap_or_default();
         let mut cell = self.first_step(first, site, &path.span)?;
+        let hides = site.owner == Owner::Event && self.scope_of(first).is_some();
         for step in steps {
+            let has_parts = matches!(
+                cell.value,
+                Value::Member { .. } | Value::Row { .. } | Value::Parts(_) | Value::Record(_)
+            );
+            if hides && !has_parts && self.source.world.entity(first).is_some() {
+                let kind = cell.value.kind();
+                let what =
+                    format!("`{first}` is a value of the stream here, not the entity: {kind}");
+                let help = format!("give that value another name than the entity `{first}`");
+                return self.refuse(&path.span, what, &help);
+            }
             cell = self.step(&cell, step, &path.span)?;
         }
         Some(cell)
@@ -329,6 +341,9 @@ fn entity_names<'a>(world: &'a World<'_>) -> impl Iterator<Item = String> + use<
 
 /// The way out for a name that is not known.
 pub(super) fn nearest(name: &str, known: &[String]) -> String {
-    let known = known.iter().map(String::as_str);
+    let mut seen = std::collections::BTreeSet::new();
+    let known = known.iter().map(String::as_str).filter(|name| seen.insert(*name));
+    let known: Vec<&str> = known.collect();
+    let known = known.into_iter();
     suggest::way_out(name, known).unwrap_or_else(|| "there is nothing to name here".to_owned())
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use regex_syntax::hir::{Class, Hir, HirKind, Look, Repetition};
 
+use crate::config::unanchored;
+
 /// The most characters of a random text.
 const LENGTH_MAX: usize = 4_096;
 /// The most parts, repeats written out.
@@ -94,7 +96,13 @@ pub(super) fn read(pattern: &str, length: Option<(u16, u16)>) -> Result<Form, St
     })?;
     let open = length.map_or(OPEN_REPEATS, |(_, max)| usize::from(max));
     let mut reader = Reader { open, parts: 0, bounded: Vec::new() };
-    let parts = reader.whole(&parsed)?;
+    let parts = match reader.whole(&parsed) {
+        Err(_) if unanchored(&parsed) != parsed => {
+            reader = Reader { open, parts: 0, bounded: Vec::new() };
+            reader.whole(&unanchored(&parsed))?
+        }
+        parts => parts?,
+    };
     let mut form = Form { parts, bounded: reader.bounded, length: None };
     if let Some((min, max)) = length {
         form.bounded.clear();
@@ -196,7 +204,8 @@ impl Reader {
             }
             HirKind::Repetition(repetition) => self.repetition(repetition, parts)?,
             HirKind::Look(_) => {
-                return Err("anchors and word boundaries cannot be made".to_owned());
+                let what = "anchors inside of a text and word boundaries cannot be made";
+                return Err(what.to_owned());
             }
             HirKind::Alternation(items) => {
                 let mut choices = Vec::with_capacity(items.len());

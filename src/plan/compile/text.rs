@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::occasion::Occasion;
 use super::value::{Cell, Number, Value};
 use super::{Compiler, Owner, Site, TICK_BITS};
 use crate::config::{Span, Spanned};
@@ -53,12 +54,14 @@ impl Compiler<'_> {
             },
             Value::Text(text) if width.is_none() => return Some(text.clone()),
             Value::Uuid(words) => Piece::Uuid(*words),
+            Value::Boolean(word) if width.is_none() => either(*word),
             Value::Member { entity, number } => {
                 number_piece(self.member_id(*entity, *number), spec.unwrap_or_default())
             }
             Value::Number(_)
             | Value::Dictionary { .. }
             | Value::Time { .. }
+            | Value::Occasion(Occasion { turn: Some(_), .. })
             | Value::Instant(_) => {
                 let number = self.number(cell, span)?;
                 match number {
@@ -78,7 +81,16 @@ impl Compiler<'_> {
             }
             other => {
                 let what = format!("text is needed, but this is {}", other.kind());
-                return self.refuse(span, what, "name one of its parts");
+                let help = match other {
+                    Value::Row { .. } | Value::Record(_) => "name one of its parts",
+                    Value::Boolean(_) => "true and false are written without a width or base",
+                    Value::Any { .. } | Value::Options { .. } | Value::Real { .. } => {
+                        "give it a `let` of one kind, and name that"
+                    }
+                    Value::Bytes { .. } => "use `hash` or `token` for text that looks random",
+                    _ => "name a text, a number, a member or a time",
+                };
+                return self.refuse(span, what, help);
             }
         };
         Some(Text(vec![piece]))
@@ -256,6 +268,12 @@ impl Compiler<'_> {
             digits: 0,
         }]))
     }
+}
+
+/// `true` or `false`.
+fn either(condition: Register) -> Piece {
+    let text = |text: &str| Text(vec![Piece::Literal(text.to_owned())]);
+    Piece::Either { condition, then: text("true"), otherwise: text("false") }
 }
 
 fn number_piece(value: Integer, spec: Spec) -> Piece {

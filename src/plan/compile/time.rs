@@ -3,7 +3,8 @@
 use apache_avro::Schema;
 
 use super::Compiler;
-use super::bind::{Place, schema_name, whole};
+use super::bind::{Place, schema_name};
+use super::number::whole;
 use super::value::{Number, Value};
 use crate::plan::fill::{Fill, Integer, Piece, Text};
 use crate::plan::program::{Arithmetic, Operand, Wide, input};

@@ -5,7 +5,8 @@ use apache_avro::schema::{RecordSchema, UnionSchema, UuidSchema};
 use apache_avro::types::Value as Avro;
 
 use super::Compiler;
-use super::bind::{Place, is_written, schema_name, whole};
+use super::bind::{Place, is_written, schema_name};
+use super::number::whole;
 use super::occasion::{Occasion, Turn};
 use super::path::nearest;
 use super::time::{is_local, local_time};

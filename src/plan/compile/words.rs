@@ -183,6 +183,15 @@ impl Compiler<'_> {
                     cases.push(of_codes(table, key, &[code]));
                 }
             }
+            if codes.is_empty() {
+                let known = words::column(table, key);
+                let what = format!("none of the values of `{}` is a code here", by.value);
+                let shown = cells.first().map_or("", String::as_str);
+                let first = known.first().map_or("", String::as_str);
+                let help =
+                    format!("lead to codes such as `{first}`, not to values such as `{shown}`");
+                return self.refuse(&by.span, what, &help);
+            }
             present = cell.present;
             select = Some((index, which));
         }

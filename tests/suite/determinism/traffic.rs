@@ -63,6 +63,41 @@ fn the_hours_of_a_day_follow_the_curve() {
     assert!(CHI_SQUARED_24.contains(&sum), "{sum}: {counts:?}, expected {expected:?}");
 }
 
+// From 24 March to 16 April in Berlin, with the day of 23 hours on which summer time begins.
+#[test]
+fn days_and_dates_follow_their_curves_in_local_time() {
+    let plan = beats(
+        "rate = \"0.05/s\"\ncurves = [\"wages\", \"feasts\"]\nzone = \"Europe/Berlin\"\ncap = 2.5\n\
+         [curves.wages]\ndays = { 1 = 2, -1 = 3 }\nnormalise = false\n\
+         [curves.feasts]\ndates = { \"04-05\" = 2.2, \"2026-03-28\" = 0.5, \"2027-03-30\" = 9 }",
+    );
+    let zone = TimeZone::get("Europe/Berlin").unwrap();
+    let first = jiff::civil::date(2026, 3, 24);
+    let dates: Vec<jiff::civil::Date> = first.series(jiff::ToSpan::day(1)).take(25).collect();
+    let since = |date: &jiff::civil::Date| {
+        let midnight = date.to_zoned(zone.clone()).unwrap().timestamp().as_microsecond();
+        (midnight - plan.start_us).unsigned_abs()
+    };
+    let begins: Vec<u64> = dates.iter().map(since).collect();
+    let times = times(&plan, begins[0]..begins[24]);
+    let (counts, expected): (Vec<f64>, Vec<f64>) = (0..24)
+        .map(|day| {
+            let is_inside = |time: &&u64| (begins[day]..begins[day + 1]).contains(*time);
+            let value = match (dates[day].month(), dates[day].day()) {
+                (3, 28) => 0.5,
+                (3, 31) => 2.5,
+                (4, 1) => 2.0,
+                (4, 5) => 2.2,
+                _ => 1.0,
+            };
+            let seconds = (begins[day + 1] - begins[day]) as f64 / SECOND_US as f64;
+            (times.iter().filter(is_inside).count() as f64, seconds * 0.05 * value)
+        })
+        .unzip();
+    let sum = chi_squared(&counts, &expected);
+    assert!(CHI_SQUARED_24.contains(&sum), "{sum}: {counts:?}, expected {expected:?}");
+}
+
 #[test]
 fn windows_of_ten_milliseconds_have_the_variance_of_a_poisson_process() {
     let plan = beats("rate = \"2000/s\"");

@@ -263,3 +263,18 @@ fn streams_of_one_topic_that_would_create_different_ones_are_refused() {
     plan(&fields, &text("partitions = 3", "partitions = 3"));
     plan(&fields, &text("partitions = 3", "replicas = 1"));
 }
+
+#[test]
+fn bounds_and_codes_that_leave_nothing_to_draw_are_refused() {
+    let said = told(&json!("int"), "{ uniform = [0, 100], min = 500 }");
+    assert!(said.contains("leaves nothing of 0 to 100"), "{said}");
+    let said = told(&json!("int"), "{ uniform = [0, 100], max = -1 }");
+    assert!(said.contains("`streams.s.fields.f.max` leaves nothing"), "{said}");
+    rows(&json!("int"), "", "{ uniform = [0, 100], min = 100 }");
+    let said = told(&json!("string"), "{ person_name = \"en\", by = \"f\" }");
+    assert!(said.contains("refers to itself"), "{said}");
+    let lets = "[streams.s.let]\ncity = { choice = [\"Paris\", \"London\"] }\n[streams.s.fields]\n";
+    let name = "f = { person_name = \"en\", by = \"city\" }\n";
+    let said = refused(&json!([{"name": "f", "type": "string"}]), &format!("{lets}{name}"));
+    assert!(said.contains("none of the values of `city` is a code"), "{said}");
+}

@@ -74,3 +74,104 @@ fn a_record_that_never_ends_is_refused() {
     let text = told(r#"{"type": "record", "name": "R", "fields": [{"name": "r", "type": "R"}]}"#);
     assert!(text.contains("inside itself without an end"), "{text}");
 }
+
+#[test]
+fn a_list_that_must_hold_itself_is_refused_where_its_length_is() {
+    let list =
+        hinted(r#"{"type": "array", "items": "One"}"#, r#"{"length": {"min": 2, "max": 4}}"#);
+    let text = told(&list);
+    assert!(text.contains("let `length` begin at 0") && text.contains("one.avsc:2:"), "{text}");
+}
+
+#[test]
+fn hints_that_would_say_nothing_are_refused() {
+    for (ty, hints, wanted) in [
+        (
+            r#"{"type": "string", "logicalType": "uuid"}"#,
+            r#"{"length": 8}"#,
+            "`length` says nothing",
+        ),
+        (
+            r#"{"type": "string", "logicalType": "uuid"}"#,
+            r#"{"prefix": "a"}"#,
+            "`prefix` says nothing",
+        ),
+    ] {
+        let text = told(&hinted(ty, hints));
+        assert!(text.contains(wanted) && text.contains("one.avsc:2:"), "{text}");
+    }
+}
+
+#[test]
+fn what_is_no_record_is_refused_with_its_place_in_the_schema() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("one.avsc");
+    for (text, wanted, place) in [
+        ("\"string\"", "the schema is a string", "one.avsc:1:1"),
+        ("\n {\"type\": \"array\", \"items\": \"int\"}", "the schema is an array", "one.avsc:2:2"),
+        (
+            "{\"type\": \"record\", \"name\": \"A\", \"fields\": [\n{\"name\": \"x\", \"type\": \"Foo\"}]}",
+            "is no Avro schema",
+            "one.avsc:2:23",
+        ),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let source = ModelSource::File(path.clone());
+        let read = config::read(&source, &Overrides::default(), &|_| None);
+        let said = read.map_or_else(|refused| refused.render(false), |_| String::new());
+        assert!(said.contains(wanted) && said.contains(place), "{said}");
+    }
+}
+
+#[test]
+fn a_map_of_more_entries_than_keys_is_warned_of() {
+    let warned = |hints: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("one.avsc");
+        let map = hinted(r#"{"type": "map", "values": "int"}"#, hints);
+        let fields = format!("[{{\"name\": \"a\", \"type\": {map}}}]");
+        let text = format!("{{\"type\": \"record\", \"name\": \"One\", \"fields\": {fields}}}");
+        std::fs::write(&path, text).unwrap();
+        let read = config::read(&ModelSource::File(path), &Overrides::default(), &|_| None);
+        let warnings = read.unwrap().warnings.into_iter().map(|warning| warning.what);
+        warnings.collect::<Vec<_>>()
+    };
+    for (hints, wanted) in [
+        (
+            r#"{"length": 5, "keys": {"options": ["a", "b"]}}"#,
+            "asks for 5 entries, but there are 2",
+        ),
+        (
+            r#"{"length": {"min": 1, "max": 4}, "keys": {"options": ["a", "b"]}}"#,
+            "asks for 3 entries, but there are 2",
+        ),
+    ] {
+        assert!(warned(hints)[0].contains(wanted), "{hints}");
+    }
+    assert!(warned(r#"{"keys": {"options": ["a", "b"]}}"#).is_empty());
+    assert!(warned(r#"{"length": 2, "keys": {"options": ["a", "b"]}}"#).is_empty());
+}
+
+#[test]
+fn what_is_wrong_is_told_by_its_own_name() {
+    let text = told(&hinted("\"string\"", r#"{"regex": "a^b"}"#));
+    assert!(text.contains("`arg.properties.regex` has an anchor inside"), "{text}");
+    assert_eq!(told(&hinted("\"string\"", r#"{"regex": "^a$|^b$"}"#)), "");
+    let values = hinted("\"int\"", r#"{"length": 3}"#);
+    let map = format!("{{\"type\": \"map\", \"values\": {values}}}");
+    let text = told(&hinted(&map, r#"{"keys": {"odds": 3}}"#));
+    assert!(text.contains("nothing of a key") && text.contains("nothing of an int"), "{text}");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("o.json"), "{\"a\": 1}").unwrap();
+    let options = hinted("\"string\"", r#"{"options": {"file": "o.json", "encoding": "json"}}"#);
+    let path = folder.path().join("one.avsc");
+    let fields = format!("[{{\"name\": \"a\", \"type\": {options}}}]");
+    std::fs::write(
+        &path,
+        format!("{{\"type\": \"record\", \"name\": \"O\", \"fields\": {fields}}}"),
+    )
+    .unwrap();
+    let read = config::read(&ModelSource::File(path), &Overrides::default(), &|_| None);
+    let text = read.unwrap_err().render(false);
+    assert!(text.contains("are an object, but must be an array"), "{text}");
+}
