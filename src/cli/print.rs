@@ -71,6 +71,11 @@ impl People {
     ///
     /// A filter that cannot be understood, with the reason.
     pub fn log(&self, filter: &str, json: bool) -> Result<(), String> {
+        // What the library warns of in schemas, the configuration tells with its place.
+        let filter = match filter {
+            "warn" | "info" => format!("{filter},apache_avro=error"),
+            filter => filter.to_owned(),
+        };
         let filter = EnvFilter::try_new(filter).map_err(|error| error.to_string())?;
         let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(self.clone());
         let set = if json {

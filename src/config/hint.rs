@@ -39,6 +39,12 @@ pub(super) fn add(
     has_identity: bool,
 ) {
     let Some(types) = Types::new(&file.schema, &file.node) else { return };
+    for name in &types.ignored {
+        let written = reader.source.text(&name.span).unwrap_or("this").to_owned();
+        let what = format!("the logical type {written} does not hold here, and is ignored");
+        let help = Some("see that its type, precision, scale and size are right".to_owned());
+        reader.warnings.push(Mistake { span: name.span.clone(), what, help });
+    }
     let before = (reader.mistakes.len(), reader.warnings.len());
     let (mut made, mut plain) = (Vec::new(), Vec::new());
     for reentries_max in (0..=REENTRIES_MAX).rev() {

@@ -111,6 +111,7 @@ pub fn compile(source: &Source<'_>) -> Result<Compiled, Vec<Mistake>> {
         compiler.named(&field.name.value, &field.name.span);
     }
     let headers = compiler.headers();
+    compiler.warn_of_strangers();
     match fill {
         Some(fill) if compiler.mistakes.is_empty() => {
             let mut compiled = Compiled {
@@ -205,6 +206,8 @@ struct Compiler<'a> {
     /// By entity, number, attribute and the time that it is read at.
     attributes: BTreeMap<(usize, Register, usize, Wide), State>,
     picks: BTreeMap<usize, Cell>,
+    /// Where they are first named.
+    picked_at: BTreeMap<usize, Span>,
     groups: BTreeMap<(usize, Register), Register>,
     generations: BTreeMap<(usize, Register), Register>,
     /// The walks that are read, by name.
@@ -257,6 +260,7 @@ impl<'a> Compiler<'a> {
             blocks: BTreeMap::new(),
             attributes: BTreeMap::new(),
             picks: member.into_iter().collect(),
+            picked_at: BTreeMap::new(),
             groups: BTreeMap::new(),
             generations: BTreeMap::new(),
             walks: BTreeMap::new(),

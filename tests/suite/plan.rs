@@ -148,3 +148,16 @@ fn what_a_changelog_cannot_keep_true_is_told() {
                attributes = { st = { choice = [\"x\", \"y\"], changes = \"1d\" } }\n";
     assert_eq!(said_of(own), "", "its own changes are told");
 }
+
+#[test]
+fn a_member_that_is_not_of_who_acts_is_told() {
+    let family = "[entities.c]\ncount = 10\n[entities.a]\nbelongs_to = \"c\"\nactivity = { spread = \"equal\" }\n\
+                  [entities.k]\nbelongs_to = \"a\"\n[streams.s.let]\na = { entity = \"a\" }\n";
+    let said = said_of(&format!("{family}b = {{ entity = \"c\" }}\nd = {{ entity = \"k\" }}\n"));
+    for part in ["`c` is anybody here", "is `a.c`", "`k` is anybody here", "of = \"a\" }"] {
+        assert_eq!(said.matches(part).count(), 1, "{part}: {said}");
+    }
+    let own = "b = { attribute = \"a.c\" }\nd = { entity = \"k\", of = \"a\" }\n";
+    let said = said_of(&format!("{family}{own}"));
+    assert!(!said.contains("anybody"), "{said}");
+}

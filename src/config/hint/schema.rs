@@ -58,13 +58,15 @@ pub(super) struct Shape<'s> {
 pub(super) struct Types<'s> {
     top: Type<'s>,
     named: BTreeMap<String, Type<'s>>,
+    /// The names of logical types that do not hold where they stand, which Avro ignores.
+    pub(super) ignored: Vec<&'s Node>,
 }
 
 impl<'s> Types<'s> {
     /// None: the JSON is another schema.
     pub(super) fn new(schema: &'s Schema, node: &'s Node) -> Option<Self> {
         let top = Type { schema, node };
-        let mut types = Self { top, named: BTreeMap::new() };
+        let mut types = Self { top, named: BTreeMap::new(), ignored: Vec::new() };
         types.collect(top)?;
         Some(types)
     }
@@ -74,6 +76,7 @@ impl<'s> Types<'s> {
         if let Schema::Ref { .. } = ty.schema {
             return Some(());
         }
+        self.ignored.extend(ty.node.get("logicalType").filter(|name| is_ignored(ty.schema, name)));
         if let Some(name) = ty.schema.name() {
             self.named.insert(name.fullname(None), ty);
         }
@@ -210,6 +213,43 @@ impl<'s> Type<'s> {
             _ => "a timestamp",
         }
     }
+}
+
+/// Whether a type is a plain one, though Avro knows a logical type of that name.
+fn is_ignored(schema: &Schema, name: &Node) -> bool {
+    const KNOWN: [&str; 13] = [
+        "decimal",
+        "big-decimal",
+        "uuid",
+        "duration",
+        "date",
+        "time-millis",
+        "time-micros",
+        "timestamp-millis",
+        "timestamp-micros",
+        "timestamp-nanos",
+        "local-timestamp-millis",
+        "local-timestamp-micros",
+        "local-timestamp-nanos",
+    ];
+    let is_known =
+        matches!(&name.kind, Kind::Text { value, .. } if KNOWN.contains(&value.as_str()));
+    let is_plain = matches!(
+        schema,
+        Schema::Boolean
+            | Schema::Int
+            | Schema::Long
+            | Schema::Float
+            | Schema::Double
+            | Schema::Bytes
+            | Schema::String
+            | Schema::Fixed(_)
+            | Schema::Enum(_)
+            | Schema::Array(_)
+            | Schema::Map(_)
+            | Schema::Record(_)
+    );
+    is_known && is_plain
 }
 
 /// What a table says that the type is, if it says nothing but that.

@@ -316,7 +316,33 @@ impl Compiler<'_> {
         };
         let cell = Cell::from(Value::Member { entity, number });
         self.picks.insert(entity, cell.clone());
+        self.picked_at.insert(entity, span.clone());
         Some(cell)
+    }
+
+    /// A word where anybody is picked of an entity that is above or below who acts: it is hardly
+    /// ever meant that the two have nothing to do with each other.
+    pub(super) fn warn_of_strangers(&mut self) {
+        let Some(actor) = self.actor else { return };
+        let kinds = &self.source.world.kinds;
+        let above = |entity: usize| {
+            std::iter::successors(Some(entity), |&at| kinds[at].parent.as_ref().map(|it| it.0))
+        };
+        for (&entity, span) in &self.picked_at {
+            let (own, other) = (&kinds[actor].entity.name, &kinds[entity].entity.name);
+            let help = if entity == actor {
+                continue;
+            } else if above(actor).any(|at| at == entity) {
+                format!("the one of `{own}` is `{own}.{other}`")
+            } else if above(entity).any(|at| at == actor) {
+                format!("one of `{own}` is {{ entity = \"{other}\", of = \"{own}\" }}")
+            } else {
+                continue;
+            };
+            let what =
+                format!("`{other}` is anybody here, and has nothing to do with `{own}`, who acts");
+            self.warnings.push(Mistake { span: span.clone(), what, help: Some(help) });
+        }
     }
 
     /// A member by popularity, of a group if it is given.

@@ -175,3 +175,19 @@ fn what_is_wrong_is_told_by_its_own_name() {
     let text = read.unwrap_err().render(false);
     assert!(text.contains("are an object, but must be an array"), "{text}");
 }
+
+#[test]
+fn a_logical_type_that_does_not_hold_is_warned_of_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("one.avsc");
+    let decimal = r#"{"type": "bytes", "logicalType": "decimal", "precision": 2, "scale": 5}"#;
+    let own = r#"{"type": "int", "logicalType": "of-our-own"}"#;
+    let fields =
+        format!("[{{\"name\": \"a\", \"type\": {decimal}}}, {{\"name\": \"b\", \"type\": {own}}}]");
+    let text = format!("{{\"type\": \"record\", \"name\": \"One\", \"fields\":\n{fields}}}");
+    std::fs::write(&path, text).unwrap();
+    let read = config::read(&ModelSource::File(path), &Overrides::default(), &|_| None).unwrap();
+    let told = config::render_warnings(&read.source, &read.warnings, false);
+    let what = "the logical type \"decimal\" does not hold here, and is ignored";
+    assert!(read.warnings.len() == 1 && told.contains(what) && told.contains(":2:"), "{told}");
+}
