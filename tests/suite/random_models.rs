@@ -131,18 +131,6 @@ fn follower() -> impl Strategy<Value = Follower> {
     )
 }
 
-/// No more events that follow from one of the root than a token of 63 bits can number.
-fn numbered(mut followers: Vec<Follower>) -> Vec<Follower> {
-    let mut children = 1;
-    for follower in &mut followers {
-        if children * u32::from(follower.count) > 8 {
-            follower.count = 1;
-        }
-        children *= u32::from(follower.count);
-    }
-    followers
-}
-
 fn model() -> impl Strategy<Value = Model> {
     let who = (1_u32..50_000, 0..POPULARITIES.len(), any::<[(u16, u16); 2]>());
     let how = (1_u32.., 1_u16..200, prop::sample::select(vec![3_u16, 7, 16, 64, 100]));
@@ -150,7 +138,6 @@ fn model() -> impl Strategy<Value = Model> {
     let then = prop::collection::vec(follower(), 0..4);
     (how, who, what, then).prop_map(|((seed, rate, lanes), who, fields, followers)| {
         let (members, popularity, attributes) = who;
-        let followers = numbered(followers);
         Model { seed, rate, lanes, members, popularity, attributes, fields, followers }
     })
 }
