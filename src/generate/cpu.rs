@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use super::column::{CHUNK_ROWS, Frame};
 use super::inlined::inlined;
-use super::philox::philox;
+use super::philox;
 use crate::plan::program::{
     Arithmetic, Comparison, Counter, Logic, Operand, Operation, Program, Register, Table, Target,
 };
@@ -303,7 +303,7 @@ fn random(frame: &mut Frame, key: [u32; 2], counter: Counter, out: [Register; 4]
     let high = counter.high.map_or(&zeros[..rows], |high| frame.column(high));
     let index = counter.index.map_or(&zeros[..rows], |index| frame.column(index));
     let [a, b, c, d] = &mut columns;
-    philox_columns(
+    philox::columns(
         key,
         [low, high, index],
         [counter.salt, counter.block],
@@ -311,22 +311,6 @@ fn random(frame: &mut Frame, key: [u32; 2], counter: Counter, out: [Register; 4]
     );
     for (register, column) in out.into_iter().zip(columns) {
         frame.put(register, column);
-    }
-}
-
-#[inline(always)]
-fn philox_columns(
-    key: [u32; 2],
-    [low, high, index]: [&[u32]; 3],
-    [salt, block]: [u32; 2],
-    [a, b, c, d]: [&mut [u32]; 4],
-) {
-    let rows = low.len().min(high.len()).min(a.len()).min(b.len()).min(c.len()).min(d.len());
-    let (low, high, index) = (&low[..rows], &high[..rows], &index[..rows]);
-    let (a, b, c, d) = (&mut a[..rows], &mut b[..rows], &mut c[..rows], &mut d[..rows]);
-    for row in 0..rows {
-        let counter = [low[row], high[row], salt.wrapping_add(index[row]), block];
-        [a[row], b[row], c[row], d[row]] = philox(key, counter);
     }
 }
 
@@ -393,7 +377,7 @@ mod tests {
         random(&mut frame, [1, 2], counter, out);
         for row in 0..100 {
             let words = out.map(|register| frame.column(register)[row as usize]);
-            assert_eq!(words, philox([1, 2], [row, 0, 7, 9]));
+            assert_eq!(words, philox::philox([1, 2], [row, 0, 7, 9]));
         }
     }
 }

@@ -23,6 +23,80 @@ pub fn philox(key: [u32; 2], counter: [u32; 4]) -> [u32; 4] {
     [c0, c1, c2, c3]
 }
 
+/// The words of many counters under one key, for loops that are compiled for a width of vectors.
+#[expect(clippy::inline_always, reason = "a loop has the vectors' width of its caller")]
+#[inline(always)]
+pub fn columns(
+    key: [u32; 2],
+    [first, second, third]: [&[u32]; 3],
+    [salt, block]: [u32; 2],
+    [a, b, c, d]: [&mut [u32]; 4],
+) {
+    let rows = first.len().min(second.len()).min(a.len()).min(b.len()).min(c.len()).min(d.len());
+    let (first, second, third) = (&first[..rows], &second[..rows], &third[..rows]);
+    let (a, b, c, d) = (&mut a[..rows], &mut b[..rows], &mut c[..rows], &mut d[..rows]);
+    for row in 0..rows {
+        let counter = [first[row], second[row], salt.wrapping_add(third[row]), block];
+        [a[row], b[row], c[row], d[row]] = philox(key, counter);
+    }
+}
+
+#[multiversion::multiversion(targets(
+    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+bmi2",
+    "x86_64+avx2+bmi2",
+    "aarch64+neon"
+))]
+fn with_widest_vectors(
+    key: [u32; 2],
+    counters: [&[u32]; 3],
+    words: [u32; 2],
+    out: [&mut [u32]; 4],
+) {
+    columns(key, counters, words, out);
+}
+
+/// Room for the words of many counters, which are worked out together.
+#[derive(Debug)]
+pub struct Many {
+    counters: [Box<[u32]>; 3],
+    words: [Box<[u32]>; 4],
+}
+
+impl Default for Many {
+    fn default() -> Self {
+        let room = || vec![0; Self::ROWS].into_boxed_slice();
+        Self { counters: std::array::from_fn(|_| room()), words: std::array::from_fn(|_| room()) }
+    }
+}
+
+impl Many {
+    /// The most counters that are handled at once.
+    pub const ROWS: usize = 256;
+
+    /// Works out the words of these counters, of which all have the same fourth word; of more than
+    /// [`Many::ROWS`] the rest is left out.
+    #[inline]
+    pub fn draw(&mut self, key: [u32; 2], counters: impl Iterator<Item = [u32; 3]>, block: u32) {
+        let [first, second, third] = &mut self.counters;
+        let mut rows = 0;
+        for (row, counter) in counters.take(Self::ROWS).enumerate() {
+            [first[row], second[row], third[row]] = counter;
+            rows = row + 1;
+        }
+        let counters = [&first[..rows], &second[..rows], &third[..rows]];
+        let [a, b, c, d] = &mut self.words;
+        let out = [&mut a[..rows], &mut b[..rows], &mut c[..rows], &mut d[..rows]];
+        with_widest_vectors(key, counters, [0, block], out);
+    }
+
+    /// The words of the counter of that place.
+    #[inline]
+    pub fn words(&self, row: usize) -> [u32; 4] {
+        let [a, b, c, d] = &self.words;
+        [a[row], b[row], c[row], d[row]]
+    }
+}
+
 /// The key of everything that is drawn for `name` (of a kind: `stream`, `entity`…) under a seed.
 ///
 /// XXH3-64 of `kind`, a zero byte and `name`, seeded with the seed; the lower word first.
@@ -60,6 +134,19 @@ mod tests {
             ),
             [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]
         );
+    }
+
+    #[test]
+    fn many_are_drawn_as_one_is() {
+        let mut many = Many::default();
+        for rows in [0, 1, 7, 8, 63, 256] {
+            let counter = |row: u32| [row, row.wrapping_mul(0x9E37_79B9), row << 14];
+            many.draw([1, 2], (0..rows).map(counter), 9);
+            for row in 0..rows {
+                let [a, b, c] = counter(row);
+                assert_eq!(many.words(row as usize), philox([1, 2], [a, b, c, 9]));
+            }
+        }
     }
 
     #[test]

@@ -97,6 +97,16 @@ impl Choices {
         Self { ranges, entries: entries.into() }
     }
 
+    /// The number of entries of all choices.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// The entry that a word chooses for a number: as [`Alias::choose`] does in its choice.
     #[inline]
     pub fn choose(&self, number: u32, random: u32) -> u32 {

@@ -38,8 +38,8 @@ struct Words {
 
 impl Words {
     #[expect(clippy::cast_possible_truncation, reason = "the tick's two words")]
-    fn new(key: [u32; 2], tick: u64, salt: u32, lane: u32) -> Self {
-        let counter = [tick as u32, (tick >> 32) as u32, salt | lane, 0];
+    fn new(key: [u32; 2], tick: u64, lane: u32) -> Self {
+        let counter = [tick as u32, (tick >> 32) as u32, TIME_SALT | lane, 0];
         Self { key, counter, block: [0; 4], used: 4, coins: 0, coins_left: 0 }
     }
 
@@ -78,8 +78,22 @@ impl Words {
 
 /// The number of events of a tick in a lane: Poisson, cut at the greatest index.
 pub fn count(key: [u32; 2], tick: u64, lane: u32, mean: &Mean) -> u32 {
-    let mut words = Words::new(key, tick, COUNT_SALT, lane);
-    let count = mean.draw(u64::from(words.word()) << 32 | u64::from(words.word()));
+    let [first, second, third] = count_counter(tick, lane);
+    count_of(mean, philox(key, [first, second, third, 0]))
+}
+
+/// The first words of the counter that the number of events of a tick in a lane is drawn by; the
+/// fourth is 0.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "the tick's two words")]
+pub fn count_counter(tick: u64, lane: u32) -> [u32; 3] {
+    [tick as u32, (tick >> 32) as u32, COUNT_SALT | lane]
+}
+
+/// The number of events, by the random words of that counter.
+#[inline]
+pub fn count_of(mean: &Mean, [first, second, ..]: [u32; 4]) -> u32 {
+    let count = mean.draw(u64::from(first) << 32 | u64::from(second));
     count.min((1 << INDEX_BITS) - 1)
 }
 
@@ -103,7 +117,7 @@ pub struct Place {
 /// halving into 128 cells (a binomial count by the heads among as many random bits), and inside a
 /// cell of m events the i-th is at (i + u) / m of it, u a random word.
 pub fn times(place: Place, count: u32, event: &mut impl FnMut(u32, u32)) {
-    let mut words = Words::new(place.key, place.tick, TIME_SALT, place.lane);
+    let mut words = Words::new(place.key, place.tick, place.lane);
     let mut next = 0;
     split(&mut words, count, 0, CELL_BITS, &mut |words, cell, events| {
         for step in 0..events {

@@ -3,6 +3,7 @@
 mod any;
 mod bind;
 mod case;
+mod conjunct;
 mod counter;
 mod derive;
 mod distribution;
@@ -45,7 +46,7 @@ use crate::config::model::{self, Generator, IdentityPlace};
 use crate::config::{Mistake, Span, Spanned};
 use crate::generate::philox;
 pub use derive::derive;
-pub use gate::{Gate, gate};
+pub use gate::{Condition, Count, Gate, gate};
 use value::{Cell, Value};
 
 /// The salt of events that the model itself makes: origin 0, child 0.

@@ -5,11 +5,14 @@
 //! of the root whose events can lead to a tick of the follow-up are few and known. Each candidate
 //! then draws its own delay, and is kept if it comes out at the time asked for.
 
+mod window;
+
 use std::ops::Range;
 
 use super::compile::Gate;
 use super::quantile::{Curve, mixture_inverse};
-use crate::generate::philox::philox;
+use crate::generate::philox::{Many, philox};
+pub use window::Windows;
 
 /// Classes of itineraries.
 pub const CLASSES: u32 = 64;
@@ -28,7 +31,6 @@ const PIECES: usize = 16;
 const RAREST: f64 = 1e-10;
 
 const CLASS_SALT: u32 = 0xA003_0000;
-const WINDOW_SALT: u32 = 0xA004_0000;
 /// The block of the words that decide whether and when an event follows.
 const FATE_BLOCK: u32 = 0x3000_0000;
 /// Where a child's number begins in the third word of a counter.
@@ -49,6 +51,12 @@ pub fn class_of(turn: u32, lane: u32, lanes: u32) -> u32 {
 #[inline]
 pub fn turn(key: [u32; 2], tick: u64) -> u32 {
     philox(key, [low(tick), low(tick >> 32), CLASS_SALT, 0])[0]
+}
+
+/// The same for many ticks: the first of each one's words.
+#[inline]
+pub fn turns(key: [u32; 2], ticks: impl Iterator<Item = u64>, many: &mut Many) {
+    many.draw(key, ticks.map(|tick| [low(tick), low(tick >> 32), CLASS_SALT]), 0);
 }
 
 /// The lanes that are of a class in a tick.
@@ -148,7 +156,12 @@ impl Step {
     }
 
     /// Adds to `above` the ticks whose events of that class can lead to events in `ticks`.
-    pub fn ticks_above(&self, class: u32, ticks: &[Range<u64>], above: &mut Vec<Range<u64>>) {
+    pub fn ticks_above(
+        &self,
+        (class, windows): (u32, &mut Windows),
+        ticks: &[Range<u64>],
+        above: &mut Vec<Range<u64>>,
+    ) {
         for part in &self.classes[class as usize] {
             match part {
                 Part::Near(knots) => {
@@ -164,10 +177,7 @@ impl Step {
                 Part::Far { first, bits } => {
                     for tick in ticks.iter().cloned().flatten() {
                         let Some(moved) = tick.checked_sub(first + (1 << bits)) else { continue };
-                        let window = moved >> bits;
-                        let [factor, shift] = self.window(window, class);
-                        let inside = (moved.wrapping_sub(shift)).wrapping_mul(inverse(factor));
-                        let tick = window << bits | inside & ((1 << bits) - 1);
+                        let tick = windows.of(self.key, moved >> bits, class).back(moved, *bits);
                         above.push(tick..tick + 1);
                     }
                 }
@@ -181,14 +191,37 @@ impl Step {
     /// `child` is the number of the event among those of its root event.
     #[inline]
     pub fn draw(&self, number: u64, child: u32) -> Option<[u32; 2]> {
-        let counter = [low(number), low(number >> 32), child << CHILD_SHIFT, FATE_BLOCK];
-        let [fate, part, inside, _] = philox(self.key, counter);
-        (u64::from(fate) < self.probability).then_some([part, inside])
+        let [first, second, third] = fate_counter((number, child));
+        let [fate, draw @ .., _] = philox(self.key, [first, second, third, FATE_BLOCK]);
+        self.is_followed(fate).then_some(draw)
+    }
+
+    /// The same for many events: the first of each one's words says whether it is followed, the next
+    /// two are the draw.
+    #[inline]
+    pub fn draw_many(&self, events: impl Iterator<Item = (u64, u32)>, many: &mut Many) {
+        many.draw(self.key, events.map(fate_counter), FATE_BLOCK);
+    }
+
+    /// Whether an event is followed, by the first of its words.
+    #[inline]
+    pub fn is_followed(&self, fate: u32) -> bool {
+        u64::from(fate) < self.probability
+    }
+
+    /// The share of events that are followed, in units of 2^−32.
+    pub fn probability(&self) -> u64 {
+        self.probability
     }
 
     /// When it comes, if the one that it follows is of that class and comes at `time_us`.
     #[inline]
-    pub fn time_us(&self, class: u32, [part, inside]: [u32; 2], time_us: u64) -> u64 {
+    pub fn time_us(
+        &self,
+        (class, windows): (u32, &mut Windows),
+        [part, inside]: [u32; 2],
+        time_us: u64,
+    ) -> u64 {
         let parts = &self.classes[class as usize];
         let part = (part.leading_zeros() as usize).min(parts.len() - 1);
         match &parts[part] {
@@ -203,24 +236,18 @@ impl Step {
             }
             Part::Far { first, bits } => {
                 let tick = time_us / self.tick_us;
-                let [factor, shift] = self.window(tick >> bits, class);
-                let mask = (1 << bits) - 1;
-                let inside_window = (tick & mask).wrapping_mul(factor).wrapping_add(shift) & mask;
-                let later = (tick & !mask) + (1 << bits) + first + inside_window;
+                let inside_window = windows.of(self.key, tick >> bits, class).place(tick, *bits);
+                let later = (tick >> bits << bits) + (1 << bits) + first + inside_window;
                 later * self.tick_us + ((u64::from(inside) * self.tick_us) >> 32)
             }
         }
     }
+}
 
-    /// The permutation of a window's ticks: o becomes factor · o + shift.
-    #[inline]
-    fn window(&self, window: u64, class: u32) -> [u64; 2] {
-        let counter = [low(window), low(window >> 32), WINDOW_SALT | class, 0];
-        let [a, b, c, d] = philox(self.key, counter);
-        let (factor, shift) =
-            (u64::from(a) << 32 | u64::from(b), u64::from(c) << 32 | u64::from(d));
-        [factor | 1, shift]
-    }
+/// The first words of the counter that an event's follower is drawn by.
+#[inline]
+fn fate_counter((number, child): (u64, u32)) -> [u32; 3] {
+    [low(number), low(number >> 32), child << CHILD_SHIFT]
 }
 
 /// The parts of a stratum of the delays.
@@ -259,17 +286,6 @@ fn part(delays: &Delays, (begin, share): (f64, f64), tick_us: u64) -> Part {
     Part::Far { first: least.midpoint(most) - (1 << bits), bits }
 }
 
-/// The inverse of an odd number modulo 2^64, by Newton's iteration.
-#[inline]
-fn inverse(odd: u64) -> u64 {
-    // Right to 3 bits, and to twice as many after each step.
-    let mut inverse = odd;
-    for _ in 0..5 {
-        inverse = inverse.wrapping_mul(2_u64.wrapping_sub(odd.wrapping_mul(inverse)));
-    }
-    inverse
-}
-
 /// Sorts ranges and joins those that touch.
 fn merge(ranges: &mut Vec<Range<u64>>) {
     ranges.sort_unstable_by_key(|range| range.start);
@@ -300,7 +316,8 @@ mod tests {
     const LANES: u32 = 64;
 
     fn time_us(step: &Step, class: u32, number: u64, at: u64) -> u64 {
-        step.time_us(class, step.draw(number, 0).unwrap(), at)
+        let windows = &mut Windows::default();
+        step.time_us((class, windows), step.draw(number, 0).unwrap(), at)
     }
 
     fn class_at(number: u64) -> u32 {
@@ -383,11 +400,16 @@ mod tests {
     fn the_ticks_above_hold_every_event_that_leads_to_a_tick() {
         for (name, delays) in samples() {
             let step = Step::new([7, 8], 1.0, &delays, TICK_US);
+            let mut windows = Windows::default();
             for (number, at) in events().step_by(97) {
                 let class = class_at(number);
                 let later = time_us(&step, class, number, at) / TICK_US;
                 let mut above = Vec::new();
-                step.ticks_above(class, std::slice::from_ref(&(later..later + 1)), &mut above);
+                step.ticks_above(
+                    (class, &mut windows),
+                    std::slice::from_ref(&(later..later + 1)),
+                    &mut above,
+                );
                 let tick = at / TICK_US;
                 assert!(above.iter().any(|range| range.contains(&tick)), "{name}: {above:?}");
                 assert!(above.iter().map(|range| range.end - range.start).sum::<u64>() < 60);
@@ -399,11 +421,16 @@ mod tests {
     fn every_tick_leads_to_as_many_events_as_any_other() {
         // Far windows permute ticks, and every tick has each class in one lane.
         let step = Step::new([7, 8], 1.0, &samples()[2].1, TICK_US);
+        let mut windows = Windows::default();
         for later in 400_000..400_100_u64 {
             let mut pairs = 0;
             for class in 0..CLASSES {
                 let mut above = Vec::new();
-                step.ticks_above(class, std::slice::from_ref(&(later..later + 1)), &mut above);
+                step.ticks_above(
+                    (class, &mut windows),
+                    std::slice::from_ref(&(later..later + 1)),
+                    &mut above,
+                );
                 for tick in above.into_iter().flatten() {
                     pairs += lanes_of(class, turn([1, 2], tick), LANES).count();
                 }
@@ -452,9 +479,20 @@ mod tests {
     }
 
     #[test]
-    fn inverses_of_odd_numbers_are_inverses() {
-        for odd in [1_u64, 3, 9, 0xdead_beef_0000_0001, u64::MAX] {
-            assert_eq!(odd.wrapping_mul(inverse(odd)), 1);
+    fn many_events_are_followed_as_each_one_is() {
+        let step = Step::new([7, 8], 0.3, &samples()[5].1, TICK_US);
+        let mut many = Many::default();
+        let events: Vec<_> = events().map(|(number, _)| (number, low(number) % 5)).collect();
+        for events in events.chunks(Many::ROWS) {
+            step.draw_many(events.iter().copied(), &mut many);
+            for (row, &(number, child)) in events.iter().enumerate() {
+                let [fate, draw @ .., _] = many.words(row);
+                assert_eq!(step.is_followed(fate).then_some(draw), step.draw(number, child));
+            }
+            turns([1, 2], events.iter().map(|event| event.0), &mut many);
+            for (row, &(tick, _)) in events.iter().enumerate() {
+                assert_eq!(many.words(row)[0], turn([1, 2], tick));
+            }
         }
     }
 }

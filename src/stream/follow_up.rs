@@ -1,15 +1,22 @@
 //! The rows of a stream that follows another: found from its root's ticks, step by step.
+//!
+//! Most events of a root are not followed by those of a rare stream. So what is cheap is asked of all
+//! of them first: a draw, then what hangs on which event it is alone. Only those that are left are
+//! given their times, and what hangs on these is asked.
 
+mod filter;
+
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::rows::{Above, Eras, Row, Rows, fill_inputs, low};
-use crate::generate::column::{CHUNK_ROWS, Frame};
-use crate::generate::cpu::{self, Context};
-use crate::plan::arrival::{self, Place, position, tick_and_lane};
-use crate::plan::compile::Gate;
-use crate::plan::fill::Integer;
-use crate::plan::follow_up::{self, CLASSES, FollowUp, LEVELS_MAX, class_of};
+use self::filter::{Passing, advance, drawn, filter};
+use super::rows::{Eras, Row, Rows};
+use crate::generate::column::Frame;
+use crate::generate::cpu;
+use crate::generate::philox::Many;
+use crate::plan::arrival::{self, position, tick_and_lane};
+use crate::plan::follow_up::{self, CLASSES, FollowUp, LEVELS_MAX, Windows, class_of};
 use crate::plan::traffic::{Segment, Traffic};
 use crate::plan::{Origin, Plan, StreamPlan};
 
@@ -18,12 +25,23 @@ use crate::plan::{Origin, Plan, StreamPlan};
 pub(super) struct Scratch {
     frame: Frame,
     eras: Eras,
-    /// Ticks of the root, with the classes (as bits) that are looked for in them.
-    ticks: Vec<(u64, u64)>,
+    many: Many,
+    /// Ticks of the root, with the class that is looked for in each.
+    ticks: Vec<(u64, u32)>,
+    places: Vec<Place>,
     next: Rows,
     /// When each row is followed, step by step.
     times: Vec<[u64; LEVELS_MAX]>,
     next_times: Vec<[u64; LEVELS_MAX]>,
+}
+
+/// A tick and lane of the root.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    tick: u64,
+    lane: u32,
+    /// Which of the segments it lies in; then how many events it has.
+    count: u32,
 }
 
 /// The streams from a follow-up's root down to itself.
@@ -48,6 +66,20 @@ impl<'a> Chain<'a> {
         steps.push(follow_up);
         Some(Self { plan, root, traffic, steps })
     }
+
+    fn tick_us(&self) -> u64 {
+        self.plan.tick.length_us().unsigned_abs()
+    }
+}
+
+/// Steps that are taken together; only the last can be one to many.
+struct Taken<'a> {
+    steps: &'a [&'a FollowUp],
+    windows: &'a mut [Windows],
+    /// When what follows last must come.
+    window_us: Range<u64>,
+    /// Whether the rows are the root's, whose times nobody has worked out.
+    of_root: bool,
 }
 
 /// Puts the rows of some ticks into `rows`, in send order; `own` says which lanes are made here.
@@ -59,177 +91,166 @@ pub(super) fn rows(
 ) {
     rows.clear(0);
     let Some(chain) = Chain::new(plan, follow_up) else { return };
-    let tick_us = plan.tick.length_us().unsigned_abs();
-    ticks_above(&chain, ticks, &mut scratch.ticks);
-    roots(&chain, &scratch.ticks, own, rows);
+    let tick_us = chain.tick_us();
+    let mut windows: Vec<Windows> = chain.steps.iter().map(|_| Windows::default()).collect();
+    ticks_above(&chain, ticks, &mut windows, &mut scratch.ticks);
+    roots(&chain, own, scratch, rows);
     let mut steps = chain.steps.as_slice();
+    let mut windows = windows.as_mut_slice();
     while !steps.is_empty() {
         // Up to a step of one to many it is known who follows, and when, before any gate is asked.
         let alone = steps.iter().take_while(|step| step.count_max == 1).count();
         let (now, later) = steps.split_at((alone + 1).min(steps.len()));
         let begin_us = if later.is_empty() { ticks.start * tick_us } else { 0 };
-        follow(&chain, now, begin_us..ticks.end * tick_us, scratch, rows);
-        steps = later;
+        let (windows_now, windows_later) = windows.split_at_mut(now.len());
+        let taken = Taken {
+            of_root: steps.len() == chain.steps.len(),
+            steps: now,
+            windows: windows_now,
+            window_us: begin_us..ticks.end * tick_us,
+        };
+        follow(&chain, taken, scratch, rows);
+        (steps, windows) = (later, windows_later);
     }
     rows.list.sort_unstable();
 }
 
-/// The ticks of the root that can lead to events in some ticks, with the classes that can.
-fn ticks_above(chain: &Chain<'_>, wanted: &Range<u64>, ticks: &mut Vec<(u64, u64)>) {
+/// The ticks of the root that can lead to events in some ticks, with the class that can.
+fn ticks_above(
+    chain: &Chain<'_>,
+    wanted: &Range<u64>,
+    windows: &mut [Windows],
+    ticks: &mut Vec<(u64, u32)>,
+) {
     ticks.clear();
     let (mut below, mut above) = (Vec::new(), Vec::new());
     for class in 0..CLASSES {
         below.clear();
         below.push(wanted.clone());
-        for step in chain.steps.iter().rev() {
+        for (step, windows) in chain.steps.iter().zip(&mut *windows).rev() {
             above.clear();
-            step.step.ticks_above(class, &below, &mut above);
+            step.step.ticks_above((class, windows), &below, &mut above);
             std::mem::swap(&mut below, &mut above);
         }
-        ticks.extend(below.iter().cloned().flatten().map(|tick| (tick, 1 << class)));
+        ticks.extend(below.iter().cloned().flatten().map(|tick| (tick, class)));
     }
-    ticks.sort_unstable();
-    ticks.dedup_by(|next, kept| {
-        let same = next.0 == kept.0;
-        if same {
-            kept.1 |= next.1;
-        }
-        same
-    });
 }
 
-/// The root's events of these ticks and classes.
-fn roots(chain: &Chain<'_>, ticks: &[(u64, u64)], own: &dyn Fn(u32) -> bool, rows: &mut Rows) {
+/// The root's events in these ticks of these classes; their times are not worked out, and `above` is
+/// the place that each is in.
+fn roots(chain: &Chain<'_>, own: &dyn Fn(u32) -> bool, scratch: &mut Scratch, rows: &mut Rows) {
     let (plan, key) = (chain.plan, chain.root.key);
-    let tick_us = plan.tick.length_us().unsigned_abs();
-    let mut known: Option<(i64, Arc<Segment>)> = None;
-    for &(tick, classes) in ticks {
-        let slot = cpu::slot_of(plan.start_us.saturating_add_unsigned(tick * tick_us));
-        if known.as_ref().is_none_or(|(of, _)| *of != slot) {
-            known = Some((slot, chain.traffic.segment(slot)));
+    let tick_us = chain.tick_us();
+    let Scratch { many, ticks, places, .. } = scratch;
+    places.clear();
+    let mut segments: Vec<Arc<Segment>> = Vec::new();
+    // Classes look back by different times, but again and again at the same few slots.
+    let mut known: BTreeMap<i64, u32> = BTreeMap::new();
+    let mut last = None;
+    for ticks in ticks.chunks(Many::ROWS) {
+        follow_up::turns(key, ticks.iter().map(|(tick, _)| *tick), many);
+        for (row, &(tick, class)) in ticks.iter().enumerate() {
+            let slot = cpu::slot_of(plan.start_us.saturating_add_unsigned(tick * tick_us));
+            let count = match last {
+                Some((known, number)) if known == slot => number,
+                _ => *known.entry(slot).or_insert_with(|| {
+                    segments.push(chain.traffic.segment(slot));
+                    u32::try_from(segments.len() - 1).unwrap_or(u32::MAX)
+                }),
+            };
+            last = Some((slot, count));
+            let lanes = follow_up::lanes_of(class, many.words(row)[0], plan.lanes);
+            let lanes = lanes.filter(|&lane| own(lane));
+            places.extend(lanes.map(|lane| Place { tick, lane, count }));
         }
-        let Some((_, segment)) = &known else { continue };
-        let turn = follow_up::turn(key, tick);
-        let classes = (0..CLASSES).filter(|class| classes & 1 << class != 0);
-        let lanes = classes.flat_map(|class| follow_up::lanes_of(class, turn, plan.lanes));
-        for lane in lanes.filter(|&lane| own(lane)) {
+    }
+    for (chunk, places) in places.chunks_mut(Many::ROWS).enumerate() {
+        let counters = places.iter().map(|place| arrival::count_counter(place.tick, place.lane));
+        many.draw(key, counters, 0);
+        for (row, place) in places.iter_mut().enumerate() {
+            let Place { tick, lane, count: segment } = *place;
             // Nobody is active in the lanes beyond.
-            let Some(mean) = segment.mean(lane) else { continue };
-            let count = arrival::count(key, tick, lane, mean);
-            let place = Place { key, tick, lane, tick_us };
-            arrival::times(place, count, &mut |index, at_us| {
+            let mean = segments[segment as usize].mean(lane);
+            place.count = mean.map_or(0, |mean| arrival::count_of(mean, many.words(row)));
+            let above = u32::try_from(chunk * Many::ROWS + row).unwrap_or(u32::MAX);
+            rows.list.extend((0..place.count).map(|index| {
                 let number = position(tick, lane, index);
-                let time_us = tick * tick_us + u64::from(at_us);
-                rows.list.push(Row { time_us, number, child: 0, above: 0, ordinal: 0 });
-            });
+                Row { time_us: 0, number, child: 0, above, ordinal: 0 }
+            }));
         }
     }
 }
 
-/// Replaces rows by those that follow them, step by step, at times in `window_us` after the last.
-///
-/// Only the last step can be one to many.
-fn follow(
-    chain: &Chain<'_>,
-    steps: &[&FollowUp],
-    window_us: Range<u64>,
-    scratch: &mut Scratch,
-    rows: &mut Rows,
-) {
-    let key = chain.root.key;
-    let times = &mut scratch.times;
-    times.clear();
-    let mut turned = None;
-    rows.list.retain(|row| {
-        let mut draws = [[0; 2]; LEVELS_MAX];
-        for (draw, step) in draws.iter_mut().zip(steps) {
-            match step.step.draw(row.number, row.child) {
-                Some(drawn) => *draw = drawn,
-                None => return false,
+/// Replaces rows by those that follow them, step by step.
+fn follow(chain: &Chain<'_>, mut taken: Taken<'_>, scratch: &mut Scratch, rows: &mut Rows) {
+    drawn(taken.steps, &mut scratch.many, rows);
+    let mut conditions: Vec<Passing<'_>> = Passing::of(taken.steps).collect();
+    conditions.sort_by_key(|passing| (passing.condition.timed, passing.condition.cost));
+    let untimed = conditions.partition_point(|passing| !passing.condition.timed);
+    scratch.eras.clear();
+    scratch.times.clear();
+    for passing in &conditions[..untimed] {
+        filter(chain, passing, scratch, rows);
+    }
+    if taken.of_root {
+        root_times(chain, &scratch.places, rows);
+    }
+    times(chain, &mut taken, scratch, rows);
+    for passing in &conditions[untimed..] {
+        filter(chain, passing, scratch, rows);
+    }
+    for (place, step) in taken.steps.iter().enumerate() {
+        advance(chain, (step, place), scratch, rows);
+    }
+}
+
+/// When the rows come, which are events of the root in some places, one place after the other.
+fn root_times(chain: &Chain<'_>, places: &[Place], rows: &mut Rows) {
+    let (key, tick_us) = (chain.root.key, chain.tick_us());
+    let mut list = rows.list.iter_mut().peekable();
+    while let Some(row) = list.peek() {
+        let of = row.above;
+        let Place { tick, lane, count } = places[of as usize];
+        let place = arrival::Place { key, tick, lane, tick_us };
+        arrival::times(place, count, &mut |index, at_us| {
+            let number = position(tick, lane, index);
+            if let Some(row) = list.next_if(|row| row.above == of && row.number == number) {
+                row.time_us = tick * tick_us + u64::from(at_us);
+                row.above = 0;
+            }
+        });
+    }
+}
+
+/// When rows are followed, step by step; those whose last time is not asked for go.
+fn times(chain: &Chain<'_>, taken: &mut Taken<'_>, scratch: &mut Scratch, rows: &mut Rows) {
+    let Scratch { many, times, .. } = scratch;
+    let (key, lanes) = (chain.root.key, chain.plan.lanes);
+    times.resize(rows.list.len(), [0; LEVELS_MAX]);
+    let mut classes = [0; Many::ROWS];
+    for (rows, times) in rows.list.chunks(Many::ROWS).zip(times.chunks_mut(Many::ROWS)) {
+        follow_up::turns(key, rows.iter().map(|row| tick_and_lane(row.number).0), many);
+        for (place, row) in rows.iter().enumerate() {
+            let lane = tick_and_lane(row.number).1;
+            classes[place] = class_of(many.words(place)[0], lane, lanes);
+        }
+        let steps = taken.steps.iter().zip(&mut *taken.windows);
+        for (step, (follow_up, windows)) in steps.enumerate() {
+            let events = rows.iter().map(|row| (row.number, row.child));
+            follow_up.step.draw_many(events, many);
+            for (place, (row, times)) in rows.iter().zip(&mut *times).enumerate() {
+                let [_, draw @ .., _] = many.words(place);
+                let at_us = step.checked_sub(1).map_or(row.time_us, |before| times[before]);
+                times[step] = follow_up.step.time_us((classes[place], windows), draw, at_us);
             }
         }
-        let (tick, lane) = tick_and_lane(row.number);
-        // Rows come tick by tick.
-        let turn = match turned {
-            Some((known, turn)) if known == tick => turn,
-            _ => follow_up::turn(key, tick),
-        };
-        turned = Some((tick, turn));
-        let class = class_of(turn, lane, chain.plan.lanes);
-        let (mut row_times, mut at_us) = ([0; LEVELS_MAX], row.time_us);
-        for ((time, draw), step) in row_times.iter_mut().zip(draws).zip(steps) {
-            at_us = step.step.time_us(class, draw, at_us);
-            *time = at_us;
-        }
-        let is_inside = window_us.contains(&at_us);
-        if is_inside {
-            times.push(row_times);
-        }
-        is_inside
-    });
-    for (place, step) in steps.iter().enumerate() {
-        pass(chain, (step, place), scratch, rows);
     }
-}
-
-/// Replaces rows by those that follow them in one step, if its gate is open; their times are the ones
-/// at `place`.
-fn pass(
-    chain: &Chain<'_>,
-    (follow_up, place): (&FollowUp, usize),
-    scratch: &mut Scratch,
-    rows: &mut Rows,
-) {
-    let Scratch { frame, eras, next, times, next_times, .. } = scratch;
-    next.clear(rows.levels + 1);
-    next_times.clear();
-    let mut add = |row: &Row, times: &[u64; LEVELS_MAX], count: u32| {
-        let above = low(next.above.len() as u64);
-        next.above.push(Above { time_us: row.time_us, child: row.child });
-        next.above.extend_from_slice(rows.above(row));
-        for child in 0..count.min(follow_up.count_max) {
-            let child = row.child * follow_up.count_max + child;
-            let (time_us, number) = (times[place], row.number);
-            next.list.push(Row { time_us, number, child, above, ordinal: 0 });
-            next_times.push(*times);
-        }
-    };
-    if let Some(gate) = &follow_up.gate {
-        // Columns of one gate are of no use to the next, but the room is.
-        if frame.columns() < usize::from(gate.program.columns) {
-            *frame = Frame::new(usize::from(gate.program.columns), CHUNK_ROWS);
-        }
-        frame.forget();
-        eras.clear();
-        let chunks = rows.list.chunks(CHUNK_ROWS).zip(times.chunks(CHUNK_ROWS));
-        for (chunk, times) in chunks {
-            let known = (&mut *eras, Some(chain.traffic));
-            fill_inputs(frame, (rows, chunk, None), known, chain.plan.start_us);
-            cpu::run(&gate.program, frame, Context { eras: &eras.list });
-            for (place, (row, times)) in chunk.iter().zip(times).enumerate() {
-                let count = followers(gate, frame, place);
-                if count > 0 {
-                    add(row, times, count);
-                }
-            }
-        }
-    } else {
-        for (row, times) in rows.list.iter().zip(times.iter()) {
-            add(row, times, 1);
-        }
+    let last = taken.steps.len() - 1;
+    let mut kept = 0;
+    for place in 0..times.len() {
+        (rows.list[kept], times[kept]) = (rows.list[place], times[place]);
+        kept += usize::from(taken.window_us.contains(&times[place][last]));
     }
-    std::mem::swap(rows, next);
-    std::mem::swap(times, next_times);
-}
-
-/// By how many events a row of a gate is followed.
-fn followers(gate: &Gate, frame: &Frame, row: usize) -> u32 {
-    if gate.keep.is_some_and(|keep| frame.column(keep)[row] == 0) {
-        return 0;
-    }
-    match gate.count {
-        Integer::Constant(count) => u32::try_from(count).unwrap_or(0),
-        Integer::Unsigned(register) | Integer::Signed(register) => frame.column(register)[row],
-        Integer::Wide(wide) | Integer::Offset { value: wide, .. } => frame.column(wide.low)[row],
-    }
+    rows.list.truncate(kept);
+    times.truncate(kept);
 }

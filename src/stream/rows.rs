@@ -49,6 +49,14 @@ impl Rows {
         self.levels = levels;
     }
 
+    /// The row itself at level 0, what it follows at level 1, and so on.
+    pub(super) fn at(&self, row: &Row, level: usize) -> Above {
+        match level.checked_sub(1) {
+            None => Above { time_us: row.time_us, child: row.child },
+            Some(above) => self.above(row)[above],
+        }
+    }
+
     /// What a row follows, the nearest first.
     pub(super) fn above(&self, row: &Row) -> &[Above] {
         &self.above[row.above as usize..][..self.levels]
@@ -102,39 +110,80 @@ impl Eras {
 pub(super) fn fill_inputs(
     frame: &mut Frame,
     (rows, chunk, ordinal): (&Rows, &[Row], Option<Wide>),
+    known: (&mut Eras, Option<&Traffic>),
+    start_us: i64,
+) {
+    fill_numbers(frame, chunk);
+    if let Some(Wide { high, low: lower }) = ordinal {
+        fill(frame, high, chunk, |_, row| low(row.ordinal >> 32));
+        fill(frame, lower, chunk, |_, row| low(row.ordinal));
+    }
+    let at = |_, row: &Row, level: usize| rows.at(row, level);
+    fill_levels(frame, (chunk, rows.levels, &at), known, start_us);
+}
+
+/// Who the rows are.
+pub(super) fn fill_numbers(frame: &mut Frame, chunk: &[Row]) {
+    frame.set_rows(chunk.len());
+    fill(frame, input::NUMBER.high, chunk, |_, row| low(row.number >> 32));
+    fill(frame, input::NUMBER.low, chunk, |_, row| low(row.number));
+    fill(frame, input::LANE, chunk, |_, row| lane_of(row.number));
+}
+
+/// When the rows come, and which of those that follow from one event they are; the same of what they
+/// follow, up to the root at level `levels`. `at` knows both by a row's place, the row and the level.
+pub(super) fn fill_levels(
+    frame: &mut Frame,
+    (chunk, levels, at): (&[Row], usize, &impl Fn(usize, &Row, usize) -> Above),
     (eras, traffic): (&mut Eras, Option<&Traffic>),
     start_us: i64,
 ) {
-    frame.set_rows(chunk.len());
-    let mut fill = |register: Register, word: &mut dyn FnMut(&Row) -> u32| {
-        for (out, row) in frame.column_mut(register).iter_mut().zip(chunk) {
-            *out = word(row);
-        }
-    };
-    fill(input::NUMBER.high, &mut |row| low(row.number >> 32));
-    fill(input::NUMBER.low, &mut |row| low(row.number));
-    fill(input::LANE, &mut |row| lane_of(row.number));
-    if let Some(Wide { high, low: lower }) = ordinal {
-        fill(high, &mut |row| low(row.ordinal >> 32));
-        fill(lower, &mut |row| low(row.ordinal));
-    }
-    for level in 0..=rows.levels {
-        let at = |row: &Row| match level.checked_sub(1) {
-            None => Above { time_us: row.time_us, child: row.child },
-            Some(above) => rows.above(row)[above],
-        };
-        let register = u16::try_from(level).unwrap_or(u16::MAX);
-        fill(input::time(register).high, &mut |row| low(at(row).time_us >> 32));
-        fill(input::time(register).low, &mut |row| low(at(row).time_us));
-        fill(input::child(register), &mut |row| at(row).child << CHILD_SHIFT);
-        fill(input::era(register), &mut |row| {
-            let instant_us = start_us.saturating_add_unsigned(at(row).time_us);
-            match traffic.filter(|_| level == rows.levels) {
+    for level in 0..=levels {
+        let register = register_of(level);
+        fill(frame, input::time(register).high, chunk, |place, row| {
+            low(at(place, row, level).time_us >> 32)
+        });
+        fill(frame, input::time(register).low, chunk, |place, row| {
+            low(at(place, row, level).time_us)
+        });
+        fill(frame, input::child(register), chunk, |place, row| {
+            at(place, row, level).child << CHILD_SHIFT
+        });
+        fill(frame, input::era(register), chunk, |place, row| {
+            let instant_us = start_us.saturating_add_unsigned(at(place, row, level).time_us);
+            match traffic.filter(|_| level == levels) {
                 Some(traffic) => eras.of_root(instant_us, traffic),
                 None => eras.of(instant_us),
             }
         });
     }
+}
+
+/// Only which of those that follow from one event the rows are, and what they follow.
+pub(super) fn fill_children(
+    frame: &mut Frame,
+    (chunk, levels, at): (&[Row], usize, &impl Fn(usize, &Row, usize) -> Above),
+) {
+    for level in 0..=levels {
+        fill(frame, input::child(register_of(level)), chunk, |place, row| {
+            at(place, row, level).child << CHILD_SHIFT
+        });
+    }
+}
+
+fn fill(
+    frame: &mut Frame,
+    register: Register,
+    chunk: &[Row],
+    mut word: impl FnMut(usize, &Row) -> u32,
+) {
+    for (place, (out, row)) in frame.column_mut(register).iter_mut().zip(chunk).enumerate() {
+        *out = word(place, row);
+    }
+}
+
+fn register_of(level: usize) -> u16 {
+    u16::try_from(level).unwrap_or(u16::MAX)
 }
 
 /// The lane of a position.

@@ -8,8 +8,8 @@
 )]
 
 use super::access::{load, store};
-use super::philox_columns;
 use crate::generate::column::{CHUNK_ROWS, Frame, Window};
+use crate::generate::philox;
 use crate::plan::program::{Operand, Operation, Register, Target, Wide};
 use crate::plan::walk::{END, Extreme, Factor, NODE_BITS, Walk};
 
@@ -223,5 +223,5 @@ fn random(
     let rows = low.len();
     let [a, b, c, d] = words;
     let out = [&mut a[..rows], &mut b[..rows], &mut c[..rows], &mut d[..rows]];
-    philox_columns(key, [low, &high[..rows], &index[..rows]], constants, out);
+    philox::columns(key, [low, &high[..rows], &index[..rows]], constants, out);
 }
