@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::Plan;
 use super::arrival::CELL_BITS;
+use super::{Plan, StreamPlan};
 
 /// Events that a batch has, about, unless told otherwise: a few milliseconds of work.
 pub const BATCH_EVENTS: u32 = 4_096;
@@ -60,19 +60,22 @@ impl Batches {
     ) -> Self {
         let tick_us = plan.tick.length_us().unsigned_abs();
         let sent = || plan.streams.iter().enumerate().filter(|(number, _)| sends(*number));
-        let rate_per_s: f64 = sent().map(|(_, stream)| stream.rate_per_s()).sum();
-        let per_tick = rate_per_s * tick_us as f64 / 1e6;
-        let members = sent().filter_map(|(_, stream)| stream.members());
-        let stretch_us = members.map(|it| it.stretch_us(u64::from(events.max(1))));
-        let of_members: f64 = stretch_us.map(|stretch_us| tick_us as f64 / stretch_us).sum();
-        let ratio = 1.0 / (per_tick / f64::from(events.max(1)) + of_members);
+        let events = u64::from(events.max(1));
+        let filled = |stream: &StreamPlan| match stream.members().map(|it| it.stretch_us(events)) {
+            Some(stretch_us) if stretch_us.is_finite() => tick_us as f64 / stretch_us,
+            _ => stream.rate_per_s() * tick_us as f64 / 1e6 / events as f64,
+        };
+        let ratio = 1.0 / sent().map(|(_, stream)| filled(stream)).sum::<f64>();
+        // Members are found without looking at ticks: those of a day make one batch.
+        let by_ticks = sent().any(|(_, stream)| stream.members().is_none());
+        let ticks_max = if by_ticks { TICKS_MAX } else { TICKS_MAX * TICKS_MAX };
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "bounded on both sides"
         )]
         let (ticks, parts) =
-            (ratio.clamp(1.0, TICKS_MAX) as u64, (1.0 / ratio).clamp(1.0, 65_536.0) as u64);
+            (ratio.clamp(1.0, ticks_max) as u64, (1.0 / ratio).clamp(1.0, 65_536.0) as u64);
         let parts = parts.next_power_of_two().min(1 << CELL_BITS);
         Self { window_us, tick_us, ticks, parts, snapshots: None }
     }

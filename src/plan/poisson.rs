@@ -38,13 +38,19 @@ impl Mean {
         }
         let total: f64 = shares.iter().sum();
         let mut sum = 0.0;
-        let cumulated = shares
+        let cumulated: Vec<u64> = shares
             .iter()
             .map(|share| {
                 sum += share;
                 scaled(sum / total)
             })
             .collect();
+        // Counts that no word stands for are not kept: these tables are many.
+        let first = cumulated.iter().take_while(|&&it| it == 0).count();
+        let end =
+            cumulated.iter().position(|&it| it == u64::MAX).map_or(cumulated.len(), |it| it + 1);
+        let base = base + u32::try_from(first).unwrap_or(0);
+        let cumulated = cumulated[first.min(end)..end].into();
         Self { base, cumulated }
     }
 

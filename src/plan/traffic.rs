@@ -14,7 +14,7 @@ use super::zone::{SLOT_US, Zones};
 /// What the segments that are kept may take, in bytes: few, so that days take no more memory than
 /// minutes, though streams that follow others look back at every hour of the week, before and after
 /// summer time.
-const KEPT_BYTES: usize = 6 << 20;
+const KEPT_BYTES: usize = 8 << 20;
 /// What a lane's counts take, in bytes, with some 12 events a tick.
 const MEAN_BYTES: usize = 512;
 /// What an entry of a lane's choice of groups takes, in bytes.
@@ -22,6 +22,8 @@ const GROUP_BYTES: usize = 8;
 /// The fewest segments that are kept, and the most.
 const KEPT_MIN: usize = 8;
 const KEPT_MAX: usize = 4_096;
+/// The most quarters of an hour whose segment is kept: those of four months.
+const SLOTS_KEPT: usize = 12_288;
 
 /// How fast the events of a root stream come, and who acts.
 #[derive(Debug)]
@@ -46,7 +48,13 @@ pub struct Traffic {
 
 /// Segments that were worked out before; they decide nothing.
 #[derive(Debug, Default)]
-pub struct Known(RwLock<BTreeMap<Multipliers, Arc<Segment>>>);
+pub struct Known(RwLock<Segments>);
+
+#[derive(Debug, Default)]
+struct Segments {
+    of_slots: BTreeMap<i64, Arc<Segment>>,
+    of_multipliers: BTreeMap<Multipliers, Arc<Segment>>,
+}
 
 /// The bits of the multiplier in each zone; looked up so often that it is no allocation.
 type Multipliers = SmallVec<[u64; 48]>;
@@ -127,24 +135,28 @@ impl Segment {
 impl Traffic {
     /// What holds in the quarter of an hour that begins at `slot` times [`SLOT_US`].
     pub fn segment(&self, slot: i64) -> Arc<Segment> {
-        let zones = self.zones_at(slot);
-        if let Some(known) = self.known.0.read().unwrap_or_else(PoisonError::into_inner).get(&zones)
-        {
-            return Arc::clone(known);
+        let known = self.known.0.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(segment) = known.of_slots.get(&slot) {
+            return Arc::clone(segment);
         }
-        let segment = Arc::new(Segment {
-            multipliers: self.multipliers(&zones),
-            population: self.population.clone(),
-            per_tick: self.rate_per_s * self.tick_us as f64 / 1e6,
-            lanes: (0..self.lanes).map(|_| Lane::default()).collect(),
-        });
+        drop(known);
+        let zones = self.zones_at(slot);
         let mut known = self.known.0.write().unwrap_or_else(PoisonError::into_inner);
         // All at once: those that are asked for again and again are soon there again, and none
         // stays out because of its place in the order.
-        if known.len() >= self.kept_max() {
-            known.clear();
+        if known.of_multipliers.len() >= self.kept_max() || known.of_slots.len() >= SLOTS_KEPT {
+            *known = Segments::default();
         }
-        known.insert(zones, Arc::clone(&segment));
+        let segment = known.of_multipliers.entry(zones).or_insert_with_key(|zones| {
+            Arc::new(Segment {
+                multipliers: self.multipliers(zones),
+                population: self.population.clone(),
+                per_tick: self.rate_per_s * self.tick_us as f64 / 1e6,
+                lanes: (0..self.lanes).map(|_| Lane::default()).collect(),
+            })
+        });
+        let segment = Arc::clone(segment);
+        known.of_slots.insert(slot, Arc::clone(&segment));
         segment
     }
 
