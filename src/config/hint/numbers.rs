@@ -8,7 +8,7 @@ use super::properties::Properties;
 use super::schema::Type;
 use crate::config::model::{Counter, Form, Generator, Parameter};
 use crate::config::reader::At;
-use crate::config::{Spanned, raw};
+use crate::config::{Spanned, integer_bounds, raw};
 
 /// Whole numbers up to here are exact in a double.
 const EXACT_DOUBLE: f64 = 9_007_199_254_740_992.0;
@@ -273,18 +273,10 @@ struct Given<'t> {
 
 /// What numbers of a type can be; none for types that hold none.
 fn scope(schema: &Schema) -> Option<Scope> {
-    let fixed = |min: i64, max: i64| Scope::Fixed { min, max, digits: 0 };
+    if let Some((min, max)) = integer_bounds(schema) {
+        return Some(Scope::Fixed { min, max, digits: 0 });
+    }
     Some(match schema {
-        Schema::Int | Schema::Date => fixed(i32::MIN.into(), i32::MAX.into()),
-        Schema::TimeMillis => fixed(0, 86_399_999),
-        Schema::TimeMicros => fixed(0, 86_399_999_999),
-        Schema::Long
-        | Schema::TimestampMillis
-        | Schema::TimestampMicros
-        | Schema::TimestampNanos
-        | Schema::LocalTimestampMillis
-        | Schema::LocalTimestampMicros
-        | Schema::LocalTimestampNanos => fixed(i64::MIN, i64::MAX),
         Schema::Float => {
             Scope::Real { greatest: f32::MAX.into(), exact: EXACT_FLOAT, digits_max: 7 }
         }

@@ -6,6 +6,7 @@ use apache_avro::Schema;
 use apache_avro::schema::{DecimalSchema, InnerDecimalSchema, Name, RecordField, UuidSchema};
 
 use super::Error;
+use crate::config::integer_bounds;
 
 /// The named types of a schema.
 pub(in crate::encode) type Names<'s> = BTreeMap<String, &'s Schema>;
@@ -172,16 +173,6 @@ pub(super) fn describe(schema: &Schema) -> String {
 /// Of decimals the unscaled value is meant.
 pub(super) fn limits(schema: &Schema) -> Option<(i64, i64)> {
     match schema {
-        Schema::Int | Schema::Date => Some((i32::MIN.into(), i32::MAX.into())),
-        Schema::TimeMillis => Some((0, 86_399_999)),
-        Schema::TimeMicros => Some((0, 86_399_999_999)),
-        Schema::Long
-        | Schema::TimestampMillis
-        | Schema::TimestampMicros
-        | Schema::TimestampNanos
-        | Schema::LocalTimestampMillis
-        | Schema::LocalTimestampMicros
-        | Schema::LocalTimestampNanos => Some((i64::MIN, i64::MAX)),
         Schema::Decimal(decimal) => {
             let precision = u32::try_from(decimal.precision).unwrap_or(u32::MAX);
             let (min, max) = match 10_i64.checked_pow(precision) {
@@ -197,6 +188,6 @@ pub(super) fn limits(schema: &Schema) -> Option<(i64, i64)> {
                 _ => Some((min, max)),
             }
         }
-        _ => None,
+        other => integer_bounds(other),
     }
 }

@@ -7,12 +7,11 @@ use apache_avro::schema::{DecimalSchema, InnerDecimalSchema, RecordSchema, UuidS
 use apache_avro::types::Value as Avro;
 
 use super::Compiler;
-use super::number::whole;
 use super::path::nearest;
 use super::time::{is_local, local_time};
 use super::union::suiting;
 use super::value::{Cell, List, Parts, Value};
-use crate::config::Span;
+use crate::config::{Span, integer_bounds};
 use crate::plan::fill::Fill;
 use crate::plan::program::Register;
 
@@ -255,7 +254,7 @@ impl<'a> Compiler<'a> {
             (_, Value::Text(text)) if local_time(text).is_some() && is_local(schema) => {
                 self.local_instant(schema, text, place)
             }
-            (_, value) if whole(schema).is_some() && value.is_counted() => {
+            (_, value) if integer_bounds(schema).is_some() && value.is_counted() => {
                 let number = self.number(cell, place.span)?;
                 self.whole_number(schema, number, place)
             }

@@ -6,8 +6,8 @@ use apache_avro::types::Value as Avro;
 
 use super::Compiler;
 use super::bind::Place;
-use super::time::DAY_US;
 use super::value::{Cell, Number};
+use crate::config::integer_bounds;
 use crate::config::model::{Field, Generator};
 use crate::plan::fill::Fill;
 use crate::plan::program::{Operand, Operation, Target};
@@ -51,7 +51,7 @@ impl Compiler<'_> {
         number: Number,
         place: Place<'_>,
     ) -> Option<Fill> {
-        let limit = whole(schema)?;
+        let limit = integer_bounds(schema)?;
         if number.scale > 0 {
             let what = format!(
                 "`{}` holds whole numbers, but this has {} digits after the point",
@@ -120,24 +120,6 @@ impl Compiler<'_> {
             return self.refuse(place.span, what, "bound it with `max`, or with min(…)");
         }
         Some(Fill::Integer(number.integer()))
-    }
-}
-
-/// The bounds of a schema that holds whole numbers.
-pub(super) fn whole(schema: &Schema) -> Option<(i64, i64)> {
-    match schema {
-        Schema::Int | Schema::Date => Some((i64::from(i32::MIN), i64::from(i32::MAX))),
-        // Since midnight.
-        Schema::TimeMillis => Some((0, DAY_US / 1_000 - 1)),
-        Schema::TimeMicros => Some((0, DAY_US - 1)),
-        Schema::Long
-        | Schema::TimestampMillis
-        | Schema::TimestampMicros
-        | Schema::TimestampNanos
-        | Schema::LocalTimestampMillis
-        | Schema::LocalTimestampMicros
-        | Schema::LocalTimestampNanos => Some((i64::MIN, i64::MAX)),
-        _ => None,
     }
 }
 

@@ -4,13 +4,13 @@ use apache_avro::Schema;
 
 use super::Compiler;
 use super::bind::{Place, schema_name};
-use super::number::whole;
 use super::value::{Number, Value};
+use crate::config::integer_bounds;
 use crate::plan::fill::{Fill, Integer, Piece, Text};
 use crate::plan::program::{Arithmetic, Operand, Wide, input};
 
 /// Microseconds of a day.
-pub(super) const DAY_US: i64 = 86_400_000_000;
+const DAY_US: i64 = 86_400_000_000;
 const MINUTE_US: i64 = 60_000_000;
 /// Zones are less than a day from UTC.
 const OFFSET_MINUTES_MAX: i64 = 1_440;
@@ -115,6 +115,6 @@ pub(super) fn local_time(text: &Text) -> Option<(i64, Wide, Operand)> {
 pub(super) fn is_local(schema: &Schema) -> bool {
     let moments =
         [Schema::TimestampMillis, Schema::TimestampMicros, Schema::TimestampNanos, Schema::Long];
-    let is_whole = whole(schema).is_some() && !matches!(schema, Schema::Int);
+    let is_whole = integer_bounds(schema).is_some() && !matches!(schema, Schema::Int);
     is_whole && !moments.contains(schema)
 }

@@ -6,13 +6,12 @@ use apache_avro::types::Value as Avro;
 
 use super::Compiler;
 use super::bind::{Place, is_written, schema_name};
-use super::number::whole;
 use super::occasion::{Occasion, Turn};
 use super::path::nearest;
 use super::time::{is_local, local_time};
 use super::uuid::is_uuid;
 use super::value::{Cell, List, Number, Part, Value, numbers};
-use crate::config::Spanned;
+use crate::config::{Spanned, integer_bounds};
 use crate::plan::fill::{Fill, Integer};
 use crate::plan::program::{Logic, Operand, Operation, Register, Target};
 
@@ -244,7 +243,7 @@ pub(super) fn suiting(branches: &[&Schema], value: &Value) -> Option<usize> {
 
 /// Whether a branch of whole numbers holds all of a number.
 fn holds(schema: &Schema, value: &Value) -> bool {
-    let Some((min, max)) = whole(schema) else { return true };
+    let Some((min, max)) = integer_bounds(schema) else { return true };
     match value {
         Value::Number(number)
         | Value::Occasion(Occasion { turn: Some(Turn { which: number, .. }), .. }) => {
@@ -262,7 +261,7 @@ fn holds(schema: &Schema, value: &Value) -> bool {
 fn counts(schema: &Schema, value: &Value) -> bool {
     let real = matches!(schema, Schema::Float | Schema::Double | Schema::Decimal(_));
     match value {
-        Value::Member { .. } => real || whole(schema).is_some(),
+        Value::Member { .. } => real || integer_bounds(schema).is_some(),
         Value::Time { .. } | Value::Instant(_) => real,
         Value::Text(text) => local_time(text).is_some() && is_local(schema),
         _ => false,
@@ -271,11 +270,11 @@ fn counts(schema: &Schema, value: &Value) -> bool {
 
 /// Whether a branch of a union is of the kind of a value.
 fn suits(schema: &Schema, value: &Value) -> bool {
-    let numeric = whole(schema).is_some()
+    let numeric = integer_bounds(schema).is_some()
         || matches!(schema, Schema::Float | Schema::Double | Schema::Decimal(_));
     match value {
         Value::Number(Number { scale: 0, .. }) | Value::Occasion(_) => numeric,
-        Value::Number(_) => numeric && whole(schema).is_none(),
+        Value::Number(_) => numeric && integer_bounds(schema).is_none(),
         Value::Boolean(_) => matches!(schema, Schema::Boolean),
         Value::Dictionary { cells, .. } => {
             matches!(schema, Schema::String | Schema::Enum(_) | Schema::Bytes)
