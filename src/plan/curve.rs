@@ -1,5 +1,7 @@
 //! What curves come to together, by local time.
 
+use std::cell::LazyCell;
+
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
@@ -16,14 +18,12 @@ pub struct Curves {
     shapes: Vec<CurveShape>,
     floor: f64,
     cap: f64,
-    has_dates: bool,
 }
 
 impl Curves {
     /// The product of these, never below `floor` nor above `cap`.
     pub fn new(shapes: Vec<CurveShape>, floor: f64, cap: f64) -> Self {
-        let has_dates = shapes.iter().any(|shape| !matches!(shape, CurveShape::Hours { .. }));
-        Self { shapes, floor, cap, has_dates }
+        Self { shapes, floor, cap }
     }
 
     /// Whether local time does not matter.
@@ -35,7 +35,7 @@ impl Curves {
     pub fn at(&self, local_us: i64) -> f64 {
         let hour = hour_of_week(local_us, 0);
         let inside = local_us.rem_euclid(HOUR_US) as f64 / HOUR_US as f64;
-        let date = if self.has_dates { date(local_us) } else { ((0, 0, 0), 0) };
+        let date = LazyCell::new(|| date(local_us));
         let value = |shape: &CurveShape| match shape {
             CurveShape::Hours { values, join: Join::Steps } => values[hour % values.len()],
             CurveShape::Hours { values, join: Join::Lines } => {

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use smallvec::SmallVec;
-
 use super::alias::Alias;
 use super::curve::Curves;
 use super::poisson::Mean;
@@ -53,11 +51,9 @@ pub struct Known(RwLock<Segments>);
 #[derive(Debug, Default)]
 struct Segments {
     of_slots: BTreeMap<i64, Arc<Segment>>,
-    of_multipliers: BTreeMap<Multipliers, Arc<Segment>>,
+    /// By the bits of the multiplier in each zone.
+    of_multipliers: BTreeMap<Box<[u64]>, Arc<Segment>>,
 }
-
-/// The bits of the multiplier in each zone; looked up so often that it is no allocation.
-type Multipliers = SmallVec<[u64; 48]>;
 
 /// What holds during one quarter of an hour: worked out for each lane when it is first asked for.
 #[derive(Debug, Default)]
@@ -168,9 +164,9 @@ impl Traffic {
     }
 
     /// The multiplier in each zone, as bits; none if the time does not matter.
-    fn zones_at(&self, slot: i64) -> Multipliers {
+    fn zones_at(&self, slot: i64) -> Box<[u64]> {
         if self.curves.is_flat() {
-            return Multipliers::default();
+            return Box::default();
         }
         let middle_us = slot * SLOT_US + SLOT_US / 2;
         let at = |minutes: &i32| self.curves.at(middle_us + i64::from(*minutes) * 60_000_000);

@@ -71,12 +71,12 @@ fn shape(reader: &mut Reader<'_>, one: &mut Section<'_>, at: &At<'_>) -> Option<
             Some(CurveShape::Hours { values, join: joined })
         }
         "days" => {
-            let days = CurveShape::Days { values: days(reader, &value)?, others: 1.0 };
-            let mean = mean_of_days(&days);
-            if let (true, CurveShape::Days { values, .. }) = (normalises && mean > 0.0, &days) {
-                return Some(CurveShape::Days { values: values.clone(), others: 1.0 / mean });
+            let mut curve = CurveShape::Days { values: days(reader, &value)?, others: 1.0 };
+            let mean = if normalises { mean_of_days(&curve) } else { 1.0 };
+            if let (true, CurveShape::Days { others, .. }) = (mean > 0.0, &mut curve) {
+                *others = 1.0 / mean;
             }
-            Some(days)
+            Some(curve)
         }
         _ => {
             if let Some(normalise) = normalise.filter(|_| normalises) {
