@@ -46,6 +46,7 @@ use crate::config::model::{self, Generator, IdentityPlace};
 use crate::config::{Mistake, Span, Spanned};
 use crate::generate::philox;
 pub use derive::derive;
+pub use distribution::Blend;
 pub use gate::{Condition, Count, Gate, gate};
 use value::{Cell, Value};
 
@@ -280,6 +281,14 @@ impl<'a> Compiler<'a> {
         let help = (!help.is_empty()).then(|| help.to_owned());
         self.mistakes.push(Mistake { span: span.clone(), what: what.into(), help });
         None
+    }
+
+    /// A word about what can be run, once.
+    fn warn(&mut self, span: &Span, what: String, help: &str) {
+        let warning = Mistake { span: span.clone(), what, help: Some(help.to_owned()) };
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
     }
 
     fn register(&mut self) -> Register {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use super::value::{Cell, Parts, Value};
 use super::{Compiler, Owner, PICK_BLOCKS, Site, State, generator};
 use crate::config::model::{Generator, MemberEvents};
-use crate::config::{Mistake, Span, Spanned, suggest};
+use crate::config::{Span, Spanned, suggest};
 use crate::plan::program::{Operation, Register, Table, Target, input};
 use crate::plan::world::World;
 
-impl Compiler<'_> {
+impl<'a> Compiler<'a> {
     /// What a path leads to, from a site: a stream's row, or a member whose attribute it is in.
     pub(super) fn path(&mut self, path: &Spanned<String>, site: Site) -> Option<Cell> {
         let first = path.value.split('.').next().unwrap_or_default();
@@ -234,7 +234,7 @@ impl Compiler<'_> {
         let word = before.map(|it| generator::words(&it.generator.value)).sum();
         let changes = self.changes(entity, number, place);
         if matches!(attributes[place].generator.value, Generator::Walk(_)) {
-            self.note_untold(entity, number, "walks", span);
+            self.note_walk(span);
         } else if changes.is_some() {
             self.note_untold(entity, number, "changes", span);
         }
@@ -244,29 +244,29 @@ impl Compiler<'_> {
         cell
     }
 
-    /// A word where a changelog holds what becomes another without a record that says so.
+    /// A word where a changelog holds what becomes another without a record that says so: what is not
+    /// the member's own, whose changes are told.
     fn note_untold(&mut self, entity: usize, number: Register, does: &str, span: &Span) {
-        let Some(MemberEvents::Changelog(changelog)) = &self.source.stream.members else { return };
-        let own = &changelog.entity.value;
+        let Some(own) = self.told().filter(|_| number != input::NUMBER.high) else { return };
         let name = &self.source.world.kinds[entity].entity.name;
-        if number == input::NUMBER.high && does != "walks" {
-            // Its own changes are told.
-            return;
-        }
-        let (what, help) = if does == "walks" {
-            let what =
-                format!("the changelog of `{own}` holds a walk, which goes on between records");
-            (what, "leave it out, by a `schema` without it: events can hold it".to_owned())
-        } else {
-            let what =
-                format!("the changelog of `{own}` tells of `{name}`, which {does} without it");
-            let help =
-                format!("read it in the changelog of `{name}`; this one needs a `schema` without");
-            (what, help)
-        };
-        let warning = Mistake { span: span.clone(), what, help: Some(help) };
-        if !self.warnings.contains(&warning) {
-            self.warnings.push(warning);
+        let what = format!("the changelog of `{own}` tells of `{name}`, which {does} without it");
+        let help =
+            format!("read it in the changelog of `{name}`; this one needs a `schema` without");
+        self.warn(span, what, &help);
+    }
+
+    /// The same of a walk, which no changes tell of.
+    fn note_walk(&mut self, span: &Span) {
+        let Some(own) = self.told() else { return };
+        let what = format!("the changelog of `{own}` holds a walk, which goes on between records");
+        self.warn(span, what, "leave it out, by a `schema` without it: events can hold it");
+    }
+
+    /// The entity whose changelog the stream is.
+    fn told(&self) -> Option<&'a str> {
+        match &self.source.stream.members {
+            Some(MemberEvents::Changelog(changelog)) => Some(&changelog.entity.value),
+            _ => None,
         }
     }
 
@@ -328,6 +328,7 @@ impl Compiler<'_> {
         let above = |entity: usize| {
             std::iter::successors(Some(entity), |&at| kinds[at].parent.as_ref().map(|it| it.0))
         };
+        let mut warnings = Vec::new();
         for (&entity, span) in &self.picked_at {
             let (own, other) = (&kinds[actor].entity.name, &kinds[entity].entity.name);
             let help = if entity == actor {
@@ -341,7 +342,10 @@ impl Compiler<'_> {
             };
             let what =
                 format!("`{other}` is anybody here, and has nothing to do with `{own}`, who acts");
-            self.warnings.push(Mistake { span: span.clone(), what, help: Some(help) });
+            warnings.push((span.clone(), what, help));
+        }
+        for (span, what, help) in warnings {
+            self.warn(&span, what, &help);
         }
     }
 

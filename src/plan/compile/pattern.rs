@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::regex::{self, Form, Part, characters_a_word};
 use super::value::{Cell, Number, Value};
 use super::{Compiler, Site};
-use crate::config::{Mistake, Span};
+use crate::config::Span;
 use crate::plan::alias::Alias;
 use crate::plan::fill::{Piece, Text};
 use crate::plan::program::{Arithmetic, Comparison, Operand, Operation, Register};
@@ -48,11 +48,7 @@ impl Compiler<'_> {
             }
         };
         for what in &form.bounded {
-            let help = Some("write the bounds, or give the text a `length`".to_owned());
-            let warning = Mistake { span: span.clone(), what: what.clone(), help };
-            if !self.warnings.contains(&warning) {
-                self.warnings.push(warning);
-            }
+            self.warn(span, what.clone(), "write the bounds, or give the text a `length`");
         }
         let mut words = Words { site, next: first };
         let text = match form.length {
