@@ -109,6 +109,11 @@ impl StreamPlan {
         }
     }
 
+    /// Whether its events come at a rate or once a period: those that a count and a pace go by.
+    pub fn is_root(&self) -> bool {
+        matches!(self.origin, Origin::Root(_) | Origin::Members(Members::RollCall(_)))
+    }
+
     /// Where its events come from, if they follow those of another stream.
     pub fn follow_up(&self) -> Option<&FollowUp> {
         match &self.origin {
@@ -209,7 +214,7 @@ fn tick_for(rate_of_lane: f64) -> Tick {
 
 /// The streams with rates of their own.
 fn roots(model: &Model) -> impl Iterator<Item = &model::Stream> {
-    model.streams.iter().filter(|stream| stream.follows.is_none() && stream.members.is_none())
+    model.streams.iter().filter(|stream| stream.has_rate())
 }
 
 /// The rates that are written down, by the entity that acts.

@@ -247,6 +247,13 @@ pub struct Stream {
     pub fields: Vec<Field>,
 }
 
+impl Stream {
+    /// Whether it has a rate, and does not follow another or tell of members.
+    pub fn has_rate(&self) -> bool {
+        self.follows.is_none() && self.members.is_none()
+    }
+}
+
 /// A topic that a stream goes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topic {

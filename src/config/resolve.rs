@@ -69,11 +69,7 @@ pub(super) fn everything(reader: &mut Reader<'_>, root: &Node, name: String) -> 
         .unwrap_or_default();
     let rates = Rates {
         any: has_rate(root) || streams_in(root).any(has_rate),
-        of_one_stream: streams
-            .iter()
-            .filter(|it| it.follows.is_none() && it.members.is_none())
-            .count()
-            == 1,
+        of_one_stream: streams.iter().filter(|stream| stream.has_rate()).count() == 1,
     };
     entities::check_families(reader, &entities, rates);
     changelog::add(reader, &entities.all, entities.changelogs, &mut streams);

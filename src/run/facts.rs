@@ -65,9 +65,7 @@ impl Prepared {
             Speed::Max => pacer::Speed::Max,
             Speed::Pace(per_s) => {
                 let streams = &self.plan.streams;
-                let counted = |number: usize| {
-                    streams[number].follow_up().is_none() && streams[number].members().is_none()
-                };
+                let counted = |number: usize| streams[number].is_root();
                 // Where no root event is sent, all that is sent counts.
                 let some = self.sent().any(counted);
                 let counts = (0..streams.len()).map(|number| !some || counted(number));

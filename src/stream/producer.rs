@@ -143,10 +143,7 @@ impl Producer {
 
     /// Whether a stream has a rate of its own.
     pub(super) fn is_root(&self, stream: u16) -> bool {
-        matches!(
-            self.plan.streams[usize::from(stream)].origin,
-            Origin::Root(_) | Origin::Members(Members::RollCall(_))
-        )
+        self.plan.streams[usize::from(stream)].is_root()
     }
 
     /// The instant that lies so many microseconds after the start.
