@@ -1,11 +1,14 @@
 //! The world of a model: its tables and populations, resolved.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::changing::Changing;
+use super::compile::Blend;
 use super::family::{Kinship, in_lane};
 use super::population::{Dealing, Population};
+use super::quantile::Quantile;
 use super::ranks::Ranks;
 use crate::config::model::{Entity, Generator, Model, Popularity, Spread, Table};
 use crate::config::{Mistake, Span};
@@ -23,6 +26,8 @@ pub struct World<'a> {
     pub model: &'a Model,
     /// By the number of the entity.
     pub kinds: Vec<Kind<'a>>,
+    /// Tables that were worked out for one stream, for the others that read the same value.
+    pub(super) blends: RefCell<Vec<(Blend, Arc<[Quantile]>)>>,
 }
 
 /// An entity, resolved.
@@ -81,7 +86,11 @@ impl<'a> World<'a> {
         let kinds = (0..model.entities.len()).filter_map(|number| draft.kind(number)).collect();
         // Each member of a family meets the mistakes of the whole family.
         draft.mistakes.dedup();
-        if draft.mistakes.is_empty() { Ok(Self { model, kinds }) } else { Err(draft.mistakes) }
+        if draft.mistakes.is_empty() {
+            Ok(Self { model, kinds, blends: RefCell::default() })
+        } else {
+            Err(draft.mistakes)
+        }
     }
 
     /// The number of an entity.

@@ -5,7 +5,7 @@ mod values;
 
 use std::path::PathBuf;
 
-use tidegate::config::{self, ModelSource, Overrides, Refused};
+use tidegate::config::{self, Configuration, ModelSource, Overrides, Refused};
 use tidegate::plan::{Inputs, Plan};
 
 /// The refusal of the built-in payments with these keys set, as a user reads it.
@@ -19,18 +19,23 @@ fn refusal(settings: &[&str]) -> String {
     Refused::new(configuration.source, mistakes).render(false)
 }
 
+/// A model beside the schema of an event with an `id`.
+fn read(text: String) -> Configuration {
+    let directory = tempfile::tempdir().unwrap();
+    let schema = r#"{"type":"record","name":"Event","fields":[{"name":"id","type":"string"}]}"#;
+    std::fs::write(directory.path().join("Event.avsc"), schema).unwrap();
+    let directory = PathBuf::from(directory.path());
+    let source = ModelSource::Text { name: "model.toml".to_owned(), directory, text };
+    config::read(&source, &Overrides::default(), &|_| None).unwrap()
+}
+
 /// The refusal of a model of one stream with a value that is compiled.
 fn refusal_of(value: &str) -> String {
     let text = format!(
         "start = \"2026-03-02T00:00:00Z\"\n[traffic]\nrate = \"10/s\"\n[streams.s]\ntopic = \"t\"\n\
          schema = \"Event.avsc\"\n[streams.s.let]\nv = {value}\n[streams.s.fields]\nid = \"identity\"\n"
     );
-    let directory = tempfile::tempdir().unwrap();
-    let schema = r#"{"type":"record","name":"Event","fields":[{"name":"id","type":"string"}]}"#;
-    std::fs::write(directory.path().join("Event.avsc"), schema).unwrap();
-    let directory = PathBuf::from(directory.path());
-    let source = ModelSource::Text { name: "model.toml".to_owned(), directory, text };
-    let configuration = config::read(&source, &Overrides::default(), &|_| None).unwrap();
+    let configuration = read(text);
     let mistakes = Plan::compile(&configuration.model, &Inputs::default()).unwrap_err();
     Refused::new(configuration.source, mistakes).render(false)
 }
@@ -97,12 +102,7 @@ fn said_of(added: &str) -> String {
         "start = \"2026-03-02T00:00:00Z\"\ntraffic.rate = \"10/s\"\n[streams.s]\ntopic = \"t\"\n\
          schema = \"Event.avsc\"\nfields = {{ id = \"identity\" }}\n{added}"
     );
-    let directory = tempfile::tempdir().unwrap();
-    let schema = r#"{"type":"record","name":"Event","fields":[{"name":"id","type":"string"}]}"#;
-    std::fs::write(directory.path().join("Event.avsc"), schema).unwrap();
-    let directory = PathBuf::from(directory.path());
-    let source = ModelSource::Text { name: "model.toml".to_owned(), directory, text };
-    let configuration = config::read(&source, &Overrides::default(), &|_| None).unwrap();
+    let configuration = read(text);
     match Plan::compile(&configuration.model, &Inputs::default()) {
         Ok(plan) => config::render_warnings(&configuration.source, &plan.warnings, false),
         Err(mistakes) => Refused::new(configuration.source, mistakes).render(false),

@@ -317,7 +317,7 @@ pub struct Period {
 }
 
 /// One part of a mixture.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct MixturePart {
     /// Its share, above 0.
     pub weight: f64,
@@ -326,7 +326,7 @@ pub struct MixturePart {
 }
 
 /// A distribution.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Shape {
     /// e^(ln median + sigma · z).
     Lognormal {

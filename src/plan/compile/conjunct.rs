@@ -258,6 +258,13 @@ mod tests {
             if is_truth { self.truths.push(out) } else { self.indices.push((out, 4)) }
         }
 
+        fn select(&mut self, condition: Register, then: Operand, otherwise: Operand) -> Register {
+            let out = self.register();
+            let select = Operation::Select { condition, then, otherwise, out: Target::Word(out) };
+            self.program.operations.push(select);
+            out
+        }
+
         fn select_truth(&mut self) {
             let condition = self.any_truth();
             let side = |this: &mut Self| match this.below(3) {
@@ -265,14 +272,7 @@ mod tests {
                 _ => Operand::Unsigned(this.any_truth()),
             };
             let (then, otherwise) = (side(self), side(self));
-            let out = self.register();
-            let target = Target::Word(out);
-            self.program.operations.push(Operation::Select {
-                condition,
-                then,
-                otherwise,
-                out: target,
-            });
+            let out = self.select(condition, then, otherwise);
             self.truths.push(out);
         }
 
@@ -301,14 +301,7 @@ mod tests {
                     Operand::Unsigned(out)
                 }
             };
-            let out = self.register();
-            let target = Target::Word(out);
-            self.program.operations.push(Operation::Select {
-                condition,
-                then,
-                otherwise,
-                out: target,
-            });
+            let out = self.select(condition, then, otherwise);
             self.indices.push((out, first + second));
         }
 

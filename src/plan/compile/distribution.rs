@@ -1,5 +1,9 @@
 //! Numbers at random: ranges, distributions, chances.
 
+mod blend;
+
+use std::sync::Arc;
+
 use super::hint::is_wide;
 use super::path::nearest;
 use super::value::{Cell, Number, Value, power_of_ten};
@@ -7,8 +11,10 @@ use super::{Compiler, Site};
 use crate::config::model::{Generator, MixturePart, Parameter, Shape};
 use crate::config::{Span, Spanned};
 use crate::plan::program::{Arithmetic, Operand, Operation, Register};
-use crate::plan::quantile::{Curve, LIMIT, Quantile, mixture_inverse};
+use crate::plan::quantile::{Curve, LIMIT, Quantile};
 use crate::plan::steps::{self, Step, Steps};
+
+pub use blend::Blend;
 
 /// The random words of a distribution: a mixture whose parts are not all smooth draws the part first.
 pub(super) fn words(parts: &[MixturePart]) -> u32 {
@@ -155,7 +161,7 @@ impl Compiler<'_> {
                     tables.push(quantile);
                 }
             }
-            Some(self.quantile(all?, tables, (word, Some(select))))
+            Some(self.quantile(all?, tables.into(), (word, Some(select))))
         };
         match (from_steps, from_curves) {
             (Some(steps), Some(curves)) => {
@@ -200,36 +206,6 @@ impl Compiler<'_> {
         }
     }
 
-    /// Parts that have no steps, as one distribution.
-    fn blended(
-        &mut self,
-        asked: &Asked<'_>,
-        parts: &[&MixturePart],
-        words: (Register, Option<Register>),
-    ) -> Option<Number> {
-        let tables = self.quantiles(asked, parts)?;
-        let bounds = tables.iter().map(Quantile::bounds);
-        let bounds =
-            bounds.fold((i64::MAX, i64::MIN), |all, own| (all.0.min(own.0), all.1.max(own.1)));
-        let number = self.bounded(asked, bounds)?;
-        Some(self.quantile(number, tables, words))
-    }
-
-    fn quantiles(&mut self, asked: &Asked<'_>, parts: &[&MixturePart]) -> Option<Vec<Quantile>> {
-        let mut tables = Vec::with_capacity(asked.rows());
-        for row in 0..asked.rows() {
-            let mut curves = Vec::with_capacity(parts.len());
-            for part in parts {
-                curves.push((part.weight, self.curve(part, asked.row.map(|it| it.table), row)?));
-            }
-            tables.push(match curves.as_slice() {
-                [(_, curve)] => Quantile::new(|p, q| asked.clamp(curve.inverse(p, q))),
-                curves => Quantile::new(|p, q| asked.clamp(mixture_inverse(curves, p, q))),
-            });
-        }
-        Some(tables)
-    }
-
     /// A number of these bounds in units, if they can be.
     fn bounded(&mut self, asked: &Asked<'_>, (min, max): (i64, i64)) -> Option<Number> {
         if max as f64 >= LIMIT || min as f64 <= -LIMIT {
@@ -243,11 +219,11 @@ impl Compiler<'_> {
     fn quantile(
         &mut self,
         number: Number,
-        tables: Vec<Quantile>,
+        tables: Arc<[Quantile]>,
         (word, select): (Register, Option<Register>),
     ) -> Number {
         let (out, operand) = self.target(number.min, number.max);
-        self.emit(Operation::Quantile { word, tables: tables.into(), select, out });
+        self.emit(Operation::Quantile { word, tables, select, out });
         Number { operand, ..number }
     }
 

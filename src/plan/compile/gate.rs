@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::conjunct::conjuncts;
 use super::value::Number;
-use super::visit::{registers, visit_integer};
+use super::visit::registers;
 use super::{Compiled, Compiler, Owner, Site, Source, stream_key, trim};
 use crate::config::Mistake;
 use crate::config::model::{Follows, Stream};
@@ -141,17 +141,8 @@ fn is_who(register: Register) -> bool {
         || (0..register.0).any(|level| input::child(level) == register)
 }
 
-/// What of a program makes these results, trimmed.
-fn trimmed(mut program: Program, mut fill: Fill) -> (Program, Fill) {
-    let mut wanted = Vec::new();
-    match &mut fill {
-        Fill::Boolean(register) => wanted.push(*register),
-        Fill::Integer(integer) => visit_integer(integer, &mut |register| wanted.push(*register)),
-        _ => {}
-    }
-    let needed = needed(&program, &wanted);
-    let mut needed = needed.into_iter();
-    program.operations.retain(|_| needed.next() == Some(true));
+/// What of a program makes this result.
+fn trimmed(program: Program, fill: Fill) -> (Program, Fill) {
     let mut compiled = Compiled {
         program,
         fill,
