@@ -5,6 +5,7 @@ pub mod cut;
 mod rows;
 mod follow_up;
 mod ordinals;
+mod parts;
 pub mod producer;
 pub mod ahead;
 pub mod in_flight;

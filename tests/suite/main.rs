@@ -21,6 +21,7 @@ mod model_schema;
 mod market;
 mod members;
 mod orders;
+mod pacing;
 mod payments;
 mod plan;
 mod random_models;
