@@ -59,7 +59,7 @@ pub enum Command {
 /// What changes a model from outside. Precedence: file, then environment, then flags.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Changes {
-    /// Events a second (/s, /m, /h, /day) before curves, such as 5000/s or 2M/day.
+    /// Events a second (or /m, /h, /day, /week) before curves, such as 5000/s or 2M/day.
     #[arg(long, value_name = "RATE")]
     pub rate: Option<String>,
     /// Decides every random choice; 0 draws one.
@@ -123,6 +123,12 @@ pub struct Way {
     /// Send the same events at a constant rate of root events, such as 5000/s, whatever their times.
     #[arg(long, value_name = "RATE", conflicts_with = "speed")]
     pub pace: Option<String>,
+    /// Send no more than so many events a second, such as 5000/s, whatever the speed.
+    #[arg(long, value_name = "RATE")]
+    pub max_rate: Option<String>,
+    /// Send no more than so many bytes a second, such as 10MB/s, whatever the speed.
+    #[arg(long, value_name = "RATE")]
+    pub max_bytes: Option<String>,
     /// When to begin on the wall clock, for shards that begin together: RFC 3339.
     #[arg(long, value_name = "TIME")]
     pub at: Option<Moment>,

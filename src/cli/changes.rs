@@ -49,6 +49,8 @@ pub fn of_run(run: &Run) -> Result<Overrides, Failure> {
         ("--count", "run.count", &run.window.count),
         ("--speed", "run.speed", &run.way.speed),
         ("--pace", "run.pace", &run.way.pace),
+        ("--max-rate", "run.governor.events", &run.way.max_rate),
+        ("--max-bytes", "run.governor.bytes", &run.way.max_bytes),
         ("--threads", "run.threads", &run.way.threads),
         ("--drain", "run.drain", &run.way.drain),
         ("--metrics", "run.metrics", &metrics),
@@ -113,7 +115,7 @@ mod tests {
     #[test]
     fn every_flag_stands_for_a_key_that_the_model_knows() {
         let words = "tidegate run payments --rate 5/s --seed 1 --start now --registry http://a:1 \
-                     --from 1h --until 2h --for 1h --count 5 --speed max --threads 2 --drain 5s \
+                     --from 1h --until 2h --for 1h --count 5 --speed max --max-rate 9/s --max-bytes 1MB/s --threads 2 --drain 5s \
                      --metrics 9464 --create-topics --digest -X linger.ms=1 --set lanes=8";
         let run = run_of(words);
         let overrides = Overrides { flags: of_run(&run).unwrap().flags, ..Overrides::default() };

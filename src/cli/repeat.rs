@@ -37,6 +37,8 @@ pub fn command(run: &Run, variables: &Overrides, source: &Source, facts: &Facts)
     flag("--to", way.to.map(super::arguments::To::name));
     flag("--speed", way.speed.as_deref());
     flag("--pace", way.pace.as_deref());
+    flag("--max-rate", way.max_rate.as_deref());
+    flag("--max-bytes", way.max_bytes.as_deref());
     flag("--threads", way.threads.as_deref());
     flag("--registry", changes.registry.as_deref());
     for (variable, written) in variables.variables.iter().zip(written(source, "environment")) {

@@ -12,6 +12,7 @@ mod generator;
 mod occasion;
 mod popularity;
 mod list;
+mod run;
 mod settings;
 mod shape;
 mod streams;
