@@ -8,6 +8,7 @@ pub mod broker;
 pub mod error;
 mod facts;
 pub mod flow;
+pub mod forecast;
 pub mod lines;
 pub mod plan;
 pub mod request;

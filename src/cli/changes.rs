@@ -1,6 +1,6 @@
 //! From flags to overrides of the model: each flag stands for one key.
 
-use super::arguments::{Changes, Run, Sample};
+use super::arguments::{Changes, Plan, Run, Sample};
 use super::failure::Failure;
 use crate::config::{self, Configuration, ModelSource, Override, Overrides};
 
@@ -71,6 +71,22 @@ pub fn of_sample(sample: &Sample) -> Result<Overrides, Failure> {
     let mut overrides = of_model(&sample.changes)?;
     let from = sample.from.as_ref();
     overrides.flags.extend(from.map(|value| Override::flag("--from", "run.from", value)));
+    Ok(overrides)
+}
+
+/// The overrides of all flags of `plan`, and of the environment.
+pub fn of_plan(plan: &Plan) -> Result<Overrides, Failure> {
+    let mut overrides = of_model(&plan.changes)?;
+    for (flag, key, value) in [
+        ("--from", "run.from", &plan.from),
+        ("--until", "run.until", &plan.until),
+        ("--duration", "run.duration", &plan.duration),
+        ("--speed", "run.speed", &plan.speed),
+        ("--pace", "run.pace", &plan.pace),
+        ("--threads", "run.threads", &plan.threads),
+    ] {
+        overrides.flags.extend(value.as_ref().map(|value| Override::flag(flag, key, value)));
+    }
     Ok(overrides)
 }
 

@@ -13,6 +13,7 @@ mod draws;
 mod embedded;
 mod encoder;
 mod follow_ups;
+mod forecast;
 mod golden;
 mod kafka_sink;
 mod lists;
