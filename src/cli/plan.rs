@@ -14,9 +14,9 @@ pub fn plan(arguments: &Plan, people: &print::People) -> Result<Exit, Failure> {
     let overrides = changes::of_plan(arguments)?;
     let configuration = changes::read(&arguments.model, &overrides)?;
     super::warn(&configuration.source, &configuration.warnings, people);
-    let foreseen = forecast(&configuration, &arguments.streams)?;
+    let foreseen = forecast(&configuration, &arguments.streams, arguments.all)?;
     super::warn(&configuration.source, &foreseen.plan.warnings, people);
-    if foreseen.endless {
+    if foreseen.is_endless {
         people.say("plan: nothing says when the run ends; this is its first 24 h (`--duration`)");
     }
     let told = if arguments.json { json(&foreseen).to_string() } else { text(&foreseen) };

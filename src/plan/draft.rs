@@ -279,6 +279,7 @@ impl Draft<'_> {
             lanes,
             tick_us: self.tick.length_us().unsigned_abs(),
             known: traffic::Known::default(),
+            kept_bytes: traffic::KEPT_BYTES,
         })
     }
 

@@ -5,6 +5,7 @@
 //! of the root whose events can lead to a tick of the follow-up are few and known. Each candidate
 //! then draws its own delay, and is kept if it comes out at the time asked for.
 
+mod reach;
 mod window;
 
 use std::ops::Range;

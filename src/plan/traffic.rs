@@ -12,7 +12,7 @@ use super::zone::{SLOT_US, Zones};
 /// What the segments that are kept may take, in bytes: few, so that days take no more memory than
 /// minutes, though streams that follow others look back at every hour of the week, before and after
 /// summer time.
-const KEPT_BYTES: usize = 8 << 20;
+pub const KEPT_BYTES: usize = 8 << 20;
 /// What a lane's counts take, in bytes, with some 12 events a tick.
 const MEAN_BYTES: usize = 512;
 /// What an entry of a lane's choice of groups takes, in bytes.
@@ -42,6 +42,8 @@ pub struct Traffic {
     pub tick_us: u64,
     /// Segments by the multipliers of all zones.
     pub known: Known,
+    /// What these may take, in bytes; [`KEPT_BYTES`] for a run.
+    pub kept_bytes: usize,
 }
 
 /// Segments that were worked out before; they decide nothing.
@@ -160,7 +162,7 @@ impl Traffic {
     fn kept_max(&self) -> usize {
         let groups = self.population.as_ref().map_or(0, |population| population.groups());
         let bytes = self.lanes as usize * (MEAN_BYTES + groups * GROUP_BYTES);
-        (KEPT_BYTES / bytes.max(1)).clamp(KEPT_MIN, KEPT_MAX)
+        (self.kept_bytes / bytes.max(1)).clamp(KEPT_MIN, KEPT_MAX)
     }
 
     /// The multiplier in each zone, as bits; none if the time does not matter.
@@ -208,6 +210,7 @@ mod tests {
             lanes: 64,
             tick_us: 1_000_000,
             known: Known::default(),
+            kept_bytes: KEPT_BYTES,
         }
     }
 

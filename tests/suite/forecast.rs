@@ -17,9 +17,13 @@ const DAY_US: u64 = 24 * HOUR_US;
 
 const MODELS: [&str; 5] = ["payments", "transfers", "orders", "sessions", "market"];
 
-fn forecast(plan: &Plan, window_us: Range<u64>, threads: usize) -> Forecast {
-    let sends = vec![true; plan.streams.len()];
-    Forecast::new(plan, &Asked { window_us, sends, threads }).unwrap()
+/// All streams, and all that follows.
+fn asked(window_us: Range<u64>, threads: usize) -> Asked {
+    Asked { window_us, routes: Vec::new(), threads, looks_max: f64::INFINITY }
+}
+
+fn forecast(plan: &Arc<Plan>, window_us: Range<u64>, threads: usize) -> Forecast {
+    Forecast::new(plan, &asked(window_us, threads)).unwrap()
 }
 
 /// What a run issues: by stream and hour, and by second.

@@ -4,20 +4,25 @@ use std::ops::Range;
 
 use crate::generate::cpu;
 use crate::generate::philox::Many;
-use crate::plan::arrival::{self, Place};
+use crate::plan::arrival::{self, Place, position};
 use crate::plan::poisson::Mean;
 use crate::plan::traffic::Traffic;
 use crate::plan::{Plan, StreamPlan};
+use crate::stream::rows::Row;
 
 /// The arrivals of a root stream.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Roots<'a> {
-    pub(super) plan: &'a Plan,
-    pub(super) stream: &'a StreamPlan,
-    pub(super) traffic: &'a Traffic,
+    plan: &'a Plan,
+    stream: &'a StreamPlan,
+    traffic: &'a Traffic,
 }
 
-impl Roots<'_> {
+impl<'a> Roots<'a> {
+    pub(super) fn new(plan: &'a Plan, stream: &'a StreamPlan, traffic: &'a Traffic) -> Self {
+        Self { plan, stream, traffic }
+    }
+
     /// Calls `see` with each of these ticks and how many events it has, in all lanes together.
     pub(super) fn totals(
         &self,
@@ -69,8 +74,8 @@ impl Roots<'_> {
         }
     }
 
-    /// Calls `see` with the times of a tick's events, in microseconds since the start and in no order.
-    pub(super) fn times(&self, tick: u64, see: &mut impl FnMut(u64)) {
+    /// Calls `see` with the rows of a tick, lane by lane, by time in each; nobody has counted them.
+    pub(super) fn rows(&self, tick: u64, see: &mut impl FnMut(&Row)) {
         let segment = self.traffic.segment(self.slot(tick));
         if segment.is_idle() {
             return;
@@ -79,7 +84,11 @@ impl Roots<'_> {
         for (lane, mean) in segment.means() {
             let count = arrival::count(key, tick, lane, mean);
             let place = Place { key, tick, lane, tick_us };
-            arrival::times(place, count, &mut |_, at_us| see(tick * tick_us + u64::from(at_us)));
+            arrival::times(place, count, &mut |index, at_us| {
+                let time_us = tick * tick_us + u64::from(at_us);
+                let number = position(tick, lane, index);
+                see(&Row { time_us, number, child: 0, above: 0, ordinal: 0 });
+            });
         }
     }
 
