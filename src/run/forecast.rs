@@ -21,7 +21,7 @@ use crate::stream::{Record, Route, SchemaIds};
 const DAY: Duration = Duration::from_hours(24);
 
 /// Looks at root events that finding what follows them may take: some seconds.
-const LOOKS_MAX: f64 = 150e6;
+const LOOKS_MAX: f64 = 200e6;
 
 /// What segments of traffic may take in each stream: those of all hours of a week, in summer and
 /// winter time, are looked at again and again.
@@ -46,6 +46,21 @@ pub struct Foreseen {
     pub keys: Vec<Option<Keys>>,
     /// What it takes.
     pub memory: Memory,
+    /// By stream: the value that is the key, if one is.
+    pub key_names: Vec<Option<String>>,
+    /// What is different for a time; nothing is, as long as a model has no scenarios.
+    pub phases: Vec<Phase>,
+}
+
+/// A stretch of model time with a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phase {
+    /// Its name.
+    pub name: String,
+    /// When it begins, in microseconds since the Unix epoch.
+    pub from_us: i64,
+    /// When it ends.
+    pub until_us: i64,
 }
 
 /// The bounds of what a run keeps in memory, beside what it keeps of the model.
@@ -96,7 +111,20 @@ pub fn forecast(
         ahead_bytes: ahead_bytes(&plan, &asked, &forecast),
         in_flight_bytes: run.in_flight_bytes_max,
     };
-    Ok(Foreseen { plan, run, from_us, until_us, is_endless, forecast, keys, memory })
+    let names = configuration.model.streams.iter().map(|it| it.key.as_ref());
+    let key_names = names.map(|key| key.map(|key| key.value.clone())).collect();
+    Ok(Foreseen {
+        plan,
+        run,
+        from_us,
+        until_us,
+        is_endless,
+        forecast,
+        keys,
+        memory,
+        key_names,
+        phases: Vec::new(),
+    })
 }
 
 impl Foreseen {

@@ -8,7 +8,7 @@ use crate::plan::Plan;
 /// Looks at root events in one job, about: fewer take less room, more find each hour's means once.
 const JOB_LOOKS: f64 = 262_144.0;
 
-/// What a lane and tick of the root costs, in looks at events.
+/// What a step from a lane and tick costs, in looks at events.
 const LANE_LOOKS: f64 = 0.5;
 
 /// Stretches whose followers stand for those of the whole window, at most this long each.
@@ -146,7 +146,8 @@ fn looks(plan: &Plan, asked: &Asked, window_us: &Range<u64>) -> (f64, f64) {
         };
         let steps = follow_up.above[1..].iter().filter_map(|&it| plan.streams[it].follow_up());
         let steps: Vec<_> = steps.chain([follow_up]).map(|it| &it.step).collect();
-        let per_s = plan.streams[follow_up.above[0]].rate_per_s() + lanes_per_s * LANE_LOOKS;
+        let of_lanes = lanes_per_s * LANE_LOOKS * steps.len() as f64;
+        let per_s = plan.streams[follow_up.above[0]].rate_per_s() + of_lanes;
         for point in 0..POINTS {
             let at_us = window_us.start + length_us / (2 * POINTS) * (2 * point + 1);
             let looks = steps.iter().map(|step| step.looks(at_us)).fold(1.0, f64::min);

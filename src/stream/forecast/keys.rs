@@ -24,8 +24,8 @@ const COMPARED: u64 = 8;
 pub struct Keys {
     /// How long was looked at, in microseconds.
     pub of_us: u64,
-    /// The share of the lanes.
-    pub share: f64,
+    /// How many lanes.
+    pub lanes: u32,
     /// How many keys there are in it.
     pub count: u64,
     /// The events of the key in the middle.
@@ -161,7 +161,7 @@ impl<'a> Look<'a> {
         let at = |part: u64| counts.get(index((count * part).div_ceil(100).max(1) - 1)).copied();
         Some(Keys {
             of_us: self.window_us.end - self.window_us.start,
-            share: 1.0 / f64::from(self.count),
+            lanes: self.plan.lanes.div_ceil(self.count),
             count,
             median: at(50)?,
             p99: at(99)?,
