@@ -45,6 +45,21 @@ impl Unreadable {
 ///
 /// Text of another form. A rate of 0 is read; whether it may be used is for the caller to say.
 pub fn rate(text: &str) -> Result<f64, Unreadable> {
+    let (events, seconds) = events_and_seconds(text)?;
+    Ok(events / seconds)
+}
+
+/// Events an hour, from the same texts: 800 of `800/h`, to the last bit.
+///
+/// # Errors
+///
+/// Text of another form.
+pub fn rate_per_hour(text: &str) -> Result<f64, Unreadable> {
+    let (events, seconds) = events_and_seconds(text)?;
+    Ok(if seconds <= 3_600.0 { events * (3_600.0 / seconds) } else { events / (seconds / 3_600.0) })
+}
+
+fn events_and_seconds(text: &str) -> Result<(f64, f64), Unreadable> {
     let unreadable = || Unreadable::Rate(text.to_owned());
     let (amount, unit) = text.split_once('/').ok_or_else(unreadable)?;
     let seconds = match unit.trim() {
@@ -57,7 +72,7 @@ pub fn rate(text: &str) -> Result<f64, Unreadable> {
     };
     let (number, factor) = split_magnitude(amount.trim());
     let number = Decimal::parse(number).ok_or_else(unreadable)?;
-    Ok(number.to_f64() * factor as f64 / seconds)
+    Ok((number.to_f64() * factor as f64, seconds))
 }
 
 /// A length of time, from text such as `10m`, `1h30m`, `100ms`, `1.5h`, `2d`.
