@@ -182,6 +182,7 @@ impl Plan {
             chains,
             start_us,
             tick,
+            overrides: scenario::overrides(model, &scenarios),
             scenarios: Arc::clone(&scenarios),
         };
         let mut streams = draft.streams(inputs, mistakes)?;

@@ -230,8 +230,7 @@ impl<'t> Parser<'t> {
             let span = self.standing.place(&token.span);
             return Ok(Expression { kind: ExpressionKind::Path(word.to_owned()), span });
         }
-        let Some((_, least, most)) = self.functions.iter().find(|(name, ..)| *name == word)
-        else {
+        let Some((_, least, most)) = self.functions.iter().find(|(name, ..)| *name == word) else {
             let help = suggest::way_out(word, self.functions.iter().map(|(name, ..)| *name));
             return Err(self.mistake(&token.span, format!("no function `{word}`"), help));
         };

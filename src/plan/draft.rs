@@ -26,6 +26,7 @@ pub(super) struct Draft<'a> {
     pub(super) start_us: i64,
     pub(super) tick: Tick,
     pub(super) scenarios: Arc<Scenarios>,
+    pub(super) overrides: Vec<compile::Override<'a>>,
 }
 
 impl Draft<'_> {
@@ -82,6 +83,7 @@ impl Draft<'_> {
                 schema: &apache_avro::Schema::Null,
                 start_us: self.start_us,
                 levels,
+                overrides: &[],
             })
         };
         self.model.entities.iter().flat_map(of_entity).collect()
@@ -114,6 +116,7 @@ impl Draft<'_> {
             schema: &schema,
             start_us: self.start_us,
             levels,
+            overrides: &self.overrides,
         };
         let follow_up = match &stream.follows {
             Some(follows) => {
@@ -159,6 +162,7 @@ impl Draft<'_> {
             schema: &apache_avro::Schema::Null,
             start_us: self.start_us,
             levels: self.levels(&[number], &[None]),
+            overrides: &[],
         })
     }
 
@@ -211,7 +215,9 @@ impl Draft<'_> {
         let parent_rate = parent.map_or(0.0, StreamPlan::rate_per_s);
         let rate_per_s = parent_rate * probability * f64::from(count_max);
         let above = self.chains[number][1..].iter().rev().copied().collect();
-        Ok(FollowUp { above, step, gate, count_max, children, latest_us, rate_per_s })
+        let is_phased = self.scenarios.is_of(number);
+        let phased = is_phased.then(|| (Arc::clone(&self.scenarios), number));
+        Ok(FollowUp { above, step, gate, count_max, children, latest_us, rate_per_s, phased })
     }
 
     /// Who acts in a follow-up must be who acts in its root.
@@ -232,11 +238,7 @@ impl Draft<'_> {
         Err(vec![Mistake { span: stream.span.clone(), what, help }])
     }
 
-    fn traffic(
-        &self,
-        number: usize,
-        actor: Option<usize>,
-    ) -> Result<Traffic, Vec<Mistake>> {
+    fn traffic(&self, number: usize, actor: Option<usize>) -> Result<Traffic, Vec<Mistake>> {
         let stream = &self.model.streams[number];
         let of_model = self.model.traffic.as_ref();
         let written = stream.traffic.as_ref().or(of_model);
@@ -255,7 +257,8 @@ impl Draft<'_> {
         let bounded = floor > 0.0 || cap.is_finite();
         let named = written.map_or(&[][..], |traffic| &traffic.curves);
         if let (false, true, Some(first)) = (formulas.is_empty(), bounded, named.first()) {
-            let what = "`floor` and `cap` bound curves of local time, and one of these is a formula";
+            let what =
+                "`floor` and `cap` bound curves of local time, and one of these is a formula";
             let help = "bound it in the expression: \"max(0.5, min(3, …))\"";
             return Err(refused(&first.span, what.to_owned(), help));
         }
@@ -287,14 +290,14 @@ impl Draft<'_> {
             tick_us,
             known: traffic::Known::default(),
         };
-        self.check_rate(&traffic, stream, named)?;
+        check_rate(&traffic, stream, named)?;
         Ok(traffic)
     }
 
     /// What the rate of a stream is multiplied by all along.
     fn intensity(&self, stream: &model::Stream) -> f64 {
-        let traffic = stream.traffic.as_ref().into_iter().chain(&self.model.traffic);
-        let written = traffic.filter_map(|traffic| traffic.intensity.as_ref()).next();
+        let mut traffic = stream.traffic.iter().chain(&self.model.traffic);
+        let written = traffic.find_map(|traffic| traffic.intensity.as_ref());
         let brought = || self.model.scenarios.iter().filter_map(|it| it.intensity).product();
         written.map_or_else(brought, |intensity| intensity.value)
     }
@@ -307,50 +310,6 @@ impl Draft<'_> {
             Some(&curve.shape)
         });
         shapes.collect()
-    }
-
-    /// Whether the greatest rate that is seen ahead fits into the ticks of lanes.
-    fn check_rate(
-        &self,
-        traffic: &Traffic,
-        stream: &model::Stream,
-        named: &[Spanned<String>],
-    ) -> Result<(), Vec<Mistake>> {
-        let greatest = traffic.curves.greatest();
-        if let (true, Some(first)) = (greatest <= 0.0, named.first()) {
-            let what = "these curves together are 0 in every hour, so that nothing would come";
-            let help = "use curves that have an hour above 0 in common";
-            return Err(refused(&first.span, what.to_owned(), help));
-        }
-        let place = named.first().map_or(&stream.span, |first| &first.span);
-        let tick_s = traffic.tick_us as f64 / 1e6;
-        let mut most: f64 = 1.0;
-        for tick in traffic.shape.looks() {
-            let factors = traffic.shape.at(tick);
-            let good = factors.base >= 0.0 && factors.scenario >= 0.0;
-            if !good || !factors.product().is_finite() {
-                let what = format!(
-                    "the multipliers of `{}` come to {} and {} after {:.2} hours, but must be from 0 up",
-                    stream.name,
-                    factors.base,
-                    factors.scenario,
-                    tick as f64 * tick_s / 3_600.0
-                );
-                return Err(refused(place, what, "bound the expression: \"max(0, min(100, …))\""));
-            }
-            most = most.max(factors.product());
-        }
-        let lanes = f64::from(traffic.lanes);
-        let share = traffic.population.as_ref().map_or(1.0 / lanes, |all| all.greatest_lane());
-        let events = traffic.rate_per_s * greatest * most * share * tick_s;
-        let limit = if traffic.shape.is_flat() { LANE_EVENTS_MAX } else { LANE_EVENTS_MAX / 2.0 };
-        if events > limit {
-            let what =
-                format!("a lane would have up to {events:.0} events in a tick, but the limit is {limit}");
-            let help = "raise `lanes`, set a shorter `tick` or lower the rate";
-            return Err(refused(&stream.span, what, help));
-        }
-        Ok(())
     }
 
     /// The zones that curves are read in, and which of them each group of members lives by.
@@ -453,4 +412,48 @@ fn delays(follows: &model::Follows) -> Delays {
 
 fn refused(span: &Span, what: String, help: &str) -> Vec<Mistake> {
     vec![Mistake { span: span.clone(), what, help: Some(help.to_owned()) }]
+}
+
+/// Whether the greatest rate that is seen ahead fits into the ticks of lanes.
+fn check_rate(
+    traffic: &Traffic,
+    stream: &model::Stream,
+    named: &[Spanned<String>],
+) -> Result<(), Vec<Mistake>> {
+    let greatest = traffic.curves.greatest();
+    if let (true, Some(first)) = (greatest <= 0.0, named.first()) {
+        let what = "these curves together are 0 in every hour, so that nothing would come";
+        let help = "use curves that have an hour above 0 in common";
+        return Err(refused(&first.span, what.to_owned(), help));
+    }
+    let place = named.first().map_or(&stream.span, |first| &first.span);
+    let tick_s = traffic.tick_us as f64 / 1e6;
+    let mut most: f64 = 1.0;
+    for tick in traffic.shape.looks() {
+        let factors = traffic.shape.at(tick);
+        let good = factors.base >= 0.0 && factors.scenario >= 0.0;
+        if !good || !factors.product().is_finite() {
+            let what = format!(
+                "the multipliers of `{}` come to {} and {} after {:.2} hours, but must be from 0 up",
+                stream.name,
+                factors.base,
+                factors.scenario,
+                tick as f64 * tick_s / 3_600.0
+            );
+            return Err(refused(place, what, "bound the expression: \"max(0, min(100, …))\""));
+        }
+        most = most.max(factors.product());
+    }
+    let lanes = f64::from(traffic.lanes);
+    let share = traffic.population.as_ref().map_or(1.0 / lanes, |all| all.greatest_lane());
+    let events = traffic.rate_per_s * greatest * most * share * tick_s;
+    let limit = if traffic.shape.is_flat() { LANE_EVENTS_MAX } else { LANE_EVENTS_MAX / 2.0 };
+    if events > limit {
+        let what = format!(
+            "a lane would have up to {events:.0} events in a tick, but the limit is {limit}"
+        );
+        let help = "raise `lanes`, set a shorter `tick` or lower the rate";
+        return Err(refused(&stream.span, what, help));
+    }
+    Ok(())
 }

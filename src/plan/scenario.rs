@@ -7,7 +7,7 @@ mod stage;
 
 use std::ops::Range;
 
-pub use self::stage::stage;
+pub use self::stage::{overrides, stage};
 use crate::config::model::{Deferral, Instant, Multiplier, Release};
 use crate::generate::philox::philox;
 
@@ -25,6 +25,8 @@ pub struct Scenarios {
     pub phases: Vec<Phase>,
     /// The length of a tick.
     pub tick_us: u64,
+    /// Whether any phase has a bit.
+    pub asked: bool,
 }
 
 /// A phase, in ticks from the model's start.
@@ -114,7 +116,8 @@ impl Phase {
 
     /// Each time that it holds in some ticks.
     pub fn within(&self, ticks: Range<u64>) -> impl Iterator<Item = Occurrence> + '_ {
-        let first = self.place.repetition(ticks.start.cast_signed()).map_or(0, |(number, _)| number);
+        let first =
+            self.place.repetition(ticks.start.cast_signed()).map_or(0, |(number, _)| number);
         let last = self.place.repetition(ticks.end.cast_signed());
         let count = last.map_or(0, |(number, _)| number - first + 1);
         let count = if self.place.repeat.is_none() { count.min(1) } else { count };
@@ -213,6 +216,12 @@ impl Scenarios {
             }
         });
         ends.min().unwrap_or(u64::MAX)
+    }
+
+    /// Whether any phase is asked for by its bit.
+    #[inline]
+    pub fn is_asked(&self) -> bool {
+        self.asked
     }
 
     /// Which phases hold at a tick, as a mask of their bits.

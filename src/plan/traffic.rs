@@ -131,9 +131,10 @@ impl Segment {
             return self.mean(lane);
         }
         let place = usize::try_from(power - POWER_MIN).ok()?;
-        let lanes = self.powers.get(place)?.get_or_init(|| {
-            self.lanes.iter().map(|_| OnceLock::new()).collect()
-        });
+        let lanes = self
+            .powers
+            .get(place)?
+            .get_or_init(|| self.lanes.iter().map(|_| OnceLock::new()).collect());
         let times = libm::ldexp(self.per_tick, power);
         Some(lanes.get(lane as usize)?.get_or_init(|| Mean::new(self.expected(lane) * times)))
     }

@@ -185,12 +185,7 @@ fn roots(chain: &Chain<'_>, own: &dyn Fn(u32) -> bool, scratch: &mut Scratch, ro
 }
 
 /// The same where not every event comes that could: then each one's time is known as well.
-fn thinned_roots(
-    chain: &Chain<'_>,
-    places: &[Place],
-    segments: &[Arc<Segment>],
-    rows: &mut Rows,
-) {
+fn thinned_roots(chain: &Chain<'_>, places: &[Place], segments: &[Arc<Segment>], rows: &mut Rows) {
     let tick_us = chain.tick_us();
     // The lanes of a tick's class come one after the other.
     for places in places.chunk_by(|one, other| (one.tick, one.count) == (other.tick, other.count)) {
@@ -213,7 +208,7 @@ fn follow(chain: &Chain<'_>, mut taken: Taken<'_>, scratch: &mut Scratch, rows: 
     let mut conditions: Vec<Passing<'_>> = Passing::of(taken.steps).collect();
     conditions.sort_by_key(|passing| (passing.condition.timed, passing.condition.cost));
     let untimed = conditions.partition_point(|passing| !passing.condition.timed);
-    scratch.eras.clear();
+    scratch.eras.clear(&chain.plan.scenarios);
     scratch.times.clear();
     for passing in &conditions[..untimed] {
         filter(chain, passing, scratch, rows);

@@ -342,7 +342,7 @@ impl Producer {
             partitions: self.route(scratch.stream).partitions,
             start_us: self.plan.start_us,
         };
-        room.eras.clear();
+        room.eras.clear(&self.plan.scenarios);
         let ordinal = stream.compiled.program.ordinal;
         for chunk in rows.list[own].chunks(CHUNK_ROWS) {
             let eras = (&mut room.eras, traffic);

@@ -2,6 +2,8 @@
 
 mod phase;
 
+use std::path::Path;
+
 use super::super::model::{Anchor, Phase, Scenario};
 use super::super::raw::{self, Kind};
 use super::super::reader::{At, Reader, Section};
@@ -85,7 +87,8 @@ fn named(
     if let Some(found) = own.iter().find(|scenario| scenario.name == name.value) {
         return Some(found.clone());
     }
-    if name.value.ends_with(".toml") {
+    let path = Path::new(&name.value);
+    if path.extension().is_some_and(|ending| ending == "toml") {
         let (path, base, text) = reader.open(at, "scenario")?;
         let files = reader.files_beside(&path, &name.span);
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
@@ -222,7 +225,10 @@ fn check_place(reader: &mut Reader<'_>, at: &At<'_>, of: &Scenario) -> Option<()
     }
     for phase in &of.phases {
         let Some(end_us) = phase.end_us() else {
-            let what = format!("the phase `{}` of a scenario that comes again has no end", phase.name.value);
+            let what = format!(
+                "the phase `{}` of a scenario that comes again has no end",
+                phase.name.value
+            );
             let help = "give it an `until` as a time after the begin: until = \"4h\"";
             reader.refuse(&phase.name.span, what, help);
             return None;

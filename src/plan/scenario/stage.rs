@@ -10,6 +10,7 @@ use super::{Phase, Place, Scenarios};
 use crate::config::model::{self, Anchor, Edge, Model, Multiplier, Scenario};
 use crate::config::{Mistake, Span, suggest};
 use crate::generate::philox;
+use crate::plan::compile::Override;
 
 /// Phases that something asks for by a bit.
 const BITS: u32 = 32;
@@ -21,10 +22,22 @@ pub fn stage(model: &Model, start_us: i64, tick_us: u64) -> Result<Scenarios, Ve
     let mut stage = Stage { model, start_us, tick_us, bits: 0, mistakes: Vec::new() };
     let phases = model.scenarios.iter().flat_map(|scenario| stage.scenario(scenario)).collect();
     if stage.mistakes.is_empty() {
-        Ok(Scenarios { phases, tick_us })
+        Ok(Scenarios { phases, tick_us, asked: stage.bits > 0 })
     } else {
         Err(stage.mistakes)
     }
+}
+
+/// What the phases of a model say of streams; `scenarios` are the same, on ticks.
+pub fn overrides<'a>(model: &'a Model, scenarios: &Scenarios) -> Vec<Override<'a>> {
+    let written = model.scenarios.iter().flat_map(|scenario| {
+        scenario.phases.iter().map(move |phase| (scenario.name.as_str(), phase))
+    });
+    let found = written.zip(&scenarios.phases).filter_map(|((scenario, phase), staged)| {
+        let (bit, names) = (staged.bit?, [scenario, phase.name.value.as_str()]);
+        Some(phase.streams.iter().map(move |of| Override { bit, names, of }))
+    });
+    found.flatten().collect()
 }
 
 struct Stage<'a> {
@@ -68,7 +81,11 @@ impl Stage<'_> {
                     phase.name.value,
                     self.tick_us / 1_000
                 );
-                self.refuse::<()>(&phase.name.span, what, "set tick = \"100ms\", or let it be longer");
+                self.refuse::<()>(
+                    &phase.name.span,
+                    what,
+                    "set tick = \"100ms\", or let it be longer",
+                );
                 continue;
             }
             let rates = self.rates(phase);
@@ -104,9 +121,8 @@ impl Stage<'_> {
         let streams = self.model.streams.iter();
         let comes_at_a_rate =
             |stream: &model::Stream| stream.follows.is_none() && stream.members.is_none();
-        let mut rates: Vec<Option<Multiplier>> = streams
-            .map(|stream| of_all.clone().filter(|_| comes_at_a_rate(stream)))
-            .collect();
+        let mut rates: Vec<Option<Multiplier>> =
+            streams.map(|stream| of_all.clone().filter(|_| comes_at_a_rate(stream))).collect();
         for one in &phase.streams {
             let found = self.model.streams.iter().position(|it| it.name == one.stream.value);
             let Some(number) = found else {

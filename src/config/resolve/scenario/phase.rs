@@ -74,8 +74,9 @@ fn check(reader: &mut Reader<'_>, phase: &Phase, until: Option<&At<'_>>) -> Opti
         reader.refuse(&at.node.span, what, "set `until` later than `from`");
         return None;
     }
-    let rates = phase.rate.iter().chain(phase.streams.iter().filter_map(|it| it.rate.as_ref()));
-    for rate in rates.filter(|rate| rate.value.needs_end() && phase.until.is_none()) {
+    let mut rates = phase.rate.iter().chain(phase.streams.iter().filter_map(|it| it.rate.as_ref()));
+    let endless = |rate: &&Spanned<Multiplier>| rate.value.needs_end() && phase.until.is_none();
+    if let Some(rate) = rates.find(endless) {
         let what = format!("the phase `{}` has no end that its rate could go to", phase.name.value);
         reader.refuse(&rate.span, what, "add `until`");
         return None;
@@ -205,9 +206,8 @@ fn stream_phases(
     let mut all = Some(Vec::new());
     for (entry, at) in section.all() {
         let stream = Spanned { value: entry.key.clone(), span: entry.key_span.clone() };
-        let one = reader
-            .section(&at)
-            .and_then(|section| stream_phase(reader, names, section, stream));
+        let one =
+            reader.section(&at).and_then(|section| stream_phase(reader, names, section, stream));
         match one {
             Some(one) => all.iter_mut().for_each(|all| all.push(one.clone())),
             None => all = None,
