@@ -9,7 +9,7 @@ use super::members::Members;
 use super::population::Population;
 use super::quantile::Curve;
 use super::scenario::Scenarios;
-use super::shape::Shape;
+use super::shape::{Factors, Shape};
 use super::traffic::{self, Traffic};
 use super::world::World;
 use super::zone::Zones;
@@ -290,7 +290,7 @@ impl Draft<'_> {
             tick_us,
             known: traffic::Known::default(),
         };
-        check_rate(&traffic, stream, named)?;
+        check_rate(self.model, &traffic, stream, named)?;
         Ok(traffic)
     }
 
@@ -416,6 +416,7 @@ fn refused(span: &Span, what: String, help: &str) -> Vec<Mistake> {
 
 /// Whether the greatest rate that is seen ahead fits into the ticks of lanes.
 fn check_rate(
+    model: &Model,
     traffic: &Traffic,
     stream: &model::Stream,
     named: &[Spanned<String>],
@@ -426,23 +427,27 @@ fn check_rate(
         let help = "use curves that have an hour above 0 in common";
         return Err(refused(&first.span, what.to_owned(), help));
     }
-    let place = named.first().map_or(&stream.span, |first| &first.span);
     let tick_s = traffic.tick_us as f64 / 1e6;
     let mut most: f64 = 1.0;
     for tick in traffic.shape.looks() {
         let factors = traffic.shape.at(tick);
-        let good = factors.base >= 0.0 && factors.scenario >= 0.0;
-        if !good || !factors.product().is_finite() {
-            let what = format!(
-                "the multipliers of `{}` come to {} and {} after {:.2} hours, but must be from 0 up",
-                stream.name,
-                factors.base,
-                factors.scenario,
-                tick as f64 * tick_s / 3_600.0
-            );
-            return Err(refused(place, what, "bound the expression: \"max(0, min(100, …))\""));
-        }
-        most = most.max(factors.product());
+        let Factors { base, scenario } = factors;
+        let bad = |factor: f64| factor < 0.0 || !factor.is_finite();
+        let (of, value, place) = if bad(base) {
+            ("curves", base, named.first().map_or(&stream.span, |first| &first.span))
+        } else if bad(scenario) {
+            let first = model.scenarios.first();
+            ("scenarios", scenario, first.map_or(&stream.span, |first| &first.span))
+        } else {
+            most = most.max(factors.product());
+            continue;
+        };
+        let hours = tick as f64 * tick_s / 3_600.0;
+        let what = format!(
+            "the {of} of `{}` come to {value} after {hours:.2} hours, but must be from 0 up and finite",
+            stream.name
+        );
+        return Err(refused(place, what, "bound the expression: \"max(0, min(100, …))\""));
     }
     let lanes = f64::from(traffic.lanes);
     let share = traffic.population.as_ref().map_or(1.0 / lanes, |all| all.greatest_lane());

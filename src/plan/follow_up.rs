@@ -420,7 +420,10 @@ mod tests {
             step.draw_many(events.iter().copied(), &mut many);
             for (row, &(number, child)) in events.iter().enumerate() {
                 let [fate, draw @ .., _] = many.words(row);
-                assert_eq!((u64::from(fate) < step.probability()).then_some(draw), step.draw(number, child));
+                assert_eq!(
+                    (u64::from(fate) < step.probability()).then_some(draw),
+                    step.draw(number, child)
+                );
             }
             turns([1, 2], events.iter().map(|event| event.0), &mut many);
             for (row, &(tick, _)) in events.iter().enumerate() {

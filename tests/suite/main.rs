@@ -25,6 +25,7 @@ mod payments;
 mod plan;
 mod random_models;
 mod registry;
+mod scenarios;
 mod schemas;
 mod sessions;
 mod sources;
