@@ -4,6 +4,7 @@ pub mod arguments;
 pub mod changes;
 pub mod failure;
 pub mod models;
+pub mod plan;
 pub mod print;
 pub mod repeat;
 pub mod run;
@@ -41,6 +42,7 @@ fn dispatch(invocation: &Invocation, people: &People) -> Result<Exit, Failure> {
         Some(Command::Run(arguments)) => run::run(arguments, people),
         Some(Command::Validate(arguments)) => validate::validate(arguments, people),
         Some(Command::Sample(arguments)) => sample::sample(arguments, people),
+        Some(Command::Plan(arguments)) => plan::plan(arguments, people),
         Some(Command::Topics(arguments)) => topics::topics(arguments, people),
         Some(Command::Models(arguments)) => models::models(arguments),
         Some(Command::Init(arguments)) => models::init(arguments, people),

@@ -101,8 +101,22 @@ pub struct Pace {
     /// Root events a second, whatever their times; none: by their times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub events_per_s: Option<f64>,
+    /// What was released in a second, at most; none: no ceiling.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub governor: Option<Governor>,
     /// When the window begins on the wall clock, as RFC 3339.
     pub anchor: String,
+}
+
+/// Ceilings of all shards together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Governor {
+    /// Events a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events_per_s: Option<f64>,
+    /// Bytes of key and value a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_per_s: Option<f64>,
 }
 
 /// A stream that is sent.
@@ -260,6 +274,7 @@ mod tests {
             pace: Pace {
                 speed: Some(1.0),
                 events_per_s: None,
+                governor: Some(Governor { events_per_s: Some(500.0), bytes_per_s: None }),
                 anchor: "2026-11-21T08:00:00Z".into(),
             },
             shard: "0/1".into(),

@@ -8,6 +8,7 @@ pub mod broker;
 pub mod error;
 mod facts;
 pub mod flow;
+pub mod forecast;
 pub mod lines;
 pub mod plan;
 pub mod request;
@@ -267,8 +268,9 @@ impl Opened {
             write(place.as_ref(), &record)?;
         }
         let begun_ns = clock.now_ns().max(anchor_us.saturating_mul(1_000));
-        let flow = Flow::start(events, sink, prepared.pacer_options(anchor_us))?;
-        let (ended, stopped) = prepared.watch(flow, &tally, &mut signals, listener).await;
+        let flow = Flow::start(events, sink, prepared.pacer_options(anchor_us, &tally))?;
+        let wall = prepared.wall_left(anchor_us);
+        let (ended, stopped) = prepared.watch(flow, &tally, (&mut signals, listener), wall).await;
         let wall = Duration::from_nanos((clock.now_ns() - begun_ns).max(0).unsigned_abs());
         let total = tally.total();
         let digest = ended.outcome.and_then(|outcome| outcome.digest);

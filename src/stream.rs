@@ -5,7 +5,9 @@ pub mod cut;
 mod rows;
 mod follow_up;
 mod ordinals;
+mod parts;
 pub mod producer;
+pub mod forecast;
 pub mod ahead;
 pub mod in_flight;
 pub mod pacer;
@@ -197,6 +199,14 @@ pub enum Error {
         end_s: u64,
         /// The greatest end.
         limit_s: u64,
+    },
+    /// A window that is too long to be counted hour by hour.
+    #[error("the window has {hours} hours, but {limit} are the most that a plan shows: shorten it")]
+    Long {
+        /// Its hours.
+        hours: u64,
+        /// The most.
+        limit: u64,
     },
     /// A thread could not be started.
     #[error("cannot start a thread to generate on")]

@@ -8,7 +8,7 @@ use anyhow::Result;
 use tidegate::clock::Clock;
 use tidegate::publish::{Error, Sink, Slice, Unacknowledged};
 use tidegate::stream::EventStream;
-use tidegate::stream::pacer::{self, Control, Options, Speed};
+use tidegate::stream::pacer::{self, Ceilings, Control, Options, Speed};
 
 use crate::payments;
 use crate::program::{self, figure};
@@ -74,6 +74,8 @@ fn early_max_ms(seconds: u64) -> Result<f64> {
         speed: Speed::Times(1.0),
         begin_us: plan.start_us,
         drain: Duration::from_secs(1),
+        ceilings: Ceilings::default(),
+        held: Arc::default(),
     };
     let (_, result) = pacer::run(&mut events, &mut sink, &options, &Control::default());
     result?;

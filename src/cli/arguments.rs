@@ -42,6 +42,8 @@ pub enum Command {
     Validate(Validate),
     /// Print a few events as JSON, one a line.
     Sample(Sample),
+    /// Show what a run would send, before it is sent; needs no broker and no registry.
+    Plan(Plan),
     /// Tell what topics a model needs and what there is.
     Topics(Topics),
     /// List the models that come with the program.
@@ -57,9 +59,12 @@ pub enum Command {
 /// What changes a model from outside. Precedence: file, then environment, then flags.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Changes {
-    /// Events a second (/s, /m, /h, /day) before curves, such as 5000/s or 2M/day.
+    /// Events a second (or /m, /h, /day, /week) before curves, such as 5000/s or 2M/day.
     #[arg(long, value_name = "RATE")]
     pub rate: Option<String>,
+    /// What the rate is multiplied by all along, such as 1.5; members are as many as without it.
+    #[arg(long, value_name = "TIMES", allow_hyphen_values = true)]
+    pub intensity: Option<String>,
     /// Decides every random choice; 0 draws one.
     #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     pub seed: Option<String>,
@@ -121,6 +126,12 @@ pub struct Way {
     /// Send the same events at a constant rate of root events, such as 5000/s, whatever their times.
     #[arg(long, value_name = "RATE", conflicts_with = "speed")]
     pub pace: Option<String>,
+    /// Send no more than so many events a second, such as 5000/s, whatever the speed.
+    #[arg(long, value_name = "RATE")]
+    pub max_rate: Option<String>,
+    /// Send no more than so many bytes a second, such as 10MB/s, whatever the speed.
+    #[arg(long, value_name = "RATE")]
+    pub max_bytes: Option<String>,
     /// When to begin on the wall clock, for shards that begin together: RFC 3339.
     #[arg(long, value_name = "TIME")]
     pub at: Option<Moment>,
@@ -209,6 +220,40 @@ pub struct Sample {
     /// follow others are shown from where all their delays are over.
     #[arg(long, value_name = "TIME")]
     pub from: Option<String>,
+    /// What changes the model.
+    #[command(flatten)]
+    pub changes: Changes,
+}
+
+/// `tidegate plan`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Plan {
+    /// A model file, an Avro schema (`.avsc`), or the name of a model that comes with the program.
+    pub model: String,
+    /// Begin at this model time: RFC 3339, or a time after the start such as 2h.
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// End before this model time: RFC 3339, or a time after the start such as 2h.
+    #[arg(long, value_name = "TIME", conflicts_with = "duration")]
+    pub until: Option<String>,
+    /// So much model time, such as 10m; 24h where neither a flag nor the model gives an end.
+    #[arg(long, value_name = "TIME")]
+    pub duration: Option<String>,
+    /// Only these streams, comma separated.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub streams: Vec<String>,
+    /// How much faster than the clock the run will be: 60, 0.5, or `max`.
+    #[arg(long, value_name = "TIMES")]
+    pub speed: Option<String>,
+    /// The constant rate of root events at which the run will send, such as 5000/s.
+    #[arg(long, value_name = "RATE", conflicts_with = "speed")]
+    pub pace: Option<String>,
+    /// Threads that count.
+    #[arg(long, value_name = "NUMBER")]
+    pub threads: Option<String>,
+    /// Print the result as one JSON object.
+    #[arg(long)]
+    pub json: bool,
     /// What changes the model.
     #[command(flatten)]
     pub changes: Changes,

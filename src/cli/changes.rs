@@ -1,6 +1,6 @@
 //! From flags to overrides of the model: each flag stands for one key.
 
-use super::arguments::{Changes, Run, Sample};
+use super::arguments::{Changes, Plan, Run, Sample};
 use super::failure::Failure;
 use crate::config::{self, Configuration, ModelSource, Override, Overrides};
 
@@ -9,6 +9,7 @@ pub fn of_model(changes: &Changes) -> Result<Overrides, Failure> {
     let mut flags = Vec::new();
     for (flag, key, value) in [
         ("--rate", "traffic.rate", &changes.rate),
+        ("--intensity", "traffic.intensity", &changes.intensity),
         ("--seed", "seed", &changes.seed),
         ("--start", "start", &changes.start),
         ("--registry", "registry.url", &changes.registry),
@@ -49,6 +50,8 @@ pub fn of_run(run: &Run) -> Result<Overrides, Failure> {
         ("--count", "run.count", &run.window.count),
         ("--speed", "run.speed", &run.way.speed),
         ("--pace", "run.pace", &run.way.pace),
+        ("--max-rate", "run.governor.events", &run.way.max_rate),
+        ("--max-bytes", "run.governor.bytes", &run.way.max_bytes),
         ("--threads", "run.threads", &run.way.threads),
         ("--drain", "run.drain", &run.way.drain),
         ("--metrics", "run.metrics", &metrics),
@@ -69,6 +72,22 @@ pub fn of_sample(sample: &Sample) -> Result<Overrides, Failure> {
     let mut overrides = of_model(&sample.changes)?;
     let from = sample.from.as_ref();
     overrides.flags.extend(from.map(|value| Override::flag("--from", "run.from", value)));
+    Ok(overrides)
+}
+
+/// The overrides of all flags of `plan`, and of the environment.
+pub fn of_plan(plan: &Plan) -> Result<Overrides, Failure> {
+    let mut overrides = of_model(&plan.changes)?;
+    for (flag, key, value) in [
+        ("--from", "run.from", &plan.from),
+        ("--until", "run.until", &plan.until),
+        ("--duration", "run.duration", &plan.duration),
+        ("--speed", "run.speed", &plan.speed),
+        ("--pace", "run.pace", &plan.pace),
+        ("--threads", "run.threads", &plan.threads),
+    ] {
+        overrides.flags.extend(value.as_ref().map(|value| Override::flag(flag, key, value)));
+    }
     Ok(overrides)
 }
 
@@ -96,8 +115,8 @@ mod tests {
 
     #[test]
     fn every_flag_stands_for_a_key_that_the_model_knows() {
-        let words = "tidegate run payments --rate 5/s --seed 1 --start now --registry http://a:1 \
-                     --from 1h --until 2h --for 1h --count 5 --speed max --threads 2 --drain 5s \
+        let words = "tidegate run payments --rate 5/s --intensity 2 --seed 1 --start now --registry http://a:1 \
+                     --from 1h --until 2h --for 1h --count 5 --speed max --max-rate 9/s --max-bytes 1MB/s --threads 2 --drain 5s \
                      --metrics 9464 --create-topics --digest -X linger.ms=1 --set lanes=8";
         let run = run_of(words);
         let overrides = Overrides { flags: of_run(&run).unwrap().flags, ..Overrides::default() };

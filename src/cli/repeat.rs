@@ -20,6 +20,7 @@ pub fn command(run: &Run, variables: &Overrides, source: &Source, facts: &Facts)
     flag("--seed", Some(&facts.seed.to_string()));
     flag("--start", Some(&facts.start));
     flag("--rate", changes.rate.as_deref());
+    flag("--intensity", changes.intensity.as_deref());
     flag("--from", window.from.as_deref());
     match &facts.end {
         End::AsAsked => {
@@ -37,6 +38,8 @@ pub fn command(run: &Run, variables: &Overrides, source: &Source, facts: &Facts)
     flag("--to", way.to.map(super::arguments::To::name));
     flag("--speed", way.speed.as_deref());
     flag("--pace", way.pace.as_deref());
+    flag("--max-rate", way.max_rate.as_deref());
+    flag("--max-bytes", way.max_bytes.as_deref());
     flag("--threads", way.threads.as_deref());
     flag("--registry", changes.registry.as_deref());
     for (variable, written) in variables.variables.iter().zip(written(source, "environment")) {

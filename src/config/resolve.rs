@@ -14,6 +14,7 @@ mod generator;
 mod occasion;
 mod popularity;
 mod list;
+mod run;
 mod settings;
 mod shape;
 mod streams;

@@ -133,6 +133,8 @@ pub struct Run {
     pub in_flight_bytes_max: u64,
     /// How model time maps onto the clock; as it goes by unless set.
     pub speed: Speed,
+    /// What may be released in a second, whatever the speed.
+    pub governor: Governor,
     /// Where in model time to begin. None: at the start.
     pub from: Option<Moment>,
     /// Where in model time to end. None: not by time.
@@ -158,6 +160,7 @@ impl Default for Run {
             connect_timeout: Duration::from_secs(10),
             in_flight_bytes_max: 64 << 20,
             speed: Speed::Times(1.0),
+            governor: Governor::default(),
             from: None,
             until: None,
             duration: None,
@@ -178,6 +181,22 @@ pub enum Speed {
     Max,
     /// So many root events a second, whatever their times; above 0, finite.
     Pace(f64),
+}
+
+/// Ceilings of an unsharded run; a shard has its part of them. None: no such ceiling.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Governor {
+    /// Events a second; above 0, finite.
+    pub events_per_s: Option<f64>,
+    /// Bytes of key and value a second; 1 or more, finite.
+    pub bytes_per_s: Option<f64>,
+}
+
+impl Governor {
+    /// Whether there is a ceiling at all.
+    pub fn is_set(&self) -> bool {
+        *self != Self::default()
+    }
 }
 
 /// A point in model time.

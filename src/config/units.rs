@@ -8,6 +8,9 @@ pub enum Unreadable {
     /// Not a rate.
     #[error("`{0}` is not a rate")]
     Rate(String),
+    /// Not a rate of bytes.
+    #[error("`{0}` is not a rate of bytes")]
+    ByteRate(String),
     /// Not a duration.
     #[error("`{0}` is not a duration")]
     Duration(String),
@@ -27,7 +30,10 @@ impl Unreadable {
     pub fn way_out(&self) -> &'static str {
         match self {
             Self::Rate(_) => {
-                "write a number, then `/s`, `/m`, `/h` or `/day`: \"500/s\", \"800/h\", \"2M/day\""
+                "write a number, then `/s`, `/m`, `/h`, `/day`, `/week` or `/year`: \"500/s\", \"2M/day\""
+            }
+            Self::ByteRate(_) => {
+                "write a number with `B`, `kB`, `MB`, `GB`, `KiB`, `MiB` or `GiB`, then `/s`: \"10MB/s\""
             }
             Self::Duration(_) => {
                 "write numbers with `us`, `ms`, `s`, `m`, `h`, `d`, `w` or `y`: \"100ms\", \"1h30m\""
@@ -61,18 +67,41 @@ pub fn rate_per_hour(text: &str) -> Result<f64, Unreadable> {
 
 fn events_and_seconds(text: &str) -> Result<(f64, f64), Unreadable> {
     let unreadable = || Unreadable::Rate(text.to_owned());
-    let (amount, unit) = text.split_once('/').ok_or_else(unreadable)?;
+    let (amount, seconds) = split_per(text).ok_or_else(unreadable)?;
+    let (number, factor) = split_magnitude(amount);
+    let number = Decimal::parse(number).ok_or_else(unreadable)?;
+    Ok((number.to_f64() * factor as f64, seconds))
+}
+
+/// Bytes a second, from text such as `10MB/s`, `1MiB/s`, `512kB/m`.
+///
+/// # Errors
+///
+/// Text of another form, also without a unit of bytes. A rate of 0 is read; whether it may be used
+/// is for the caller to say.
+pub fn byte_rate(text: &str) -> Result<f64, Unreadable> {
+    let unreadable = || Unreadable::ByteRate(text.to_owned());
+    let (amount, seconds) = split_per(text).ok_or_else(unreadable)?;
+    let (number, unit) = split_unit(amount);
+    let factor = byte_factor(unit).ok_or_else(unreadable)?;
+    let number = Decimal::parse(number).ok_or_else(unreadable)?;
+    Ok(number.to_f64() * factor as f64 / seconds)
+}
+
+/// What there is of something, and in how many seconds: `2M/day`, `2M per day`.
+fn split_per(text: &str) -> Option<(&str, f64)> {
+    let (amount, unit) = text.split_once('/').or_else(|| text.split_once(" per "))?;
     let seconds = match unit.trim() {
         "s" | "sec" | "second" => 1.0,
         "m" | "min" | "minute" => 60.0,
-        "h" | "hour" => 3_600.0,
+        "h" | "hr" | "hour" => 3_600.0,
         "d" | "day" => 86_400.0,
         "w" | "week" => 604_800.0,
-        _ => return Err(unreadable()),
+        // A quarter of the four years from leap day to leap day.
+        "y" | "year" => 31_557_600.0,
+        _ => return None,
     };
-    let (number, factor) = split_magnitude(amount.trim());
-    let number = Decimal::parse(number).ok_or_else(unreadable)?;
-    Ok((number.to_f64() * factor as f64, seconds))
+    Some((amount.trim(), seconds))
 }
 
 /// A length of time, from text such as `10m`, `1h30m`, `100ms`, `1.5h`, `2d`.
@@ -140,11 +169,24 @@ pub fn count(text: &str) -> Result<u64, Unreadable> {
 ///
 /// Text of another form, fractions, and 2^64 or more.
 pub fn bytes(text: &str) -> Result<u64, Unreadable> {
-    let trimmed = text.trim();
-    let unit_at = trimmed.find(|c: char| c.is_alphabetic()).unwrap_or(trimmed.len());
-    let (number, unit) = trimmed.split_at(unit_at);
-    let factor: Option<u128> = match unit.trim() {
-        "" | "B" => Some(1),
+    let (number, unit) = split_unit(text.trim());
+    let factor = if unit.is_empty() { Some(1) } else { byte_factor(unit) };
+    factor
+        .and_then(|factor| Decimal::parse(number)?.times(factor))
+        .and_then(|whole| u64::try_from(whole).ok())
+        .ok_or_else(|| Unreadable::Bytes(text.to_owned()))
+}
+
+/// A number and the letters after it.
+fn split_unit(text: &str) -> (&str, &str) {
+    let unit_at = text.find(|c: char| c.is_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit_at);
+    (number.trim_end(), unit.trim_end())
+}
+
+fn byte_factor(unit: &str) -> Option<u128> {
+    match unit {
+        "B" => Some(1),
         "kB" | "KB" => Some(1_000),
         "MB" => Some(1_000_000),
         "GB" => Some(1_000_000_000),
@@ -152,11 +194,7 @@ pub fn bytes(text: &str) -> Result<u64, Unreadable> {
         "MiB" => Some(1 << 20),
         "GiB" => Some(1 << 30),
         _ => None,
-    };
-    factor
-        .and_then(|factor| Decimal::parse(number.trim())?.times(factor))
-        .and_then(|whole| u64::try_from(whole).ok())
-        .ok_or_else(|| Unreadable::Bytes(text.to_owned()))
+    }
 }
 
 /// Microseconds since the Unix epoch, from RFC 3339 text with an offset; a part of a microsecond
@@ -233,14 +271,54 @@ mod tests {
             ("1.92/day", 1.92 / 86_400.0),
             ("1_000/min", 1_000.0 / 60.0),
             ("1.5k / s", 1_500.0),
+            ("1.5k/s", 1_500.0),
+            (" 20 k/min ", 20_000.0 / 60.0),
+            ("7/week", 7.0 / 604_800.0),
+            ("2M per day", 2e6 / 86_400.0),
+            ("5 per second", 5.0),
+            ("3/year", 3.0 / 31_557_600.0),
             ("0/s", 0.0),
         ] {
             assert_eq!(rate(text), Ok(per_s), "{text}");
         }
-        for text in
-            ["", "500", "/s", "500/", "-5/s", "1e3/s", "5/fortnight", "5//s", "1./s", "_1/s"]
-        {
+        for text in [
+            "",
+            "500",
+            "/s",
+            "500/",
+            "-5/s",
+            "1e3/s",
+            "5/fortnight",
+            "5//s",
+            "1./s",
+            "_1/s",
+            "5/S",
+            "5per s",
+            "per s",
+            "5 per",
+            "10MB/s",
+            "5/s per s",
+            "inf/s",
+        ] {
             assert!(rate(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rates_of_bytes_have_a_unit_of_bytes() {
+        for (text, per_s) in [
+            ("10MB/s", 1e7),
+            ("1MiB/s", 1_048_576.0),
+            ("512kB/m", 512_000.0 / 60.0),
+            ("1.5 GiB per hour", 1.5 * f64::from(1 << 30) / 3_600.0),
+            ("100 B/s", 100.0),
+            ("0B/s", 0.0),
+        ] {
+            assert_eq!(byte_rate(text), Ok(per_s), "{text}");
+        }
+        for text in ["", "10MB", "10/s", "10M/s", "MB/s", "10Mb/s", "10MBs", "-1MB/s", "1MB/parsec"]
+        {
+            assert!(byte_rate(text).is_err(), "{text}");
         }
     }
 
@@ -311,8 +389,9 @@ mod tests {
         // Nothing that a user types may panic.
         #[test]
         fn any_text_is_read_or_refused(text in "\\PC{0,20}") {
-            let read = (rate(&text), duration(&text), count(&text), bytes(&text), time_us(&text));
-            prop_assert!(read.0.is_err() || read.0.is_ok_and(|rate| rate >= 0.0));
+            let read = (duration(&text), count(&text), bytes(&text), time_us(&text));
+            let rates = [rate(&text), byte_rate(&text)];
+            prop_assert!(rates.iter().all(|it| it.as_ref().is_ok_and(|rate| *rate >= 0.0) || it.is_err()), "{read:?}");
         }
     }
 }

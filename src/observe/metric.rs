@@ -18,6 +18,8 @@ pub enum Metric {
     InFlightEvents,
     /// How far the run is behind its schedule.
     LagSeconds,
+    /// How long ceilings have held back what was due.
+    GovernedSeconds,
     /// From intended time to acknowledgement, over the last second.
     LatencySeconds,
     /// Resident memory.
@@ -26,13 +28,14 @@ pub enum Metric {
 
 impl Metric {
     /// All of them, in the order of the README's table.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::IssuedEvents,
         Self::DeliveredEvents,
         Self::DeliveredBytes,
         Self::FailedEvents,
         Self::InFlightEvents,
         Self::LagSeconds,
+        Self::GovernedSeconds,
         Self::LatencySeconds,
         Self::MemoryBytes,
     ];
@@ -46,6 +49,7 @@ impl Metric {
             Self::FailedEvents => "tidegate_failed_events_total",
             Self::InFlightEvents => "tidegate_in_flight_events",
             Self::LagSeconds => "tidegate_lag_seconds",
+            Self::GovernedSeconds => "tidegate_governed_seconds",
             Self::LatencySeconds => "tidegate_latency_seconds",
             Self::MemoryBytes => "tidegate_memory_bytes",
         }
@@ -60,6 +64,7 @@ impl Metric {
             Self::FailedEvents => "events that the broker refused, by reason",
             Self::InFlightEvents => "events handed over and without a receipt yet",
             Self::LagSeconds => "how far the run is behind its schedule",
+            Self::GovernedSeconds => "how long ceilings have held back what was due, in all",
             Self::LatencySeconds => {
                 "from intended time to acknowledgement, quantiles over the last second"
             }
@@ -78,7 +83,9 @@ impl Metric {
             Self::IssuedEvents | Self::DeliveredEvents | Self::DeliveredBytes => &["stream"],
             Self::FailedEvents => &["stream", "reason"],
             Self::LatencySeconds => &["quantile"],
-            Self::InFlightEvents | Self::LagSeconds | Self::MemoryBytes => &[],
+            Self::InFlightEvents | Self::LagSeconds | Self::GovernedSeconds | Self::MemoryBytes => {
+                &[]
+            }
         }
     }
 }

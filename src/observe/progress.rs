@@ -93,7 +93,8 @@ impl Progress {
     fn left(&self, glance: &Glance, share: Option<f64>, now_ns: i64) -> Option<Duration> {
         let share = share.filter(|share| *share > 0.0)?;
         let left_s = match (self.goal.speed, self.goal.until_us, self.goal.count) {
-            (Some(speed), Some(until_us), None) => {
+            // Under a ceiling it is not the schedule that says when the end comes.
+            (Some(speed), Some(until_us), None) if glance.governed.is_zero() => {
                 (until_us - glance.due_us?).max(0) as f64 / 1e6 / speed
             }
             _ => (now_ns - self.began_ns) as f64 / 1e9 * (1.0 - share) / share,
@@ -114,10 +115,14 @@ impl View {
     /// How the run goes.
     pub fn state(&self) -> String {
         let intended = self.intended_per_s.map_or_else(|| "–".to_owned(), figure::rate);
+        let governed = Some(self.glance.governed).filter(|governed| !governed.is_zero());
+        let governed =
+            governed.map(|time| format!(" · held {} by the ceiling", figure::time(time)));
         format!(
-            "intended {intended} · delivered {} · behind by {} · in flight {} · failed {}",
+            "intended {intended} · delivered {} · behind by {}{} · in flight {} · failed {}",
             figure::rate(self.delivered_per_s),
             figure::time(self.glance.lag),
+            governed.unwrap_or_default(),
             figure::count(self.glance.in_flight()),
             figure::count(self.glance.failed),
         )
@@ -158,6 +163,19 @@ mod tests {
             view.to_string(),
             "intended 500/s · delivered 125/s · behind by 1 s · in flight 250 · failed 0 · \
              3 % done, 29 s left"
+        );
+    }
+
+    #[test]
+    fn the_line_tells_how_long_a_ceiling_held_and_does_not_trust_the_schedule_then() {
+        let goal = Goal { begin_us: 0, until_us: Some(10_000_000), count: None, speed: Some(1.0) };
+        let (lag, governed) = (Duration::from_secs(3), Duration::from_millis(3_900));
+        let glance = Glance { lag, governed, ..glance(500, 500, 1_000_000) };
+        let view = Progress::new(goal, 0).view(glance, 4 * SECOND_NS);
+        assert_eq!(
+            view.to_string(),
+            "intended 500/s · delivered 125/s · behind by 3 s · held 3.90 s by the ceiling · \
+             in flight 0 · failed 0 · 10 % done, 36 s left"
         );
     }
 

@@ -114,6 +114,9 @@ pub struct About {
     /// The stretch of wall time that the schedule gave to what was issued; `None` without one.
     #[serde(skip)]
     pub scheduled: Option<Duration>,
+    /// How long ceilings held back what was due; `None` without ceilings.
+    #[serde(rename = "governed_s", serialize_with = "as_seconds_if_any")]
+    pub governed: Option<Duration>,
     /// The digest of what was issued, 32 hexadecimal digits.
     pub digest: Option<String>,
     /// Where the manifest is.
@@ -212,6 +215,9 @@ impl fmt::Display for Report {
         line(formatter, "rate", &rate)?;
         line(formatter, "latency", &quantiles(self.latency))?;
         line(formatter, "behind schedule", &quantiles(self.lag))?;
+        if let Some(governed) = about.governed {
+            line(formatter, "held by ceiling", &figure::time(governed))?;
+        }
         if let Some(peak) = self.memory_bytes_max {
             line(formatter, "peak memory", &figure::bytes(peak))?;
         }
@@ -290,6 +296,14 @@ fn as_seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S:
     serializer.serialize_f64(time.as_secs_f64())
 }
 
+#[expect(clippy::ref_option, reason = "serde hands over a reference to the field")]
+fn as_seconds_if_any<S: Serializer>(
+    time: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    time.map(|time| time.as_secs_f64()).serialize(serializer)
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::super::tally::Outcomes;
@@ -311,6 +325,7 @@ pub(super) mod tests {
             streams: vec![("authorisations".to_owned(), 14_512, outcomes)],
             latency: Some(latency),
             lag: Some(Quantiles { max: Duration::from_micros(1_900), ..Quantiles::default() }),
+            governed: Duration::from_millis(2_500),
             due_us: Some(29_990_000),
         };
         let about = About {
@@ -320,6 +335,7 @@ pub(super) mod tests {
             stopped: Stopped::Signal,
             wall: Duration::from_secs(30),
             scheduled: Some(Duration::from_secs(29)),
+            governed: Some(total.governed),
             digest: None,
             manifest: Some("runs/payments.json".into()),
             repeat: "tidegate run payments --seed 42".into(),
@@ -363,6 +379,7 @@ pub(super) mod tests {
             "rates",
             "latency_ms",
             "lag_ms",
+            "governed_s",
             "memory_bytes_max",
             "broken",
         ] {
@@ -370,6 +387,7 @@ pub(super) mod tests {
         }
         assert_eq!(json["stopped"], "signal");
         assert_eq!(json["digest"], serde_json::Value::Null);
+        assert_eq!(json["governed_s"], 2.5);
         assert_eq!(json["latency_ms"]["p99.9"], 20.0);
         assert_eq!(json["streams"]["authorisations"]["failures"]["message_too_large"], 2);
     }
@@ -385,6 +403,7 @@ pub(super) mod tests {
           rate             500/s intended, 483/s delivered, 188.8 KiB/s
           latency          p50 5.1 ms, p99 11.0 ms, p99.9 20.0 ms, max 31.0 ms
           behind schedule  p50 0 s, p99 0 s, p99.9 0 s, max 1.9 ms
+          held by ceiling  2.50 s
           peak memory      64.0 MiB
           manifest         runs/payments.json
           the same again   tidegate run payments --seed 42

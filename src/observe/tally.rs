@@ -12,6 +12,7 @@ use super::memory;
 use super::metric::{Meters, Metric};
 use crate::clock::Clock;
 use crate::publish::{self, Receipt, Receiver, Sink, Slice, Unacknowledged};
+use crate::stream::pacer::Held;
 
 /// Parts of a slice whose lag is looked at on its own; each counts as late as its first record.
 const SLICE_PARTS: usize = 8;
@@ -31,6 +32,7 @@ pub struct Tally {
     offered_ns: AtomicI64,
     lag_ns: AtomicI64,
     due_us: AtomicI64,
+    held: Arc<Held>,
 }
 
 #[derive(Debug)]
@@ -46,6 +48,7 @@ struct Stream {
 struct Gauges {
     in_flight: Gauge,
     lag: Gauge,
+    governed: Gauge,
     memory: Gauge,
     latency: Vec<Gauge>,
 }
@@ -90,6 +93,8 @@ pub struct Glance {
     pub bytes: u64,
     /// How far the run is behind its schedule.
     pub lag: Duration,
+    /// How long ceilings have held back what was due.
+    pub governed: Duration,
     /// The latest due time that was handed over, in microseconds since the Unix epoch.
     pub due_us: Option<i64>,
     /// Latency of what was acknowledged since the last glance.
@@ -112,6 +117,8 @@ pub struct Total {
     pub latency: Option<Quantiles>,
     /// How late events were handed over.
     pub lag: Option<Quantiles>,
+    /// How long ceilings held back what was due.
+    pub governed: Duration,
     /// The latest due time that was handed over, in microseconds since the Unix epoch.
     pub due_us: Option<i64>,
 }
@@ -123,6 +130,7 @@ impl Tally {
         let gauges = Gauges {
             in_flight: meters.gauge(Metric::InFlightEvents, &[]),
             lag: meters.gauge(Metric::LagSeconds, &[]),
+            governed: meters.gauge(Metric::GovernedSeconds, &[]),
             memory: meters.gauge(Metric::MemoryBytes, &[]),
             latency: ["0.5", "0.99", "0.999", "1"]
                 .map(|quantile| meters.gauge(Metric::LatencySeconds, &[quantile]))
@@ -147,7 +155,13 @@ impl Tally {
             offered_ns: AtomicI64::new(NOTHING),
             lag_ns: AtomicI64::new(0),
             due_us: AtomicI64::new(i64::MIN),
+            held: Arc::default(),
         }
+    }
+
+    /// What the pacer tells of its ceilings.
+    pub fn held(&self) -> Arc<Held> {
+        Arc::clone(&self.held)
     }
 
     /// Looks at the run, and sets the gauges to what it sees. To be called about once a second: the
@@ -164,12 +178,14 @@ impl Tally {
             failed: books.streams.iter().map(Outcomes::failed_count).sum(),
             bytes: books.streams.iter().map(|stream| stream.bytes).sum(),
             lag: self.lag(),
+            governed: self.held.total(),
             due_us: self.due_us(),
             latency,
         };
         drop(books);
         self.gauges.in_flight.set(glance.in_flight() as f64);
         self.gauges.lag.set(glance.lag.as_secs_f64());
+        self.gauges.governed.set(glance.governed.as_secs_f64());
         if let Some(resident) = memory::resident_bytes() {
             self.gauges.memory.set(resident.now as f64);
         }
@@ -198,6 +214,7 @@ impl Tally {
                 .collect(),
             latency: books.latency.quantiles(),
             lag: books.lag.quantiles(),
+            governed: self.held.total(),
             due_us: self.due_us(),
         }
     }
@@ -211,6 +228,7 @@ impl Tally {
         }
         self.due_us.store(i64::MIN, Ordering::Relaxed);
         self.lag_ns.store(0, Ordering::Relaxed);
+        self.held.start_over();
         let mut books = self.books();
         let streams = vec![Outcomes::default(); self.streams.len()];
         *books = Books { streams, ..Books::default() };
@@ -225,9 +243,11 @@ impl Tally {
         Some(self.due_us.load(Ordering::Relaxed)).filter(|due_us| *due_us != i64::MIN)
     }
 
-    /// How late the last hand-over was, or, if one is waiting for the sink, how late that one is.
+    /// How late the last hand-over was, or, if one is waiting for the sink or held by a ceiling, how
+    /// late that one is.
     fn lag(&self) -> Duration {
-        let offered_ns = self.offered_ns.load(Ordering::Relaxed);
+        let held_ns = self.held.intended_ns().unwrap_or(NOTHING);
+        let offered_ns = self.offered_ns.load(Ordering::Relaxed).min(held_ns);
         let waiting_ns =
             if offered_ns == NOTHING { 0 } else { self.clock.now_ns().saturating_sub(offered_ns) };
         let lag_ns = waiting_ns.max(self.lag_ns.load(Ordering::Relaxed));

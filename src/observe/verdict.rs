@@ -26,7 +26,7 @@ enum Kind {
     Seconds,
 }
 
-const FIGURES: [Figure; 17] = [
+const FIGURES: [Figure; 18] = [
     Figure { name: "issued", kind: Kind::Count, of: |report| number(report.counts.issued) },
     Figure { name: "delivered", kind: Kind::Count, of: |report| number(report.counts.delivered) },
     Figure { name: "failed", kind: Kind::Count, of: |report| number(report.counts.failed) },
@@ -71,6 +71,12 @@ const FIGURES: [Figure; 17] = [
     Figure { name: "lag_p99", kind: Kind::Seconds, of: |report| seconds(report.lag, |q| q.p99) },
     Figure { name: "lag_p99.9", kind: Kind::Seconds, of: |report| seconds(report.lag, |q| q.p999) },
     Figure { name: "lag_max", kind: Kind::Seconds, of: |report| seconds(report.lag, |q| q.max) },
+    // Without ceilings nothing was held.
+    Figure {
+        name: "governed",
+        kind: Kind::Seconds,
+        of: |report| Some(report.about.governed.unwrap_or_default().as_secs_f64()),
+    },
     Figure {
         name: "memory_max",
         kind: Kind::Bytes,

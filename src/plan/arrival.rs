@@ -1,14 +1,11 @@
 //! Arrivals: when the events of a tick come, in integers.
 
-use std::ops::Range;
+mod drawn;
 
 use crate::generate::philox::philox;
 
-use super::exact;
-use super::poisson::{MEAN_MAX, Mean};
-use super::shape::Factors;
-use super::traffic::{POWER_MIN, Segment, Traffic};
-use crate::config::model;
+use super::poisson::Mean;
+pub use drawn::{Arrival, Arrivals, count_within};
 
 /// Bits of the index of an event in its tick and lane.
 pub const INDEX_BITS: u32 = 18;
@@ -19,11 +16,6 @@ pub const CELL_BITS: u32 = 7;
 
 const COUNT_SALT: u32 = 0xA001_0000;
 const TIME_SALT: u32 = 0xA002_0000;
-/// Of what becomes of each event.
-const FATE_SALT: u32 = 0xA007_0000;
-/// Of the events that a scenario adds.
-const MORE_COUNT_SALT: u32 = 0xA008_0000;
-const MORE_TIME_SALT: u32 = 0xA009_0000;
 
 /// Where an event stands in its stream: tick (36 bits), lane (10), index in both (18).
 pub fn position(tick: u64, lane: u32, index: u32) -> u64 {
@@ -87,24 +79,6 @@ impl Words {
     }
 }
 
-/// How many events of a stream come in some ticks, all lanes together; Poisson only.
-pub fn count_within(traffic: &Traffic, ticks: Range<u64>) -> u64 {
-    let lanes: Vec<u32> = (0..traffic.lanes).collect();
-    let mut tick = ticks.start;
-    let mut count = 0;
-    while tick < ticks.end {
-        let segment = traffic.segment(traffic.slot_of(tick));
-        let end = traffic.slot_end(tick).min(ticks.end);
-        if !segment.is_idle() {
-            for tick in tick..end {
-                count += Arrivals::new(traffic, &segment, tick).count(&lanes);
-            }
-        }
-        tick = end;
-    }
-    count
-}
-
 /// The first words of the counter that the number of events of a tick in a lane is drawn by; the
 /// fourth is 0.
 #[inline]
@@ -123,176 +97,6 @@ fn counter(tick: u64, salted_lane: u32) -> [u32; 3] {
 pub fn count_of(mean: &Mean, [first, second, ..]: [u32; 4]) -> u32 {
     let count = mean.draw(u64::from(first) << 32 | u64::from(second));
     count.min((1 << INDEX_BITS) - 1)
-}
-
-/// Thinning: of the events that a power of 2 times the rate brings, each is kept by its own word.
-///
-/// So the tables of counts are few, whatever the multipliers, and an event that is kept at a
-/// multiplier is kept at every greater one.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Thinning {
-    power: i32,
-    /// The share that is kept, in units of 2^−32.
-    kept: u64,
-}
-
-impl Thinning {
-    /// The thinning of a multiplier above 0: kept · 2^power.
-    fn new(multiplier: f64) -> Self {
-        let (mantissa, exponent) = libm::frexp(multiplier);
-        // The mantissa is below 1, and from ½ on: powers of 2 keep all.
-        let power = if mantissa <= 0.5 { exponent - 1 } else { exponent };
-        let power = power.max(POWER_MIN);
-        Self { power, kept: share(libm::ldexp(multiplier, -power)) }
-    }
-}
-
-/// A share in units of 2^−32.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a share is between 0 and 1"
-)]
-fn share(value: f64) -> u64 {
-    libm::round(value.clamp(0.0, 1.0) * 4_294_967_296.0) as u64
-}
-
-/// What becomes of each of a tick and lane's events: one random word each.
-struct Fates {
-    key: [u32; 2],
-    counter: [u32; 4],
-    block: [u32; 4],
-}
-
-impl Fates {
-    #[expect(clippy::cast_possible_truncation, reason = "the tick's two words")]
-    fn new(key: [u32; 2], tick: u64, lane: u32) -> Self {
-        let counter = [tick as u32, (tick >> 32) as u32, FATE_SALT | lane, u32::MAX];
-        Self { key, counter, block: [0; 4] }
-    }
-
-    fn of(&mut self, index: u32) -> u64 {
-        if self.counter[3] != index / 4 {
-            self.counter[3] = index / 4;
-            self.block = philox(self.key, self.counter);
-        }
-        u64::from(self.block[(index % 4) as usize])
-    }
-}
-
-/// An event of a root stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Arrival {
-    /// When it comes, in microseconds since the begin of the tick.
-    pub at_us: u32,
-    /// Its position.
-    pub number: u64,
-}
-
-/// The events of one tick of a root stream.
-#[derive(Debug)]
-pub struct Arrivals<'a> {
-    traffic: &'a Traffic,
-    segment: &'a Segment,
-    tick: u64,
-    factors: Factors,
-}
-
-impl<'a> Arrivals<'a> {
-    /// Those of a tick, in whose quarter of an hour the segment holds.
-    pub fn new(traffic: &'a Traffic, segment: &'a Segment, tick: u64) -> Self {
-        let factors = match traffic.arrivals {
-            // An hour has its multipliers already.
-            model::Arrivals::Exact => Factors { base: 1.0, scenario: 1.0 },
-            model::Arrivals::Poisson => traffic.shape.at(tick),
-        };
-        Self { traffic, segment, tick, factors }
-    }
-
-    /// How many events a lane expects that is too full, if any is; not finite if a multiplier is no
-    /// number, or below 0.
-    pub fn too_many(&self) -> Option<f64> {
-        let Factors { base, scenario } = self.factors;
-        if !(base >= 0.0 && scenario >= 0.0 && self.factors.product().is_finite()) {
-            return Some(f64::NAN);
-        }
-        if base * scenario.max(1.0) <= 1.0 {
-            return None;
-        }
-        // The next power of 2 is drawn, and thinned.
-        let most = self.segment.fullest() * base * scenario.max(1.0) * 2.0;
-        (most > MEAN_MAX).then_some(most / 2.0)
-    }
-
-    /// Calls `event` for each event of the tick in some lanes, in ascending order; lane by lane, and
-    /// in each in order of time.
-    pub fn each(&self, lanes: &[u32], event: &mut impl FnMut(u32, Arrival)) {
-        if self.traffic.arrivals == model::Arrivals::Exact {
-            let mut take = |lane: u32, at_us, number| {
-                if lanes.binary_search(&lane).is_ok() {
-                    event(lane, Arrival { at_us, number });
-                }
-            };
-            return exact::events(self.traffic, self.segment, self.tick, &mut take);
-        }
-        for &lane in lanes {
-            self.of_lane(lane, &mut |arrival| event(lane, arrival));
-        }
-    }
-
-    fn of_lane(&self, lane: u32, event: &mut impl FnMut(Arrival)) {
-        let Factors { base, scenario } = self.factors;
-        if base <= 0.0 {
-            return;
-        }
-        let Traffic { key, tick_us, .. } = *self.traffic;
-        let place = Place { key, tick: self.tick, lane, tick_us };
-        let mut add = |index: u32, at_us: u32| {
-            event(Arrival { at_us, number: position(self.tick, lane, index) });
-        };
-        let thinning = Thinning::new(base);
-        let count = self.drawn(lane, thinning.power, COUNT_SALT);
-        let kept = share(thinning.kept as f64 / 4_294_967_296.0 * scenario.min(1.0));
-        if kept == 1 << 32 {
-            times(place, count, &mut add);
-        } else {
-            let mut fates = Fates::new(key, self.tick, lane);
-            times(place, count, &mut |index, at_us| {
-                if fates.of(index) < kept {
-                    add(index, at_us);
-                }
-            });
-        }
-        if scenario > 1.0 {
-            let thinning = Thinning::new(base * (scenario - 1.0));
-            let more = self.drawn(lane, thinning.power, MORE_COUNT_SALT);
-            let mut fates = Fates::new(key, self.tick, lane);
-            salted_times(place, MORE_TIME_SALT, more, &mut |index, at_us| {
-                let index = count + index;
-                if index < 1 << INDEX_BITS && fates.of(index) < thinning.kept {
-                    add(index, at_us);
-                }
-            });
-        }
-    }
-
-    /// How many there are in some lanes, in ascending order.
-    pub fn count(&self, lanes: &[u32]) -> u64 {
-        if self.traffic.is_plain() {
-            let of_lane = |&lane: &u32| u64::from(self.drawn(lane, 0, COUNT_SALT));
-            return lanes.iter().map(of_lane).sum();
-        }
-        let mut count = 0;
-        self.each(lanes, &mut |_, _| count += 1);
-        count
-    }
-
-    /// How many events a lane has at 2^`power` times the rate.
-    fn drawn(&self, lane: u32, power: i32, salt: u32) -> u32 {
-        let Some(mean) = self.segment.mean_of_power(lane, power) else { return 0 };
-        let [first, second, lane] = counter(self.tick, salt | lane);
-        count_of(mean, philox(self.traffic.key, [first, second, lane, 0]))
-    }
 }
 
 /// One tick of one lane.

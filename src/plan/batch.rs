@@ -49,6 +49,14 @@ pub struct Part {
     pub parts: u64,
 }
 
+impl Job {
+    /// The events with times in a window that is not empty.
+    pub fn new(window_us: Range<u64>, tick_us: u64) -> Self {
+        let last = window_us.end.saturating_sub(1).max(window_us.start) / tick_us;
+        Self { ticks: window_us.start / tick_us..last + 1, window_us, snapshot: None }
+    }
+}
+
 impl Batches {
     /// Cuts a window (microseconds since the plan's start) into batches of about so many events of
     /// the streams that `sends` names.
@@ -121,10 +129,7 @@ impl Batches {
             return None;
         }
         let begin_us = begin_us.max(self.window_us.start).min(end_us);
-        let window_us = begin_us..end_us.min(self.window_us.end);
-        let last = window_us.end.saturating_sub(1).max(window_us.start) / self.tick_us;
-        let ticks = window_us.start / self.tick_us..last + 1;
-        Some(Job { ticks, window_us, snapshot: None })
+        Some(Job::new(begin_us..end_us.min(self.window_us.end), self.tick_us))
     }
 }
 

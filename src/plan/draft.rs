@@ -281,6 +281,7 @@ impl Draft<'_> {
                 scenarios: Arc::clone(&self.scenarios),
                 stream: number,
                 tick_us,
+                defers: self.scenarios.phases.iter().any(|phase| phase.defers(number)),
             },
             curves,
             zones,
@@ -290,6 +291,15 @@ impl Draft<'_> {
             tick_us,
             known: traffic::Known::default(),
         };
+        if let (true, Some(first)) = (traffic.shape.defers, self.model.scenarios.first())
+            && traffic.arrivals == model::Arrivals::Exact
+        {
+            let what = format!(
+                "a phase keeps events of `{}` away for later, but its hours are exact",
+                stream.name
+            );
+            return Err(refused(&first.span, what, "set arrivals = \"poisson\""));
+        }
         check_rate(self.model, &traffic, stream, named)?;
         Ok(traffic)
     }

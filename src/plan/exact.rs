@@ -111,6 +111,12 @@ pub fn before(traffic: &Traffic, tick: u64) -> u64 {
     whole + traffic.hour(hour).before(tick)
 }
 
+/// How many events of a stream come in a tick.
+pub fn count(traffic: &Traffic, tick: u64) -> u64 {
+    let hour = traffic.hour(tick * traffic.tick_us / HOUR_US);
+    hour.before(tick + 1) - hour.before(tick)
+}
+
 /// Calls `event` with lane, time in the tick and number of each event of a tick, in order of time.
 pub fn events(
     traffic: &Traffic,

@@ -200,6 +200,28 @@ impl Scenarios {
         Some(phase.value(phase.rate_of(stream)?, found, tick, self.tick_us))
     }
 
+    /// Calls `see` with the place of each phase whose backlog of a stream comes in some time, and with
+    /// the backlog.
+    pub fn backlogs(
+        &self,
+        stream: usize,
+        time_us: &Range<u64>,
+        see: &mut dyn FnMut(usize, Backlog),
+    ) {
+        let tick = time_us.start / self.tick_us;
+        for (place, phase) in self.phases.iter().enumerate().filter(|it| it.1.defers(stream)) {
+            let Some(deferral) = &phase.deferral else { continue };
+            let Some((number, _)) = phase.place.repetition(tick.cast_signed()) else { continue };
+            // A backlog is gone before the next but one repetition begins.
+            for number in number.saturating_sub(1)..=number {
+                let backlog = Backlog::new(phase.occurrence(number), deferral, self.tick_us);
+                if let Some(backlog) = backlog.filter(|backlog| backlog.is_in(time_us)) {
+                    see(place, backlog);
+                }
+            }
+        }
+    }
+
     /// The first tick after this one at which the multiplier of a stream may be another.
     pub fn constant_until(&self, stream: usize, tick: u64) -> u64 {
         let of_stream = self.phases.iter().filter_map(|it| Some((it, it.rate_of(stream)?)));
@@ -253,6 +275,11 @@ impl Scenarios {
 }
 
 impl Phase {
+    /// Whether it keeps events of a stream away for later.
+    pub fn defers(&self, stream: usize) -> bool {
+        self.deferral.is_some() && self.rate_of(stream).is_some()
+    }
+
     fn rate_of(&self, stream: usize) -> Option<&Multiplier> {
         self.rates.get(stream)?.as_ref()
     }

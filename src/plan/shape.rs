@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::scenario::Scenarios;
-use crate::config::model::{Formula, Instant};
+use crate::config::model::{Deferral, Formula, Instant};
 
 const HOUR_US: u64 = 3_600_000_000;
 /// Formulas are read once in so many microseconds since the start, in the middle.
@@ -20,6 +20,8 @@ pub struct Shape {
     pub stream: usize,
     /// The length of a tick.
     pub tick_us: u64,
+    /// Whether any phase keeps events of the stream away for later.
+    pub defers: bool,
 }
 
 /// The multipliers of a tick.
@@ -42,6 +44,20 @@ impl Shape {
     /// Whether it never multiplies by anything but 1.
     pub fn is_flat(&self) -> bool {
         self.formulas.is_empty() && !self.scenarios.is_of(self.stream)
+    }
+
+    /// The phase that keeps events of a tick away for later, by its place: the first that holds.
+    pub fn deferring_at(&self, tick: u64) -> Option<usize> {
+        if !self.defers {
+            return None;
+        }
+        let phases = &self.scenarios.phases;
+        phases.iter().position(|phase| phase.defers(self.stream) && phase.at(tick).is_some())
+    }
+
+    /// What becomes of them.
+    pub fn deferral_at(&self, tick: u64) -> Option<Deferral> {
+        self.scenarios.phases[self.deferring_at(tick)?].deferral
     }
 
     /// The multipliers of a tick.

@@ -179,7 +179,8 @@ impl Error {
                     | registry::Error::NotPem { .. }
             ),
             Self::Stream(error) => {
-                matches!(error, stream::Error::Shard { .. } | stream::Error::Window { .. })
+                use stream::Error::{Long, Shard, Window};
+                matches!(error, Shard { .. } | Window { .. } | Long { .. })
             }
             _ => false,
         }

@@ -7,12 +7,12 @@ use std::time::Duration;
 use super::request::{End, Facts, Shard};
 use super::window::rfc3339;
 use super::{Prepared, Ready, sink};
-use crate::config::settings::{Settings, Speed};
+use crate::config::settings::{Governor, Settings, Speed};
 use crate::manifest::{self, FORMAT, Manifest, Place};
 use crate::observe::memory;
 use crate::observe::progress::Goal;
 use crate::observe::report::{About, Report, Stopped};
-use crate::observe::tally::Total;
+use crate::observe::tally::{Tally, Total};
 use crate::stream::digest::Digest;
 use crate::stream::{self, Route, SchemaIds, pacer};
 
@@ -59,6 +59,12 @@ impl Prepared {
         }
     }
 
+    fn governor(&self) -> Option<manifest::Governor> {
+        let governor = self.settings().run.governor;
+        let Governor { events_per_s, bytes_per_s } = governor;
+        governor.is_set().then_some(manifest::Governor { events_per_s, bytes_per_s })
+    }
+
     fn pacer_speed(&self) -> pacer::Speed {
         match self.settings().run.speed {
             Speed::Times(speed) => pacer::Speed::Times(speed),
@@ -101,14 +107,30 @@ impl Prepared {
     }
 
     /// How events are released; the window begins at `anchor_us` on the wall clock.
-    pub(super) fn pacer_options(&self, anchor_us: i64) -> pacer::Options {
+    pub(super) fn pacer_options(&self, anchor_us: i64, tally: &Tally) -> pacer::Options {
         pacer::Options {
             clock: self.clock.clone(),
             speed: self.pacer_speed(),
             anchor_ns: anchor_us.saturating_mul(1_000),
             begin_us: self.window.from_us,
             drain: self.settings().run.drain,
+            ceilings: self.ceilings(),
+            held: tally.held(),
         }
+    }
+
+    /// Each shard has its part of the events, and of what may go in a second.
+    fn ceilings(&self) -> pacer::Ceilings {
+        let Governor { events_per_s, bytes_per_s } = self.settings().run.governor;
+        let part = |per_s: Option<f64>| per_s.map(|per_s| per_s / f64::from(self.shard().count));
+        pacer::Ceilings { events_per_s: part(events_per_s), bytes_per_s: part(bytes_per_s) }
+    }
+
+    /// How long the run may take by the wall clock, from now on, if that says when it ends; it begins
+    /// at `anchor_us`.
+    pub(super) fn wall_left(&self, anchor_us: i64) -> Option<Duration> {
+        let until_begin_us = (anchor_us - self.clock.now_us()).max(0).unsigned_abs();
+        self.window.wall.map(|wall| wall + Duration::from_micros(until_begin_us))
     }
 
     /// Where the run is to end.
@@ -172,6 +194,7 @@ impl Prepared {
             pace: manifest::Pace {
                 speed: self.speed(),
                 events_per_s: self.pace(),
+                governor: self.governor(),
                 anchor: rfc3339(anchor_us),
             },
             shard: self.shard().to_string(),
@@ -191,6 +214,7 @@ impl Prepared {
             stopped: over.stopped,
             wall: over.wall,
             scheduled: self.scheduled(total, over.stopped),
+            governed: self.settings().run.governor.is_set().then_some(total.governed),
             digest: over.digest.map(|digest| digest.to_string()),
             manifest: over.place.map(|place| place.path().display().to_string()),
             repeat: (self.request.repeat)(&self.facts(self.end(total, over.stopped))),
@@ -223,7 +247,11 @@ impl Prepared {
         let whole = self.request.shard.is_none() && self.plan.streams.len() == 1;
         match (stopped, total.due_us) {
             (Stopped::End, _) if run.wall_duration.is_none() => End::AsAsked,
-            (Stopped::End, _) if self.window.until_us.is_some() && run.count.is_none() => {
+            (Stopped::End, _)
+                if self.window.until_us.is_some()
+                    && self.window.wall.is_none()
+                    && run.count.is_none() =>
+            {
                 End::Until(self.window.until_us.map(rfc3339).unwrap_or_default())
             }
             (_, None) => End::AsAsked,

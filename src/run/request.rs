@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::Error;
-use crate::config::model::Start;
+use crate::config::model::{Model, Start};
 use crate::config::settings::Speed;
 use crate::config::{Configuration, suggest, units};
 use crate::manifest::{self, Manifest, Place};
@@ -194,20 +194,25 @@ impl Request {
                 return Err(Error::ShardWithoutMoment { sink: self.destination.name() });
             }
         }
-        for name in &self.streams {
-            let known = model.streams.iter().map(|stream| stream.name.as_str());
-            if !known.clone().any(|known| known == name) {
-                let hint = suggest::way_out(name, known).unwrap_or_default();
-                return Err(Error::UnknownStream { name: name.clone(), hint });
-            }
-        }
-        Ok(())
+        check_streams(&self.streams, model)
     }
 
     /// Whether a stream is left out.
     pub fn skips(&self, stream: &str) -> bool {
         !self.streams.is_empty() && self.streams.iter().all(|name| name != stream)
     }
+}
+
+/// Refuses names of streams that a model does not have.
+pub(super) fn check_streams(names: &[String], model: &Model) -> Result<(), Error> {
+    for name in names {
+        let known = model.streams.iter().map(|stream| stream.name.as_str());
+        if !known.clone().any(|known| known == name) {
+            let hint = suggest::way_out(name, known).unwrap_or_default();
+            return Err(Error::UnknownStream { name: name.clone(), hint });
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

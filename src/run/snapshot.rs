@@ -44,7 +44,7 @@ impl Prepared {
         Ok(Some(EventStream::start(Arc::clone(&self.plan), options)?))
     }
 
-    /// Sends the snapshot as fast as it goes, and waits for all receipts.
+    /// Sends the snapshot as fast as it goes or as ceilings let it, and waits for all receipts.
     pub(super) async fn tell(
         &self,
         records: Option<EventStream>,
@@ -54,9 +54,9 @@ impl Prepared {
     ) -> Result<Told, Error> {
         let Some(records) = records else { return Ok(Told::Whole(sink, None)) };
         let speed = pacer::Speed::Max;
-        let options = pacer::Options { speed, ..self.pacer_options(self.clock.now_us()) };
+        let options = pacer::Options { speed, ..self.pacer_options(self.clock.now_us(), tally) };
         let flow = Flow::start_and(records, sink, options, Then::HandBack)?;
-        let (ended, stopped) = self.watch(flow, tally, signals, listener).await;
+        let (ended, stopped) = self.watch(flow, tally, (signals, listener), None).await;
         let total = tally.start_over();
         let counts = Counts::of_total(&total);
         Ok(match (ended.sink, ended.error) {

@@ -30,20 +30,21 @@ const _: () = assert!(
 );
 
 impl Prepared {
-    /// Looks at the run until it is over; passes on signals and the end of wall time.
+    /// Looks at the run until it is over; passes on signals and the end of wall time, which is `wall`
+    /// away.
     pub(super) async fn watch(
         &self,
         mut flow: Flow,
         tally: &Tally,
-        signals: &mut Signals,
-        listener: &mut dyn Listener,
+        (signals, listener): (&mut Signals, &mut dyn Listener),
+        wall: Option<Duration>,
     ) -> (Ended, Stopped) {
         let mut progress = Progress::new(self.goal(), self.clock.now_ns());
         let mut glances = tokio::time::interval(GLANCE_EVERY);
         glances.tick().await;
-        let wall_over = tokio::time::sleep(self.window.wall.unwrap_or_default());
+        let wall_over = tokio::time::sleep(wall.unwrap_or_default());
         tokio::pin!(wall_over);
-        let mut wall_is_open = self.window.wall.is_some();
+        let mut wall_is_open = wall.is_some();
         let left_behind = tokio::time::sleep(Duration::ZERO);
         tokio::pin!(left_behind);
         let drain = self.configuration.settings.run.drain;
@@ -94,11 +95,13 @@ impl Prepared {
 /// Logs when a run falls behind its schedule, and when it has caught up; says whether it is behind.
 fn tell_of_lag(glance: &Glance, was_behind: bool) -> bool {
     let lag_ms = glance.lag.as_secs_f64() * 1e3;
-    let in_flight = glance.in_flight();
+    let (in_flight, governed_s) = (glance.in_flight(), glance.governed.as_secs_f64());
     let is_behind = glance.lag > if was_behind { CAUGHT_UP_BELOW } else { BEHIND_ABOVE };
     match (was_behind, is_behind) {
-        (false, true) => tracing::warn!(lag_ms, in_flight, "behind schedule"),
-        (true, false) => tracing::info!(lag_ms, in_flight, "caught up with the schedule"),
+        (false, true) => tracing::warn!(lag_ms, in_flight, governed_s, "behind schedule"),
+        (true, false) => {
+            tracing::info!(lag_ms, in_flight, governed_s, "caught up with the schedule");
+        }
         _ => {}
     }
     is_behind

@@ -14,7 +14,7 @@ pub struct Window {
     /// How many events of root streams it has at most.
     pub count: Option<u64>,
     /// How long it may take by the wall clock, where that is no point in model time: at full
-    /// speed.
+    /// speed, at an even pace and under a ceiling.
     pub wall: Option<Duration>,
 }
 
@@ -62,7 +62,7 @@ impl Window {
         }
         let mut wall = None;
         match (run.wall_duration, run.speed) {
-            (Some(time), Speed::Times(speed)) => {
+            (Some(time), Speed::Times(speed)) if !run.governor.is_set() => {
                 let model = Duration::try_from_secs_f64(time.as_secs_f64() * speed).ok();
                 let end = model.and_then(|model| after(from_us, model));
                 ends.push(end.ok_or(Error::TooFar)?);
@@ -129,6 +129,12 @@ mod tests {
     fn at_full_speed_wall_time_is_no_point_in_model_time() {
         let window = resolve(|run| {
             run.speed = Speed::Max;
+            run.wall_duration = Some(Duration::from_mins(1));
+        });
+        let window = window.unwrap();
+        assert_eq!((window.until_us, window.wall), (None, Some(Duration::from_mins(1))));
+        let window = resolve(|run| {
+            run.governor.events_per_s = Some(5.0);
             run.wall_duration = Some(Duration::from_mins(1));
         });
         let window = window.unwrap();

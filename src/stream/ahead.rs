@@ -1,13 +1,15 @@
 //! Batches made ahead, in parallel, and handed out in order.
 
-use std::collections::BTreeMap;
+mod jobs;
+
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
 
-use super::producer::{Made, Producer, Worker};
+use self::jobs::Jobs;
+use super::producer::{Made, Producer, Work, Worker};
 use super::{Batch, Error};
-use crate::plan::batch::Batches;
+use crate::plan::batch::{Batches, Job};
 
 /// Threads that make batches, at most a few ahead of the reader.
 #[derive(Debug)]
@@ -22,8 +24,6 @@ pub struct Ahead {
 struct Shared {
     producer: Producer,
     batches: Batches,
-    /// How many batches may wait or be in the making.
-    room: u64,
     state: Mutex<State>,
     /// A batch was handed out, or the reader went away: threads look again.
     handed_out: Condvar,
@@ -31,13 +31,10 @@ struct Shared {
     finished: Condvar,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    /// The next job to be taken by a thread.
-    next_job: u64,
-    /// The next batch to be handed out.
-    next_batch: u64,
-    made: BTreeMap<u64, Option<Result<Made, Error>>>,
+    /// None: the end.
+    jobs: Jobs<Option<Result<Made, Error>>>,
     closed: bool,
     waker: Option<Waker>,
 }
@@ -48,8 +45,11 @@ impl Ahead {
         let shared = Arc::new(Shared {
             producer,
             batches,
-            room: 2 * threads as u64 + 2,
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                jobs: Jobs::new(2 * threads + 2),
+                closed: false,
+                waker: None,
+            }),
             handed_out: Condvar::new(),
             finished: Condvar::new(),
         });
@@ -158,12 +158,7 @@ impl State {
     /// The next batch in order, if it is made. (The inner None is the end.)
     #[expect(clippy::option_option, reason = "the inner one is the end of the stream")]
     fn take(&mut self) -> Option<Option<Result<Made, Error>>> {
-        if self.closed {
-            return None;
-        }
-        let item = self.made.remove(&self.next_batch)?;
-        self.next_batch += 1;
-        Some(item)
+        if self.closed { None } else { self.jobs.take() }
     }
 }
 
@@ -179,10 +174,10 @@ impl Shared {
         self.finished.notify_all();
     }
 
-    fn deliver(&self, job: u64, item: Option<Result<Made, Error>>) {
+    fn deliver(&self, place: u64, item: Option<Result<Made, Error>>) {
         let waker = {
             let mut state = self.lock();
-            state.made.insert(job, item);
+            state.jobs.finish(place, item);
             state.waker.take()
         };
         self.finished.notify_all();
@@ -191,16 +186,22 @@ impl Shared {
         }
     }
 
-    /// The next job's number, when there is room for its batch; None when the reader is gone.
-    fn next_job(&self) -> Option<u64> {
+    /// Leaves the parts of a job that is too large to whichever thread is free.
+    fn leave(&self, place: u64, parts: Vec<Job>) {
+        self.lock().jobs.cut(place, parts);
+        self.handed_out.notify_all();
+    }
+
+    /// The next job and its place, when there is room for its batch; the end has a place too. None
+    /// when the reader is gone.
+    fn next_job(&self) -> Option<(u64, Option<Job>)> {
         let mut state = self.lock();
         loop {
             if state.closed {
                 return None;
             }
-            if state.next_job < state.next_batch + self.room {
-                state.next_job += 1;
-                return Some(state.next_job - 1);
+            if let Some(begun) = state.jobs.begin(|number| self.batches.job(number)) {
+                return Some(begun);
             }
             state = self.handed_out.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -210,13 +211,13 @@ impl Shared {
 /// Reports a panic of its thread as the stream's end, so that the reader does not wait for ever.
 struct Guard<'a> {
     shared: &'a Shared,
-    job: u64,
+    place: u64,
 }
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.shared.deliver(self.job, Some(Err(Error::Panicked)));
+            self.shared.deliver(self.place, Some(Err(Error::Panicked)));
         }
     }
 }
@@ -231,14 +232,19 @@ fn work(shared: &Shared) {
         tracing::debug!(%error, "threads that generate keep their priority");
     }
     let mut worker = Worker::default();
-    while let Some(number) = shared.next_job() {
-        let guard = Guard { shared, job: number };
-        let Some(job) = shared.batches.job(number) else {
-            shared.deliver(number, None);
-            return;
+    while let Some((place, job)) = shared.next_job() {
+        let guard = Guard { shared, place };
+        let Some(job) = job else {
+            // Jobs of others may still turn out too large.
+            shared.deliver(place, None);
+            continue;
         };
-        let made = shared.producer.make(&mut worker, &job);
+        let done = shared.producer.make_or_cut(&mut worker, &job);
         drop(guard);
-        shared.deliver(number, Some(made));
+        match done {
+            Ok(Work::Cut(parts)) => shared.leave(place, parts),
+            Ok(Work::Made(made)) => shared.deliver(place, Some(Ok(made))),
+            Err(error) => shared.deliver(place, Some(Err(error))),
+        }
     }
 }

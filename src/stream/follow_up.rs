@@ -204,7 +204,7 @@ fn thinned_roots(chain: &Chain<'_>, places: &[Place], segments: &[Arc<Segment>],
 
 /// Replaces rows by those that follow them, step by step.
 fn follow(chain: &Chain<'_>, mut taken: Taken<'_>, scratch: &mut Scratch, rows: &mut Rows) {
-    drawn(taken.steps, &mut scratch.many, rows);
+    drawn(chain, taken.steps, &mut scratch.many, rows);
     let mut conditions: Vec<Passing<'_>> = Passing::of(taken.steps).collect();
     conditions.sort_by_key(|passing| (passing.condition.timed, passing.condition.cost));
     let untimed = conditions.partition_point(|passing| !passing.condition.timed);
@@ -243,14 +243,25 @@ fn root_times(chain: &Chain<'_>, places: &[Place], rows: &mut Rows) {
     }
 }
 
+/// The tick that the root of a row comes in.
+fn root_tick(chain: &Chain<'_>, rows: &Rows, row: &Row) -> u64 {
+    if !chain.traffic.shape.defers {
+        return tick_and_lane(row.number).0;
+    }
+    // It may have been due in another.
+    let root = rows.at(row, rows.levels);
+    root.time_us / chain.tick_us()
+}
+
 /// When rows are followed, step by step; those whose last time is not asked for go.
 fn times(chain: &Chain<'_>, taken: &mut Taken<'_>, scratch: &mut Scratch, rows: &mut Rows) {
     let Scratch { many, times, .. } = scratch;
     let (key, lanes) = (chain.root.key, chain.plan.lanes);
     times.resize(rows.list.len(), [0; LEVELS_MAX]);
     let mut classes = [0; Many::ROWS];
-    for (rows, times) in rows.list.chunks(Many::ROWS).zip(times.chunks_mut(Many::ROWS)) {
-        follow_up::turns(key, rows.iter().map(|row| tick_and_lane(row.number).0), many);
+    for (chunk, times) in rows.list.chunks(Many::ROWS).zip(times.chunks_mut(Many::ROWS)) {
+        follow_up::turns(key, chunk.iter().map(|row| root_tick(chain, rows, row)), many);
+        let rows = chunk;
         for (place, row) in rows.iter().enumerate() {
             let lane = tick_and_lane(row.number).1;
             classes[place] = class_of(many.words(place)[0], lane, lanes);

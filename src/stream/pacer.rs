@@ -1,7 +1,10 @@
 //! The pacer: releases slices at their intended times.
 //!
 //! It has a thread of its own, and is open-loop: when the sink makes it wait, it falls behind and
-//! then releases what is due as fast as the sink takes it; intended times never move.
+//! then releases what is due as fast as the sink takes it, or as ceilings let it; intended times
+//! never move.
+
+mod governor;
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -9,9 +12,11 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use super::digest::Digest;
-use super::{Batch, EventStream};
+use super::{Batch, EventStream, Record};
 use crate::clock::Clock;
 use crate::publish::{self, Schedule, Sink, Slice};
+use governor::Governor;
+pub use governor::{Ceilings, Held};
 
 /// Records of a slice, at most: what a sink takes between two looks at the clock and at signals.
 const SLICE_RECORDS: usize = 4_096;
@@ -52,6 +57,10 @@ pub struct Options {
     pub begin_us: i64,
     /// How long receipts are waited for at the end.
     pub drain: Duration,
+    /// What is released in a second, at most.
+    pub ceilings: Ceilings,
+    /// Learns how long the ceilings hold back what is due.
+    pub held: Arc<Held>,
 }
 
 /// Stops the pacer from outside.
@@ -128,7 +137,9 @@ pub fn run(
     control: &Control,
 ) -> (Outcome, Result<(), Error>) {
     let patience = Patience { control, options, draining_since_ns: Cell::new(None) };
-    let mut pacer = Pacer { sink, options, patience: &patience, digest: None, counted: 0 };
+    let governor = Governor::new(options.ceilings, options.clock.now_ns());
+    let mut pacer =
+        Pacer { sink, options, patience: &patience, governor, digest: None, counted: 0 };
     let issued = pacer.issue(source);
     let flushed = pacer.sink.flush(patience.left(), &|| control.is_giving_up());
     let digest = pacer.digest.filter(|_| !matches!(issued, Err(Error::Publish(_))));
@@ -171,6 +182,7 @@ struct Pacer<'a> {
     sink: &'a mut dyn Sink,
     options: &'a Options,
     patience: &'a Patience<'a>,
+    governor: Option<Governor>,
     digest: Option<Digest>,
     /// Events of batches before that an even pace counts.
     counted: u64,
@@ -209,7 +221,11 @@ impl Pacer<'_> {
                 self.wait(schedule.intended_ns(rest[0].due_us) - now_ns);
                 continue;
             }
-            let records = issued..issued + due;
+            let admitted = self.admitted(&rest[..due], now_ns, &schedule);
+            if admitted == 0 {
+                continue;
+            }
+            let records = issued..issued + admitted;
             let slice = Slice { batch: Arc::clone(batch), records, schedule };
             let patience = self.patience;
             match self.sink.publish(&slice, &|| patience.is_over()) {
@@ -219,6 +235,21 @@ impl Pacer<'_> {
         }
         self.counted += roots.len() as u64;
         (issued, Ok(()))
+    }
+
+    /// How many of these records, which are due, the ceilings let go; waits first if it is none.
+    fn admitted(&mut self, due: &[Record], now_ns: i64, schedule: &Schedule) -> usize {
+        let Some(governor) = &mut self.governor else { return due.len() };
+        let admitted = governor.admits(due, now_ns);
+        governor.take(&due[..admitted]);
+        if admitted == 0 {
+            let wait_ns = governor.wait_ns();
+            self.options.held.during(schedule.intended_ns(due[0].due_us), || {
+                self.wait(wait_ns);
+                Duration::from_nanos((self.options.clock.now_ns() - now_ns).max(0).unsigned_abs())
+            });
+        }
+        admitted
     }
 
     /// When the events are due that an even pace counts.

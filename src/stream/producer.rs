@@ -1,17 +1,20 @@
 //! Makes one batch: arrivals, rows, bytes, in send order.
 
+mod output;
+
 use std::ops::Range;
 use std::sync::Arc;
 
+use self::output::{Output, Shape};
 use super::cut::Ranks;
 use super::digest::Digest;
 use super::ordinals::Ordinals;
 use super::rows::{Eras, Row, Rows, fill_inputs, lane_of, low};
-use super::{Batch, Error, Options, Record, Route, follow_up};
+use super::{Batch, Error, Options, Route, follow_up, parts};
 use crate::config::model::KeyFormat;
+use crate::encode::avro;
 use crate::encode::row::{self, Key, Lengths, RowEncoder};
 use crate::encode::wire::FRAMING_BYTES;
-use crate::encode::{avro, partition};
 use crate::generate::column::{CHUNK_ROWS, Frame};
 use crate::generate::cpu::{self, Context};
 use crate::plan::arrival::{Arrival, Arrivals};
@@ -61,6 +64,8 @@ struct Scratch {
     rows: Rows,
     /// Which ticks the rows are of, if they follow other events.
     rows_of: Option<Range<u64>>,
+    /// Which of the rows are the job's.
+    own: Range<usize>,
 }
 
 /// A batch, and how it stands in the unsharded run.
@@ -71,6 +76,19 @@ pub struct Made {
     /// Where its records stand among all of the window's.
     pub ranks: Ranks,
 }
+
+/// What becomes of a job.
+#[derive(Debug)]
+pub enum Work {
+    /// It is a batch.
+    Made(Made),
+    /// It is too large, and these together are the same.
+    Cut(Vec<Job>),
+}
+
+/// A job that has more than so many times the events of a batch is cut in two before all of its
+/// events are found.
+const BATCHES_FOUND_MAX: usize = 64;
 
 impl Producer {
     /// Compiles the encoders for a plan's streams.
@@ -93,18 +111,64 @@ impl Producer {
         self.options.routes.get(stream).copied().unwrap_or_default()
     }
 
-    /// Makes a job's batch.
+    /// Makes a job's batch, however large it is.
     pub fn make(&self, worker: &mut Worker, job: &Job) -> Result<Made, Error> {
+        let (ranks, _) = self.find(worker, job, usize::MAX)?;
+        self.write(worker, job, ranks)
+    }
+
+    /// Makes a job's batch, or cuts the job if it has far more events than a batch should.
+    pub fn make_or_cut(&self, worker: &mut Worker, job: &Job) -> Result<Work, Error> {
+        let events = self.options.batch_events.max(1) as usize;
+        let tick_us = self.plan.tick.length_us().unsigned_abs();
+        let (ranks, is_whole) = self.find(worker, job, BATCHES_FOUND_MAX * events)?;
+        if !is_whole {
+            return Ok(Work::Cut(parts::halves(job, tick_us).into()));
+        }
+        if job.snapshot.is_none() {
+            let own = worker.streams.iter().flat_map(|it| &it.rows.list[it.own.clone()]);
+            let parts = parts::parts(job, own.map(|row| row.time_us), events, tick_us);
+            if !parts.is_empty() {
+                return Ok(Work::Cut(parts));
+            }
+        }
+        self.write(worker, job, ranks).map(Work::Made)
+    }
+
+    /// Finds the rows of a job, and whether these are all: if it has two ticks or more and there are
+    /// more rows than `rows_max`, the rest is left.
+    fn find(
+        &self,
+        worker: &mut Worker,
+        job: &Job,
+        rows_max: usize,
+    ) -> Result<(Ranks, bool), Error> {
         for stream in worker.streams.len()..self.plan.streams.len() {
             worker.streams.push(Scratch { stream, ..Scratch::default() });
         }
-        let mut output = Output::default();
+        let mut ranks = Ranks::default();
         let Worker { streams, room } = worker;
+        let mut left = if job.ticks.end - job.ticks.start > 1 { rows_max } else { usize::MAX };
         for scratch in streams {
             let sends = job.snapshot.is_none_or(|part| part.stream == scratch.stream);
+            scratch.own = 0..0;
             if sends && !self.route(scratch.stream).skipped {
-                self.stream((scratch, &mut *room), job, &mut output)?;
+                self.find_of((scratch, &mut *room), job, &mut ranks, left)?;
             }
+            if scratch.own.len() > left {
+                return Ok((ranks, false));
+            }
+            left -= scratch.own.len();
+        }
+        Ok((ranks, true))
+    }
+
+    /// Generates and encodes the rows that were found.
+    fn write(&self, worker: &mut Worker, job: &Job, ranks: Ranks) -> Result<Made, Error> {
+        let mut output = Output { ranks, ..Output::default() };
+        let Worker { streams, room } = worker;
+        for scratch in streams.iter_mut().filter(|scratch| !scratch.own.is_empty()) {
+            self.stream((scratch, &mut *room), &mut output)?;
         }
         if self.plan.streams.len() > 1 {
             // Each stream is in order already; the sort is stable and merges runs.
@@ -158,23 +222,20 @@ impl Producer {
         self.options.count
     }
 
-    fn stream(
+    /// Finds the rows of a stream; of a root stream no more than are to be looked at, and one tick's.
+    fn find_of(
         &self,
         (scratch, room): (&mut Scratch, &mut Room),
         job: &Job,
-        output: &mut Output,
+        ranks: &mut Ranks,
+        rows_max: usize,
     ) -> Result<(), Error> {
         let stream = &self.plan.streams[scratch.stream];
-        if scratch.frame.columns() == 0 {
-            let columns = usize::from(stream.compiled.program.columns);
-            scratch.frame = Frame::new(columns, CHUNK_ROWS);
-        }
         let mut rows = std::mem::take(&mut scratch.rows);
-        let mut own = None;
-        let traffic = match &stream.origin {
+        scratch.own = match &stream.origin {
             Origin::Root(traffic) => {
-                self.roots(scratch, traffic, job, (&mut rows, &mut output.ranks))?;
-                Some(&**traffic)
+                self.roots(scratch, traffic, job, (&mut rows, ranks, rows_max))?;
+                0..rows.list.len()
             }
             Origin::FollowUp(follow_up) => {
                 if scratch.rows_of.as_ref() != Some(&job.ticks) {
@@ -184,19 +245,36 @@ impl Producer {
                     scratch.rows_of = Some(job.ticks.clone());
                 }
                 let before = |us: u64| rows.list.partition_point(|row| row.time_us < us);
-                own = Some(before(job.window_us.start)..before(job.window_us.end));
-                let Origin::Root(traffic) = &self.plan.streams[follow_up.above[0]].origin else {
-                    return Ok(());
-                };
-                Some(&**traffic)
+                before(job.window_us.start)..before(job.window_us.end)
             }
             Origin::Members(members) => {
                 rows.clear(0);
-                self.members(members, job, (scratch.stream, &mut rows.list, &mut output.ranks));
-                None
+                self.members(members, job, (scratch.stream, &mut rows.list, ranks));
+                0..rows.list.len()
             }
         };
-        let own = own.unwrap_or(0..rows.list.len());
+        scratch.rows = rows;
+        Ok(())
+    }
+
+    /// Generates and encodes the rows of a stream.
+    fn stream(
+        &self,
+        (scratch, room): (&mut Scratch, &mut Room),
+        output: &mut Output,
+    ) -> Result<(), Error> {
+        let stream = &self.plan.streams[scratch.stream];
+        if scratch.frame.columns() == 0 {
+            let columns = usize::from(stream.compiled.program.columns);
+            scratch.frame = Frame::new(columns, CHUNK_ROWS);
+        }
+        let root = stream.follow_up().map_or(scratch.stream, |follow_up| follow_up.above[0]);
+        let traffic = match &self.plan.streams[root].origin {
+            Origin::Root(traffic) => Some(&**traffic),
+            Origin::FollowUp(_) | Origin::Members(_) => None,
+        };
+        let rows = std::mem::take(&mut scratch.rows);
+        let own = scratch.own.clone();
         let made = self.rows((scratch, room), (&rows, own), traffic, output);
         scratch.rows = rows;
         made
@@ -208,7 +286,7 @@ impl Producer {
         scratch: &mut Scratch,
         traffic: &Traffic,
         job: &Job,
-        (rows, ranks): (&mut Rows, &mut Ranks),
+        (rows, ranks, rows_max): (&mut Rows, &mut Ranks, usize),
     ) -> Result<(), Error> {
         let number = scratch.stream;
         let stream = &self.plan.streams[number];
@@ -246,6 +324,9 @@ impl Producer {
                 ordinal,
             }));
             ordinal += arrivals.len() as u64;
+            if rows.list.len() > rows_max {
+                return Ok(());
+            }
         }
         if stream.compiled.program.ordinal.is_some() {
             self.ordinals[number].note(job.ticks.end, ordinal);
@@ -357,54 +438,6 @@ impl Producer {
             output.note(&shape, chunk, start, &room.lengths);
         }
         Ok(())
-    }
-}
-
-/// What all records of a chunk share.
-struct Shape<'a> {
-    members: Option<&'a Members>,
-    stream: u16,
-    keyed: bool,
-    partitions: Option<u32>,
-    start_us: i64,
-}
-
-#[derive(Debug, Default)]
-struct Output {
-    arena: Vec<u8>,
-    records: Vec<Record>,
-    ranks: Ranks,
-}
-
-impl Output {
-    fn note(&mut self, shape: &Shape<'_>, rows: &[Row], mut start: usize, lengths: &[Lengths]) {
-        for (row, lengths) in rows.iter().zip(lengths) {
-            let mut record = Record {
-                due_us: shape.start_us.saturating_add_unsigned(row.time_us),
-                start: low(start as u64),
-                header_bytes: lengths.headers,
-                key_bytes: lengths.key,
-                value_bytes: lengths.value,
-                partition: -1,
-                stream: shape.stream,
-                keyed: shape.keyed,
-                tombstone: shape.members.is_some_and(|members| members.is_tombstone(row.number)),
-            };
-            if let Some(partitions) = shape.partitions {
-                record.partition = if shape.keyed {
-                    partition::of_key(&self.arena[record.key_range()], partitions)
-                } else {
-                    // Without a key events are spread evenly, by who they are (Fibonacci hashing).
-                    let hash = row.number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
-                    low((hash * u64::from(partitions)) >> 32).cast_signed()
-                };
-            }
-            start = record.value_range().end;
-            if record.tombstone {
-                record.value_bytes = 0;
-            }
-            self.records.push(record);
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::generate::column::Frame;
 use crate::generate::cpu::{self, Era};
-use crate::plan::arrival::{INDEX_BITS, LANE_BITS};
+use crate::plan::arrival::{INDEX_BITS, LANE_BITS, tick_and_lane};
 use crate::plan::follow_up::CHILD_SHIFT;
 use crate::plan::program::{Register, Wide, input};
 use crate::plan::scenario::Scenarios;
@@ -69,11 +69,15 @@ impl Rows {
 #[derive(Debug, Default)]
 pub(super) struct Eras {
     pub(super) list: Vec<Era>,
-    places: BTreeMap<(i64, u32), u32>,
+    places: BTreeMap<Key, u32>,
     empty: Arc<Segment>,
-    last: Option<((i64, u32), u32)>,
+    last: Option<(Key, u32)>,
     phases: Phases,
 }
+
+/// The quarter of an hour that a time lies in, the phases that hold, and the quarter whose weights
+/// decide who acts: another one, where an event comes later than it was due.
+type Key = (i64, u32, i64);
 
 /// Which phases hold, and from when to when in ticks it stays so.
 #[derive(Debug, Default)]
@@ -107,10 +111,11 @@ impl Eras {
         self.phases = Phases { scenarios: Arc::clone(scenarios), ..Phases::default() };
     }
 
-    /// The number of the era of a time after the start.
-    fn of(&mut self, start_us: i64, time_us: u64) -> u32 {
+    /// The number of the era of a time after the start; `due` is the quarter that the event was due in,
+    /// if it is another.
+    fn of(&mut self, start_us: i64, time_us: u64, due: Option<i64>) -> u32 {
         let slot = cpu::slot_of(start_us.saturating_add_unsigned(time_us));
-        let era = (slot, self.phases.at(time_us));
+        let era = (slot, self.phases.at(time_us), due.unwrap_or(slot));
         if let Some((known, place)) = self.last
             && known == era
         {
@@ -125,11 +130,12 @@ impl Eras {
     }
 
     /// The number of the era of a root event.
-    fn of_root(&mut self, start_us: i64, time_us: u64, traffic: &Traffic) -> u32 {
-        let place = self.of(start_us, time_us);
+    fn of_root(&mut self, start_us: i64, time_us: u64, (traffic, row): (&Traffic, &Row)) -> u32 {
+        let due = traffic.shape.defers.then(|| traffic.slot_of(tick_and_lane(row.number).0));
+        let place = self.of(start_us, time_us, due);
         let era = &mut self.list[place as usize];
         if era.segment.is_empty() {
-            era.segment = traffic.segment(era.slot);
+            era.segment = traffic.segment(due.unwrap_or(era.slot));
         }
         place
     }
@@ -181,8 +187,8 @@ pub(super) fn fill_levels(
         fill(frame, input::era(register), chunk, |place, row| {
             let time_us = at(place, row, level).time_us;
             match traffic.filter(|_| level == levels) {
-                Some(traffic) => eras.of_root(start_us, time_us, traffic),
-                None => eras.of(start_us, time_us),
+                Some(traffic) => eras.of_root(start_us, time_us, (traffic, row)),
+                None => eras.of(start_us, time_us, None),
             }
         });
     }

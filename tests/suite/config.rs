@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use tidegate::config::model::{ExpressionKind, Generator, Start, Tick};
-use tidegate::config::settings::{Authentication, SchemaChoice, Speed};
+use tidegate::config::settings::{Authentication, Governor, SchemaChoice, Speed};
 use tidegate::config::{self, Configuration, ModelSource, Override, Overrides, Refused};
 
 fn fixture(path: &str) -> PathBuf {
@@ -65,6 +65,8 @@ fn settings_are_read_and_hide_their_secrets() {
     };
     assert_eq!(password.reveal(), "registry-canary");
     assert_eq!(read.settings.run.speed, Speed::Times(60.0));
+    let governor = Governor { events_per_s: Some(5_000.0), bytes_per_s: Some(1e7) };
+    assert_eq!(read.settings.run.governor, governor);
     let everything = format!("{:?}", read.settings);
     assert!(!everything.contains("canary"), "{everything}");
 }

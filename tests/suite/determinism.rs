@@ -2,7 +2,7 @@
 
 mod identity;
 mod program;
-mod traffic;
+pub(crate) mod traffic;
 
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};

@@ -140,6 +140,7 @@ fn the_schema_has_the_keys_that_the_program_knows() {
         ("sink", "/properties/sink/properties"),
         ("registry", "/$defs/registry/properties"),
         ("run", "/$defs/run/properties"),
+        ("run.governor", "/$defs/run/properties/governor/properties"),
     ] {
         let dot = if section.is_empty() { "" } else { "." };
         let flag = format!("{section}{dot}{STRANGER}=1");

@@ -325,3 +325,57 @@ fn a_scenario_comes_again_and_is_placed_by_the_seed() {
     };
     assert_ne!(placed("1"), placed("2"));
 }
+
+#[test]
+fn what_a_phase_keeps_away_comes_later_or_never() {
+    let flags = [("traffic.rate", "6000/h"), ("traffic.arrivals", "poisson"), ("tick", "1s")];
+    let scenario = "{ phases = { down = { from = 1, until = 2, rate = 0.2, \
+                    defer = { released = 0.7, over = \"90m\" } } } }";
+    let mut with: Vec<(&str, &str)> = flags.to_vec();
+    with.push(("traffic.scenario", scenario));
+    let (base, plan) = (orders(&flags), orders(&with));
+    let start_us = plan.start_us;
+    let [before, after] = [&base, &plan].map(|plan| records(plan, "orders", 0..4));
+    let hours = |record: &BTreeMap<String, Value>| {
+        let Value::TimestampMicros(at) = record["event_time"] else { unreachable!("a time") };
+        (at - start_us) as f64 / HOUR_US as f64
+    };
+    let (mut sent, mut released, mut all) = (0, Vec::new(), 0);
+    for (identity, record) in &before {
+        let due = hours(record);
+        let Some(found) = after.get(identity) else {
+            assert!((1.0..2.0).contains(&due), "an event outside the phase is gone");
+            all += 1;
+            continue;
+        };
+        let comes = hours(found);
+        for name in ["customer_id", "total_minor", "channel", "status"] {
+            assert_eq!(record[name], found[name], "{name} is the same whenever it comes");
+        }
+        if (1.0..2.0).contains(&due) {
+            all += 1;
+            if comes > due {
+                assert!((2.0..3.5).contains(&comes), "{comes}");
+                released.push((due, comes));
+            } else {
+                sent += 1;
+            }
+        } else {
+            assert_eq!(record, found);
+        }
+    }
+    assert_eq!(after.keys().filter(|identity| !before.contains_key(*identity)).count(), 0);
+    released.sort_by(|one, other| one.0.total_cmp(&other.0));
+    assert!(released.is_sorted_by(|one, other| one.1 <= other.1), "who was first comes first");
+    let (all, sent) = (f64::from(all), f64::from(sent));
+    assert!((sent / all - 0.2).abs() < 0.03, "{sent} of {all}");
+    assert!((released.len() as f64 / all - 0.56).abs() < 0.03, "{} of {all}", released.len());
+    // A rate that falls to a twentieth: two thirds come in the first third of the time.
+    let early = released.iter().filter(|(_, comes)| *comes < 2.5).count() as f64;
+    assert!((early / released.len() as f64 - 0.665).abs() < 0.05, "{early}");
+    let items = records(&plan, "order_items", 0..4);
+    let told: BTreeSet<String> =
+        items.values().map(|item| format!("{:?}", item["customer_id"])).collect();
+    let asked = after.values().map(|order| format!("{:?}", order["customer_id"])).collect();
+    assert_eq!(told, asked, "what follows a released order comes too");
+}

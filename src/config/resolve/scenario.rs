@@ -233,6 +233,13 @@ fn check_place(reader: &mut Reader<'_>, at: &At<'_>, of: &Scenario) -> Option<()
             reader.refuse(&phase.name.span, what, help);
             return None;
         };
+        let over_us = phase.deferral.as_ref().map_or(0, |deferral| deferral.value.over_us);
+        if of.repeat_us.is_some_and(|repeat| over_us > repeat) {
+            let what =
+                format!("the backlog of `{}` comes in more than it repeats in", phase.name.value);
+            reader.refuse(&phase.name.span, what, "`over` is at most `repeat`");
+            return None;
+        }
         if end_us > room_us {
             let what = format!("the phase `{}` ends after the next begins", phase.name.value);
             let help = "`repeat`, and `within`, are at least as long as the phases";

@@ -156,3 +156,17 @@ fn receipts_of_a_slice_that_is_still_handed_over_are_of_issued_events() {
     let (_, issued, outcomes) = &tally.total().streams[1];
     assert_eq!((*issued, outcomes.delivered), (3, 3));
 }
+
+#[test]
+fn what_a_ceiling_holds_is_late_while_it_is_held_and_counted_after() {
+    let clock = Clock::manual(5_000_000_000);
+    let tally = tally(&clock);
+    tally.held().during(3_000_000_000, || {
+        assert_eq!(tally.glance().lag, Duration::from_secs(2));
+        Duration::from_millis(400)
+    });
+    let glance = tally.glance();
+    assert_eq!((glance.lag, glance.governed), (Duration::ZERO, Duration::from_millis(400)));
+    assert_eq!(tally.start_over().governed, Duration::from_millis(400));
+    assert_eq!(tally.total().governed, Duration::ZERO, "each phase has its own");
+}

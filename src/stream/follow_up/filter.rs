@@ -1,10 +1,9 @@
 //! Which rows are followed, by their draws and what gates ask of them.
 
-use super::{Chain, Scratch};
+use super::{Chain, Scratch, root_tick};
 use crate::generate::column::{CHUNK_ROWS, Frame};
 use crate::generate::cpu::{self, Context};
 use crate::generate::philox::Many;
-use crate::plan::arrival::tick_and_lane;
 use crate::plan::compile::{Condition, Count};
 use crate::plan::fill::Integer;
 use crate::plan::follow_up::{FollowUp, LEVELS_MAX};
@@ -32,7 +31,7 @@ impl<'a> Passing<'a> {
 }
 
 /// Keeps the rows that the draws of some steps let follow, the rarest first.
-pub(super) fn drawn(steps: &[&FollowUp], many: &mut Many, rows: &mut Rows) {
+pub(super) fn drawn(chain: &Chain<'_>, steps: &[&FollowUp], many: &mut Many, rows: &mut Rows) {
     let mut steps = steps.to_vec();
     steps.sort_by_key(|follow_up| follow_up.step.probability());
     for follow_up in steps.into_iter().filter(|it| it.is_phased() || it.step.is_rare()) {
@@ -44,7 +43,7 @@ pub(super) fn drawn(steps: &[&FollowUp], many: &mut Many, rows: &mut Rows) {
             follow_up.step.draw_many(events, many);
             for row in begin..end {
                 if follow_up.is_phased() {
-                    let (tick, _) = tick_and_lane(rows.list[row].number);
+                    let tick = root_tick(chain, rows, &rows.list[row]);
                     if share.0 != Some(tick) {
                         share = (Some(tick), follow_up.share_at(tick));
                     }

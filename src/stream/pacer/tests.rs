@@ -1,5 +1,7 @@
 //! Tests of the pacer, on a clock of their own.
 
+mod ceilings;
+
 use std::collections::VecDeque;
 use std::io;
 
@@ -67,6 +69,8 @@ struct Kept {
     clock: Clock,
     came: Vec<(i64, i64)>,
     slices: Vec<usize>,
+    /// When each slice came.
+    times_ns: Vec<i64>,
     /// How long each hand-over takes.
     slowness: Duration,
     /// After how many records it fails, or the run is told to drain.
@@ -82,6 +86,7 @@ impl Kept {
             clock: clock.clone(),
             came: Vec::new(),
             slices: Vec::new(),
+            times_ns: Vec::new(),
             slowness: Duration::ZERO,
             limit: usize::MAX,
             full_at: usize::MAX,
@@ -108,6 +113,7 @@ impl Sink for Kept {
             self.came.push((record.due_us, now_ns - slice.schedule.intended_ns(record.due_us)));
         }
         self.slices.push(slice.records.len());
+        self.times_ns.push(now_ns);
         if self.came.len() >= self.limit {
             (self.at_limit)().map_err(|source| {
                 self.came.truncate(self.came.len() - slice.records.len());
@@ -138,6 +144,8 @@ fn options(clock: &Clock, speed: Speed) -> Options {
         anchor_ns: ANCHOR_NS,
         begin_us: BEGIN_US,
         drain: Duration::from_secs(1),
+        ceilings: Ceilings::default(),
+        held: Arc::default(),
     }
 }
 

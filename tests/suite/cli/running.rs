@@ -50,6 +50,54 @@ fn a_pace_changes_when_events_go_and_no_byte() {
     assert_eq!(manifest["pace"]["events_per_s"], 2_000.0);
 }
 
+// 3,000 events at 2,000/s take 1.5 s, less the burst of 5 ms.
+#[test]
+fn a_ceiling_sets_the_rate_is_told_and_changes_no_byte() {
+    let folder = folder();
+    let result = |way: &str| {
+        let words = format!("run model.toml --to null --count 3000 --json --digest {way}");
+        let output = run(folder.path(), &words.split(' ').collect::<Vec<_>>());
+        assert_exit(&output, 0);
+        (json(&output), stderr(&output))
+    };
+    let (free, told) = result("--speed max");
+    assert!(free["governed_s"].is_null() && !told.contains("held by ceiling"), "{free} {told}");
+    let (held, told) = result("--speed max --max-rate 2000/s");
+    assert_eq!(free["digest"], held["digest"]);
+    assert_eq!(held["delivered"], 3_000);
+    assert!(held["seconds"].as_f64().unwrap() > 1.3, "{held}");
+    assert!(held["governed_s"].as_f64().unwrap() > 0.0, "{held}");
+    assert!(told.contains("held by ceiling"), "{told}");
+    let bytes = held["bytes"].as_f64().unwrap();
+    let (weighed, _) = result(&format!("--speed max --max-bytes {:.0}B/s", bytes / 1.5));
+    assert_eq!(free["digest"], weighed["digest"]);
+    assert!(weighed["seconds"].as_f64().unwrap() > 1.3, "{weighed}");
+    assert!(held["repeat"].as_str().unwrap().contains("--speed max --max-rate 2000/s"), "{held}");
+    let manifest = held["manifest"].as_str().unwrap();
+    let manifest = std::fs::read_to_string(folder.path().join(manifest)).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    assert_eq!(manifest["pace"]["governor"], serde_json::json!({ "events_per_s": 2_000.0 }));
+}
+
+// The model has more a second than the ceiling lets go, so that a second of wall time is not one of
+// model time: what was sent is the begin of the same events.
+#[test]
+fn under_a_ceiling_a_run_for_some_time_ends_by_the_clock() {
+    let folder = folder();
+    let result = |words: &str| {
+        let words = format!("run model.toml --to null --json --digest {words}");
+        let output = run(folder.path(), &words.split(' ').collect::<Vec<_>>());
+        assert_exit(&output, 0);
+        json(&output)
+    };
+    let held = result("--for 1s --max-rate 100/s");
+    assert_eq!(held["stopped"], "end");
+    let issued = held["issued"].as_u64().unwrap();
+    assert!((1..=120).contains(&issued), "{held}");
+    let again = result(&format!("--count {issued} --speed max"));
+    assert_eq!(held["digest"], again["digest"]);
+}
+
 #[test]
 fn the_command_that_repeats_a_run_sends_the_same_bytes() {
     let folder = folder();

@@ -14,7 +14,7 @@ const SCHEMA: &str = r#"{ "type": "record", "name": "Beat", "fields": [
   { "name": "at", "type": { "type": "long", "logicalType": "timestamp-micros" } } ] }"#;
 
 /// A model of nothing but times, with these lines of traffic.
-fn beats(traffic: &str) -> Arc<Plan> {
+pub(crate) fn beats(traffic: &str) -> Arc<Plan> {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("Beat.avsc"), SCHEMA).unwrap();
     let text = format!(
