@@ -93,6 +93,27 @@ fn what_is_foreseen_of_each_model_is_what_a_run_issues() {
     }
 }
 
+// Thinned by phases, spread over exact hours, and both.
+#[test]
+fn what_is_foreseen_of_a_scenario_is_what_a_run_issues() {
+    for flags in [
+        &[("traffic.scenario", "payment_outage")][..],
+        &[("traffic.arrivals", "exact")],
+        &[
+            ("traffic.scenario", "viral_moment"),
+            ("traffic.arrivals", "exact"),
+            ("traffic.rate", "5k/h"),
+        ],
+        &[("traffic.scenario", "viral_moment"), ("traffic.rate", "20k/h")],
+    ] {
+        let flags = [&[("start", START)], flags].concat();
+        let plan = model("orders", &flags);
+        for window_us in [0..6 * HOUR_US, HOUR_US + 1_234_567..3 * HOUR_US + 7] {
+            assert!(assert_equal(&format!("{flags:?}"), &plan, &window_us) > 0);
+        }
+    }
+}
+
 #[test]
 fn threads_change_no_count() {
     let plan = model("orders", &[("start", START)]);

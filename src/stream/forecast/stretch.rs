@@ -130,7 +130,7 @@ impl<'a> Worker<'a> {
             if !sends(self.routes, number) {
                 continue;
             }
-            let seen = self.stream(number, stretch);
+            let seen = self.stream(number, stretch)?;
             let units = u128::from(seen * UNIT) * u128::from(of_us) / u128::from(length_us);
             let units = u64::try_from(units).unwrap_or(u64::MAX);
             self.streams[number].seen += seen;
@@ -138,7 +138,7 @@ impl<'a> Worker<'a> {
             self.sample(number, stretch, units)?;
         }
         if !matches!(stretch.what, What::Following(_)) {
-            self.busiest(stretch);
+            self.busiest(stretch)?;
         }
         Ok(())
     }
@@ -149,7 +149,7 @@ impl<'a> Worker<'a> {
 
     /// How many events of a stream come in a stretch; notes the seconds, or ticks, that they come in,
     /// and some of their rows.
-    fn stream(&mut self, number: usize, stretch: &Stretch) -> u64 {
+    fn stream(&mut self, number: usize, stretch: &Stretch) -> Result<u64, Error> {
         let window_us = &stretch.window_us;
         let (first, tick_us) = (stretch.seconds().start, self.tick_us());
         let touched = stretch.ticks(tick_us);
@@ -168,8 +168,9 @@ impl<'a> Worker<'a> {
                 let roots = Roots::new(self.plan, &self.plan.streams[number], traffic);
                 let whole = stretch.whole_ticks(tick_us);
                 // The ticks that the window begins or ends in.
-                let cut = touched.clone().filter(|tick| !whole.contains(tick));
-                cut.for_each(|tick| roots.rows(tick, &mut see));
+                for tick in touched.clone().filter(|tick| !whole.contains(tick)) {
+                    roots.rows(tick, &mut see)?;
+                }
                 roots.totals(whole.clone(), many, &mut |tick, events| {
                     count += events;
                     if tick_us > SECOND_US {
@@ -177,12 +178,12 @@ impl<'a> Worker<'a> {
                     } else {
                         seconds[index(tick * tick_us / SECOND_US - first)] += events;
                     }
-                });
+                })?;
                 let some = (whole.end - whole.start).min(TICKS_SAMPLED);
                 for step in 0..some {
                     let tick =
                         whole.start + (whole.end - whole.start) * (2 * step + 1) / (2 * some);
-                    roots.rows(tick, &mut |row| thinned.show(*row));
+                    roots.rows(tick, &mut |row| thinned.show(*row))?;
                 }
             }
             Origin::FollowUp(follow_up) => {
@@ -194,7 +195,7 @@ impl<'a> Worker<'a> {
                 see(&Row { time_us, number, child: 0, above: 0, ordinal: 0 });
             }),
         }
-        count
+        Ok(count)
     }
 
     /// Makes the records of the rows that were kept; they stand for so many units of events.
@@ -221,20 +222,21 @@ impl<'a> Worker<'a> {
     }
 
     /// Looks for a second with more events than the busiest so far.
-    fn busiest(&mut self, stretch: &Stretch) {
+    fn busiest(&mut self, stretch: &Stretch) -> Result<(), Error> {
         let tick_us = self.tick_us();
         if tick_us > SECOND_US {
-            self.times_of_ticks(stretch, tick_us);
+            self.times_of_ticks(stretch, tick_us)?;
         }
         let seconds = stretch.seconds().zip(&self.room.seconds);
         let most = seconds.max_by_key(|(second, events)| (**events, u64::MAX - second));
         if let Some((second, &events)) = most.filter(|(_, events)| **events > 0) {
             self.note(Peak { second, events });
         }
+        Ok(())
     }
 
     /// Finds the seconds of those events of root streams whose ticks can have the busiest one.
-    fn times_of_ticks(&mut self, stretch: &Stretch, tick_us: u64) {
+    fn times_of_ticks(&mut self, stretch: &Stretch, tick_us: u64) -> Result<(), Error> {
         let first = stretch.seconds().start;
         let length = index(tick_us / SECOND_US);
         for (place, tick) in stretch.ticks(tick_us).enumerate() {
@@ -252,7 +254,7 @@ impl<'a> Worker<'a> {
                     let roots = Roots::new(self.plan, stream, traffic);
                     roots.rows(tick, &mut |row| {
                         seconds[index(row.time_us / SECOND_US - first)] += 1;
-                    });
+                    })?;
                 }
             }
             let events = most(seconds);
@@ -262,6 +264,7 @@ impl<'a> Worker<'a> {
                 self.note(Peak { second, events });
             }
         }
+        Ok(())
     }
 
     fn note(&mut self, peak: Peak) {
