@@ -16,6 +16,9 @@ mod bases;
 pub mod population;
 pub mod steps;
 pub mod poisson;
+pub mod scenario;
+pub mod shape;
+pub mod exact;
 pub mod arrival;
 pub mod traffic;
 pub mod identity;
@@ -30,6 +33,7 @@ pub mod batch;
 mod busy;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::config::model::{
     self, Expression, ExpressionKind, Favourite, Field, Generator, HeaderValue, KeyFormat, Model,
@@ -39,6 +43,7 @@ use crate::config::{Mistake, Spanned};
 use compile::Compiled;
 use follow_up::FollowUp;
 use members::Members;
+use scenario::Scenarios;
 use traffic::Traffic;
 use world::World;
 
@@ -62,6 +67,8 @@ pub struct Plan {
     pub lanes: u32,
     /// The streams, by number.
     pub streams: Vec<StreamPlan>,
+    /// The scenarios that hold.
+    pub scenarios: Arc<Scenarios>,
     /// What can be run, but is worth a word; in the order of the file.
     pub warnings: Vec<Mistake>,
 }
@@ -161,13 +168,30 @@ impl Plan {
             given_us.clamp(0, START_MAX_US).div_euclid(tick.length_us()) * tick.length_us();
         let mut mistakes = Vec::new();
         let chains = chain::chains(model, &mut mistakes);
-        let draft = draft::Draft { model, world: &world, chains, start_us, tick };
+        let tick_us = tick.length_us().unsigned_abs();
+        let scenarios = match scenario::stage(model, start_us, tick_us) {
+            Ok(scenarios) => Arc::new(scenarios),
+            Err(more) => {
+                mistakes.extend(more);
+                Arc::default()
+            }
+        };
+        let draft = draft::Draft {
+            model,
+            world: &world,
+            chains,
+            start_us,
+            tick,
+            overrides: scenario::overrides(model, &scenarios),
+            scenarios: Arc::clone(&scenarios),
+        };
         let mut streams = draft.streams(inputs, mistakes)?;
         let mut warnings = busy::warnings(&world, &streams, &rates);
         warnings.extend(streams.iter_mut().flat_map(|it| it.compiled.warnings.drain(..)));
         warnings.sort_by_key(|warning| (warning.span.start, warning.span.end));
         let (name, lanes) = (model.name.clone(), u32::from(model.lanes));
-        Ok(Self { name, seed: model.seed, start_us, tick, lanes, streams, warnings })
+        let seed = model.seed;
+        Ok(Self { name, seed, start_us, tick, lanes, streams, scenarios, warnings })
     }
 
     /// The stream of that name, and its number.

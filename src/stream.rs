@@ -165,6 +165,19 @@ pub enum Error {
         #[source]
         source: encode::avro::Error,
     },
+    /// Multipliers that nobody saw coming: beyond what is looked at before a run.
+    #[error(
+        "`{stream}`: {hours:.2} h after the start a lane would have {events:.0} events in a tick: bound its curves \
+         and scenarios, raise `lanes` or set a shorter `tick`"
+    )]
+    Rate {
+        /// The stream's name.
+        stream: String,
+        /// When, in hours after the start.
+        hours: f64,
+        /// How many; not a number if a multiplier is none, or is below 0.
+        events: f64,
+    },
     /// A shard that does not exist.
     #[error(
         "shard {index}/{count} does not exist: shards count from 0, and there are {lanes} lanes to share"

@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow};
 use tidegate::config::{self, ModelSource, Override, Overrides};
 use tidegate::generate::column::{CHUNK_ROWS, Frame};
 use tidegate::generate::cpu::{self, Context, Era};
-use tidegate::plan::arrival::{self, INDEX_BITS, LANE_BITS, Place};
+use tidegate::plan::arrival::{Arrivals, INDEX_BITS, LANE_BITS};
 use tidegate::plan::batch::{BATCH_EVENTS, Batches, Job};
 use tidegate::plan::program::input;
 use tidegate::plan::{Inputs, Origin, Plan, StreamPlan};
@@ -64,15 +64,12 @@ pub(crate) fn frames(plan: &Plan, job: &Job) -> Vec<Frame> {
         let slot = cpu::slot_of(plan.start_us.saturating_add_unsigned(begin_us));
         let segment = traffic.segment(slot);
         let mut arrivals = Vec::new();
-        for (lane, mean) in segment.means() {
-            let count = arrival::count(stream.key, tick, lane, mean);
-            let place = Place { key: stream.key, tick, lane, tick_us };
-            arrival::times(place, count, &mut |index, at_us| {
-                arrivals.push((at_us, arrival::position(tick, lane, index)));
-            });
-        }
+        let lanes: Vec<u32> = (0..plan.lanes).collect();
+        Arrivals::new(traffic, &segment, tick).each(&lanes, &mut |_, arrival| {
+            arrivals.push((arrival.at_us, arrival.number));
+        });
         arrivals.sort_unstable();
-        let eras = [Era { slot, segment }];
+        let eras = [Era { slot, segment, phases: 0 }];
         let context = Context { eras: &eras };
         frames
             .extend(arrivals.chunks(CHUNK_ROWS).map(|rows| frame(stream, begin_us, rows, context)));

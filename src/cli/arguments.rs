@@ -62,6 +62,9 @@ pub struct Changes {
     /// Events a second (or /m, /h, /day, /week) before curves, such as 5000/s or 2M/day.
     #[arg(long, value_name = "RATE")]
     pub rate: Option<String>,
+    /// What the rate is multiplied by all along, such as 1.5; members are as many as without it.
+    #[arg(long, value_name = "TIMES", allow_hyphen_values = true)]
+    pub intensity: Option<String>,
     /// Decides every random choice; 0 draws one.
     #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     pub seed: Option<String>,

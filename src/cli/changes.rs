@@ -9,6 +9,7 @@ pub fn of_model(changes: &Changes) -> Result<Overrides, Failure> {
     let mut flags = Vec::new();
     for (flag, key, value) in [
         ("--rate", "traffic.rate", &changes.rate),
+        ("--intensity", "traffic.intensity", &changes.intensity),
         ("--seed", "seed", &changes.seed),
         ("--start", "start", &changes.start),
         ("--registry", "registry.url", &changes.registry),
@@ -114,7 +115,7 @@ mod tests {
 
     #[test]
     fn every_flag_stands_for_a_key_that_the_model_knows() {
-        let words = "tidegate run payments --rate 5/s --seed 1 --start now --registry http://a:1 \
+        let words = "tidegate run payments --rate 5/s --intensity 2 --seed 1 --start now --registry http://a:1 \
                      --from 1h --until 2h --for 1h --count 5 --speed max --max-rate 9/s --max-bytes 1MB/s --threads 2 --drain 5s \
                      --metrics 9464 --create-topics --digest -X linger.ms=1 --set lanes=8";
         let run = run_of(words);

@@ -20,6 +20,7 @@ pub fn command(run: &Run, variables: &Overrides, source: &Source, facts: &Facts)
     flag("--seed", Some(&facts.seed.to_string()));
     flag("--start", Some(&facts.start));
     flag("--rate", changes.rate.as_deref());
+    flag("--intensity", changes.intensity.as_deref());
     flag("--from", window.from.as_deref());
     match &facts.end {
         End::AsAsked => {

@@ -9,8 +9,11 @@ use self::token::{Kind as TokenKind, Token};
 use super::model::{Expression, ExpressionKind, Operator};
 use super::{Mistake, Span, suggest};
 
-/// The functions, with the least and the greatest number of their arguments.
-const FUNCTIONS: [(&str, usize, usize); 7] = [
+/// Functions by name, with the least and the greatest number of their arguments.
+pub(super) type Functions = &'static [(&'static str, usize, usize)];
+
+/// The functions over the values of a row.
+pub(super) const OF_ROWS: Functions = &[
     ("min", 2, 2),
     ("max", 2, 2),
     ("abs", 1, 1),
@@ -18,6 +21,21 @@ const FUNCTIONS: [(&str, usize, usize); 7] = [
     ("round_to", 2, 2),
     ("floor_to", 2, 2),
     ("ratio", 3, 3),
+];
+
+/// The functions over real numbers.
+pub(super) const OF_REALS: Functions = &[
+    ("sin", 1, 1),
+    ("cos", 1, 1),
+    ("exp", 1, 1),
+    ("log", 1, 1),
+    ("pow", 2, 2),
+    ("sqrt", 1, 1),
+    ("floor", 1, 1),
+    ("ceil", 1, 1),
+    ("abs", 1, 1),
+    ("min", 2, 2),
+    ("max", 2, 2),
 ];
 
 /// How deep an expression may be nested; people write less than ten.
@@ -40,18 +58,22 @@ impl Standing {
     }
 }
 
-/// Reads an expression.
+/// Reads an expression in which some functions are known.
 ///
 /// # Errors
 ///
 /// The first thing in it that cannot be read, with its place.
-pub(super) fn parse(text: &str, standing: &Standing) -> Result<Expression, Mistake> {
+pub(super) fn parse(
+    text: &str,
+    standing: &Standing,
+    functions: Functions,
+) -> Result<Expression, Mistake> {
     let tokens = token::split(text).map_err(|(span, what, help)| Mistake {
         span: standing.place(&span),
         what,
         help: Some(help.to_owned()),
     })?;
-    let mut parser = Parser { tokens: &tokens, next: 0, standing, depth: 0 };
+    let mut parser = Parser { tokens: &tokens, next: 0, standing, functions, depth: 0 };
     let expression = parser.expression(0)?;
     match parser.peek().kind {
         TokenKind::End => Ok(expression),
@@ -63,6 +85,7 @@ struct Parser<'t> {
     tokens: &'t [Token<'t>],
     next: usize,
     standing: &'t Standing,
+    functions: Functions,
     depth: usize,
 }
 
@@ -207,8 +230,8 @@ impl<'t> Parser<'t> {
             let span = self.standing.place(&token.span);
             return Ok(Expression { kind: ExpressionKind::Path(word.to_owned()), span });
         }
-        let Some((_, least, most)) = FUNCTIONS.iter().find(|(name, ..)| *name == word) else {
-            let help = suggest::way_out(word, FUNCTIONS.iter().map(|(name, ..)| *name));
+        let Some((_, least, most)) = self.functions.iter().find(|(name, ..)| *name == word) else {
+            let help = suggest::way_out(word, self.functions.iter().map(|(name, ..)| *name));
             return Err(self.mistake(&token.span, format!("no function `{word}`"), help));
         };
         self.next += 1;
@@ -286,7 +309,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Expression, Mistake> {
-        parse(text, &Standing { inner: Some(0), whole: 0..text.len() })
+        parse(text, &Standing { inner: Some(0), whole: 0..text.len() }, OF_ROWS)
     }
 
     /// The tree with all its brackets.
@@ -358,12 +381,12 @@ mod tests {
     #[test]
     fn places_are_counted_in_the_file() {
         let standing = Standing { inner: Some(50), whole: 49..60 };
-        let sum = parse("a + b.c", &standing).unwrap();
+        let sum = parse("a + b.c", &standing, OF_ROWS).unwrap();
         assert_eq!(sum.span, 50..57);
         let ExpressionKind::Binary { right, .. } = sum.kind else { panic!("no sum") };
         assert_eq!(right.span, 54..57);
         let escaped = Standing { inner: None, whole: 49..60 };
-        assert_eq!(parse("a +", &escaped).unwrap_err().span, 49..60);
+        assert_eq!(parse("a +", &escaped, OF_ROWS).unwrap_err().span, 49..60);
     }
 
     proptest! {

@@ -26,6 +26,9 @@ const FILES: &[(&str, &str)] = &[
     file!("config/payments/modes.csv"),
     file!("config/payments/responses.csv"),
     file!("config/payments/secures.csv"),
+    file!("config/scenarios/baseline.toml"),
+    file!("config/scenarios/payment_outage.toml"),
+    file!("config/scenarios/viral_moment.toml"),
     file!("config/sessions.toml"),
     file!("config/transfers.toml"),
     file!("config/transfers/banks.csv"),
@@ -93,6 +96,22 @@ pub fn models() -> impl Iterator<Item = &'static str> + Clone {
     FILES.iter().filter(|(path, _)| *path != CURVES).filter_map(|(path, _)| {
         path.strip_prefix("config/")?.strip_suffix(".toml").filter(|name| !name.contains('/'))
     })
+}
+
+/// Where the scenarios are.
+const SCENARIOS: &str = "config/scenarios/";
+
+/// The names of the scenarios that come with the program.
+pub fn scenarios() -> impl Iterator<Item = &'static str> + Clone {
+    FILES.iter().filter_map(|(path, _)| path.strip_prefix(SCENARIOS)?.strip_suffix(".toml"))
+}
+
+/// A scenario that comes with the program: its path and its text.
+pub(super) fn scenario(name: &str) -> Option<(&'static str, &'static str)> {
+    let is_it = |path: &str| {
+        path.strip_prefix(SCENARIOS).and_then(|path| path.strip_suffix(".toml")) == Some(name)
+    };
+    FILES.iter().copied().find(|(path, _)| is_it(path))
 }
 
 /// What a model that comes with the program is: the first sentence of the comment at its top.

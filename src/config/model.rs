@@ -3,8 +3,10 @@
 mod curve;
 mod expression;
 mod follows;
+mod formula;
 mod generator;
 mod member_events;
+mod scenario;
 mod walk;
 mod words;
 
@@ -14,11 +16,15 @@ use std::sync::Arc;
 pub use self::curve::{CalendarDate, Curve, CurveShape, Join};
 pub use self::expression::{Expression, ExpressionKind, Operator};
 pub use self::follows::{Delay, Follows};
+pub use self::formula::{Formula, Instant, One, Two, Variable};
 pub use self::generator::{
     Alternative, Counter, Favourite, Form, Generator, MixturePart, Near, Parameter, Period, Scalar,
     Shape,
 };
 pub use self::member_events::{Calendar, Changelog, MemberEvents, RollCall, Snapshot, TimeOfDay};
+pub use self::scenario::{
+    Anchor, Deferral, Edge, Multiplier, Phase, Release, Scenario, StreamPhase,
+};
 pub use self::walk::{Given, Moment, Walk};
 pub use self::words::{Network, WordKind, Words};
 use super::{Span, Spanned};
@@ -43,6 +49,8 @@ pub struct Model {
     pub traffic: Option<Traffic>,
     /// Curves defined in the file or in the library of curves that the file names.
     pub curves: Vec<Curve>,
+    /// The scenarios that hold, in the order in which they are named.
+    pub scenarios: Vec<Scenario>,
     /// Tables, in the order of the file.
     pub tables: Vec<Table>,
     /// Populations, in the order of the file.
@@ -88,6 +96,12 @@ pub struct Traffic {
     /// Events a second before multipliers; above 0, finite. None: from the entity's count and
     /// activity.
     pub rate_per_s: Option<Spanned<f64>>,
+    /// The same an hour, as it is written: 800 of `800/h`.
+    pub rate_per_hour: Option<f64>,
+    /// How events come; None: as the model says, else as a Poisson process.
+    pub arrivals: Option<Arrivals>,
+    /// What the rate is multiplied by all along; None: as the model says, else 1.
+    pub intensity: Option<Spanned<f64>>,
     /// Names of [`Model::curves`], multiplied.
     pub curves: Vec<Spanned<String>>,
     /// The product of the curves is never below.
@@ -96,6 +110,16 @@ pub struct Traffic {
     pub cap: f64,
     /// Whose local time the curves follow. None: UTC.
     pub zone: Option<Spanned<Zone>>,
+}
+
+/// How the events of a root stream come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Arrivals {
+    /// Each at random, whatever the others do.
+    #[default]
+    Poisson,
+    /// As many in each hour of model time as are expected, evenly spread.
+    Exact,
 }
 
 /// Whose local time counts.

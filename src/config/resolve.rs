@@ -5,8 +5,10 @@ mod curves;
 mod distribution;
 mod entities;
 mod follows;
+mod formula;
 mod periods;
 mod roll_call;
+mod scenario;
 mod changelog;
 mod generator;
 mod occasion;
@@ -68,6 +70,10 @@ pub(super) fn everything(reader: &mut Reader<'_>, root: &Node, name: String) -> 
         .get("streams")
         .map(|at| streams::streams(reader, &names, &at, &mut curves))
         .unwrap_or_default();
+    let own = top.get("scenarios").map(|at| scenario::own(reader, &names, &at)).unwrap_or_default();
+    let scenarios = used_scenario(reader, root)
+        .map(|at| scenario::used(reader, &names, &at, &own))
+        .unwrap_or_default();
     let rates = Rates {
         any: has_rate(root) || streams_in(root).any(has_rate),
         of_one_stream: streams.iter().filter(|stream| stream.has_rate()).count() == 1,
@@ -93,6 +99,7 @@ pub(super) fn everything(reader: &mut Reader<'_>, root: &Node, name: String) -> 
         tick,
         traffic: own_traffic,
         curves: curves.all,
+        scenarios,
         tables,
         entities: entities.all,
         streams,
@@ -109,6 +116,7 @@ fn empty(name: String) -> Model {
         tick: None,
         traffic: None,
         curves: Vec::new(),
+        scenarios: Vec::new(),
         tables: Vec::new(),
         entities: Vec::new(),
         streams: Vec::new(),
@@ -118,6 +126,13 @@ fn empty(name: String) -> Model {
 /// Whether `traffic.rate` is given, be it good or bad.
 fn has_rate(node: &Node) -> bool {
     node.get("traffic").is_some_and(|traffic| traffic.get("rate").is_some())
+}
+
+/// `traffic.scenario`.
+fn used_scenario<'t>(reader: &mut Reader<'_>, root: &'t Node) -> Option<At<'t>> {
+    let traffic = root.get("traffic").filter(|node| node.entries().is_some())?;
+    let at = At { path: "traffic".to_owned(), key_span: traffic.span.clone(), node: traffic };
+    reader.section(&at)?.get("scenario")
 }
 
 fn streams_in(root: &Node) -> impl Iterator<Item = &Node> {

@@ -51,11 +51,26 @@ impl Unreadable {
 ///
 /// Text of another form. A rate of 0 is read; whether it may be used is for the caller to say.
 pub fn rate(text: &str) -> Result<f64, Unreadable> {
+    let (events, seconds) = events_and_seconds(text)?;
+    Ok(events / seconds)
+}
+
+/// Events an hour, from the same texts: 800 of `800/h`, to the last bit.
+///
+/// # Errors
+///
+/// Text of another form.
+pub fn rate_per_hour(text: &str) -> Result<f64, Unreadable> {
+    let (events, seconds) = events_and_seconds(text)?;
+    Ok(if seconds <= 3_600.0 { events * (3_600.0 / seconds) } else { events / (seconds / 3_600.0) })
+}
+
+fn events_and_seconds(text: &str) -> Result<(f64, f64), Unreadable> {
     let unreadable = || Unreadable::Rate(text.to_owned());
     let (amount, seconds) = split_per(text).ok_or_else(unreadable)?;
     let (number, factor) = split_magnitude(amount);
     let number = Decimal::parse(number).ok_or_else(unreadable)?;
-    Ok(number.to_f64() * factor as f64 / seconds)
+    Ok((number.to_f64() * factor as f64, seconds))
 }
 
 /// Bytes a second, from text such as `10MB/s`, `1MiB/s`, `512kB/m`.

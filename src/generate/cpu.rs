@@ -40,6 +40,8 @@ pub struct Era {
     pub slot: i64,
     /// What holds in it; empty if no root event lies in it.
     pub segment: Arc<Segment>,
+    /// The phases of scenarios that hold in this part of it, as a mask of their bits.
+    pub phases: u32,
 }
 
 impl Context<'_> {
@@ -116,6 +118,9 @@ fn step(operation: &Operation, frame: &mut Frame, context: Context<'_>) {
         }
         Operation::Lookup { index, values, out } => {
             map_value(frame, *index, *out, |index| values.value(index));
+        }
+        Operation::Phase { era, bit, out } => {
+            map(frame, *era, *out, |era| context.eras[era as usize].phases >> bit & 1);
         }
         Operation::Not { word, out } => map(frame, *word, *out, |word| u32::from(word == 0)),
         Operation::Logic { logic, left, right, out } => match logic {

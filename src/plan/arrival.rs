@@ -1,8 +1,11 @@
 //! Arrivals: when the events of a tick come, in integers.
 
+mod drawn;
+
 use crate::generate::philox::philox;
 
 use super::poisson::Mean;
+pub use drawn::{Arrival, Arrivals, count_within};
 
 /// Bits of the index of an event in its tick and lane.
 pub const INDEX_BITS: u32 = 18;
@@ -38,8 +41,8 @@ struct Words {
 
 impl Words {
     #[expect(clippy::cast_possible_truncation, reason = "the tick's two words")]
-    fn new(key: [u32; 2], tick: u64, lane: u32) -> Self {
-        let counter = [tick as u32, (tick >> 32) as u32, TIME_SALT | lane, 0];
+    fn new(key: [u32; 2], tick: u64, salted_lane: u32) -> Self {
+        let counter = [tick as u32, (tick >> 32) as u32, salted_lane, 0];
         Self { key, counter, block: [0; 4], used: 4, coins: 0, coins_left: 0 }
     }
 
@@ -76,18 +79,17 @@ impl Words {
     }
 }
 
-/// The number of events of a tick in a lane: Poisson, cut at the greatest index.
-pub fn count(key: [u32; 2], tick: u64, lane: u32, mean: &Mean) -> u32 {
-    let [first, second, third] = count_counter(tick, lane);
-    count_of(mean, philox(key, [first, second, third, 0]))
-}
-
 /// The first words of the counter that the number of events of a tick in a lane is drawn by; the
 /// fourth is 0.
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "the tick's two words")]
 pub fn count_counter(tick: u64, lane: u32) -> [u32; 3] {
-    [tick as u32, (tick >> 32) as u32, COUNT_SALT | lane]
+    counter(tick, COUNT_SALT | lane)
+}
+
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "the tick's two words")]
+fn counter(tick: u64, salted_lane: u32) -> [u32; 3] {
+    [tick as u32, (tick >> 32) as u32, salted_lane]
 }
 
 /// The number of events, by the random words of that counter.
@@ -117,7 +119,11 @@ pub struct Place {
 /// halving into 128 cells (a binomial count by the heads among as many random bits), and inside a
 /// cell of m events the i-th is at (i + u) / m of it, u a random word.
 pub fn times(place: Place, count: u32, event: &mut impl FnMut(u32, u32)) {
-    let mut words = Words::new(place.key, place.tick, place.lane);
+    salted_times(place, TIME_SALT, count, event);
+}
+
+fn salted_times(place: Place, salt: u32, count: u32, event: &mut impl FnMut(u32, u32)) {
+    let mut words = Words::new(place.key, place.tick, salt | place.lane);
     let mut next = 0;
     split(&mut words, count, 0, CELL_BITS, &mut |words, cell, events| {
         for step in 0..events {
@@ -184,7 +190,8 @@ mod tests {
             let mut counts = vec![0.0_f64; 100];
             for lane in 0..10 {
                 let place = Place { lane, ..place(tick) };
-                let count = count([5, 6], tick, lane, &mean);
+                let [first, second, third] = count_counter(tick, lane);
+                let count = count_of(&mean, philox([5, 6], [first, second, third, 0]));
                 times(place, count, &mut |_, at| counts[at as usize / 10_000] += 1.0);
             }
             windows.extend(counts);

@@ -19,6 +19,7 @@ mod moment;
 mod near;
 mod number;
 mod occasion;
+mod overrides;
 mod path;
 mod pattern;
 mod regex;
@@ -48,6 +49,7 @@ use crate::generate::philox;
 pub use derive::derive;
 pub use distribution::Blend;
 pub use gate::{Condition, Count, Gate, gate};
+pub use overrides::Override;
 use value::{Cell, Value};
 
 /// The salt of events that the model itself makes: origin 0, child 0.
@@ -89,6 +91,8 @@ pub struct Source<'a> {
     pub start_us: i64,
     /// The stream itself, and those that it follows, up to the root.
     pub levels: Vec<Level<'a>>,
+    /// What phases of scenarios say of streams.
+    pub overrides: &'a [Override<'a>],
 }
 
 /// A stream on the way from a root to the one that is compiled.
@@ -389,6 +393,7 @@ impl<'a> Compiler<'a> {
         let own = input::time(self.level());
         let now = std::mem::replace(&mut self.now, own);
         let cell = self.generate(generator, site, word);
+        let cell = self.overridden(name, cell);
         self.now = now;
         if let Some(named) = self.scopes[self.scope].names.get_mut(name) {
             named.state = State::Done(cell.clone());

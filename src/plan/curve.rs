@@ -59,6 +59,8 @@ impl Curves {
                 CurveShape::Days { values, others } => {
                     others * values.iter().map(|(_, value)| value.max(1.0)).product::<f64>()
                 }
+                // Formulas are the same in all zones, and no part of what is local.
+                CurveShape::Formula(_) => 1.0,
                 CurveShape::Dates(dates) => dates.iter().map(|(_, value)| value.max(1.0)).product(),
             });
             values.product::<f64>()

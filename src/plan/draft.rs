@@ -8,11 +8,13 @@ use super::follow_up::{CHILDREN_MAX, Delays, FollowUp, Step};
 use super::members::Members;
 use super::population::Population;
 use super::quantile::Curve;
+use super::scenario::Scenarios;
+use super::shape::{Factors, Shape};
 use super::traffic::{self, Traffic};
 use super::world::World;
 use super::zone::Zones;
 use super::{Inputs, LANE_EVENTS_MAX, Origin, StreamPlan, compile, rate_of};
-use crate::config::model::{self, Changelog, Generator, Model, Snapshot, Tick, Zone};
+use crate::config::model::{self, Changelog, CurveShape, Generator, Model, Snapshot, Tick, Zone};
 use crate::config::{Mistake, Span, Spanned};
 
 /// Streams on their way into the plan.
@@ -23,6 +25,8 @@ pub(super) struct Draft<'a> {
     pub(super) chains: Vec<Vec<usize>>,
     pub(super) start_us: i64,
     pub(super) tick: Tick,
+    pub(super) scenarios: Arc<Scenarios>,
+    pub(super) overrides: Vec<compile::Override<'a>>,
 }
 
 impl Draft<'_> {
@@ -79,6 +83,7 @@ impl Draft<'_> {
                 schema: &apache_avro::Schema::Null,
                 start_us: self.start_us,
                 levels,
+                overrides: &[],
             })
         };
         self.model.entities.iter().flat_map(of_entity).collect()
@@ -111,6 +116,7 @@ impl Draft<'_> {
             schema: &schema,
             start_us: self.start_us,
             levels,
+            overrides: &self.overrides,
         };
         let follow_up = match &stream.follows {
             Some(follows) => {
@@ -132,7 +138,7 @@ impl Draft<'_> {
             }
             None => match self.members(stream)? {
                 Some(members) => Origin::Members(members),
-                None => Origin::Root(Box::new(self.traffic(stream, compiled.actor)?)),
+                None => Origin::Root(Box::new(self.traffic(number, compiled.actor)?)),
             },
         };
         Ok(StreamPlan {
@@ -156,6 +162,7 @@ impl Draft<'_> {
             schema: &apache_avro::Schema::Null,
             start_us: self.start_us,
             levels: self.levels(&[number], &[None]),
+            overrides: &[],
         })
     }
 
@@ -208,7 +215,9 @@ impl Draft<'_> {
         let parent_rate = parent.map_or(0.0, StreamPlan::rate_per_s);
         let rate_per_s = parent_rate * probability * f64::from(count_max);
         let above = self.chains[number][1..].iter().rev().copied().collect();
-        Ok(FollowUp { above, step, gate, count_max, children, latest_us, rate_per_s })
+        let is_phased = self.scenarios.is_of(number);
+        let phased = is_phased.then(|| (Arc::clone(&self.scenarios), number));
+        Ok(FollowUp { above, step, gate, count_max, children, latest_us, rate_per_s, phased })
     }
 
     /// Who acts in a follow-up must be who acts in its root.
@@ -229,57 +238,88 @@ impl Draft<'_> {
         Err(vec![Mistake { span: stream.span.clone(), what, help }])
     }
 
-    fn traffic(
-        &self,
-        stream: &model::Stream,
-        actor: Option<usize>,
-    ) -> Result<Traffic, Vec<Mistake>> {
-        let written = stream.traffic.as_ref().or(self.model.traffic.as_ref());
-        let rate_per_s = rate_of(self.model, stream, self.world);
-        if rate_per_s <= 0.0 {
+    fn traffic(&self, number: usize, actor: Option<usize>) -> Result<Traffic, Vec<Mistake>> {
+        let stream = &self.model.streams[number];
+        let of_model = self.model.traffic.as_ref();
+        let written = stream.traffic.as_ref().or(of_model);
+        let base_per_s = rate_of(self.model, stream, self.world);
+        if base_per_s <= 0.0 {
             let what = format!("nothing says how fast events of `{}` come", stream.name);
             let help = Some("set `traffic.rate`, or `count` and `activity` of who acts".to_owned());
             return Err(vec![Mistake { span: stream.span.clone(), what, help }]);
         }
-        let refuse = |span: &Span, what: String, help: &str| {
-            vec![Mistake { span: span.clone(), what, help: Some(help.to_owned()) }]
-        };
-        let named = written.map_or(&[][..], |traffic| &traffic.curves);
-        let shapes = named.iter().filter_map(|name| {
-            let curve = self.model.curves.iter().find(|curve| curve.name == name.value)?;
-            Some(curve.shape.clone())
-        });
+        let intensity = self.intensity(stream);
+        let shapes = self.curves(written);
         let (floor, cap) = written.map_or((0.0, f64::INFINITY), |it| (it.floor, it.cap));
-        let curves = Curves::new(shapes.collect(), floor, cap);
-        let greatest = curves.greatest();
-        if let (true, Some(first)) = (greatest <= 0.0, named.first()) {
-            let what = "these curves together are 0 in every hour, so that nothing would come";
-            let help = "use curves that have an hour above 0 in common";
-            return Err(refuse(&first.span, what.to_owned(), help));
+        let is_formula = |shape: &&CurveShape| matches!(shape, CurveShape::Formula(_));
+        let (formulas, local): (Vec<_>, Vec<_>) = shapes.into_iter().partition(is_formula);
+        let formulas: Vec<_> = formulas.into_iter().filter_map(CurveShape::formula).collect();
+        let bounded = floor > 0.0 || cap.is_finite();
+        let named = written.map_or(&[][..], |traffic| &traffic.curves);
+        if let (false, true, Some(first)) = (formulas.is_empty(), bounded, named.first()) {
+            let what =
+                "`floor` and `cap` bound curves of local time, and one of these is a formula";
+            let help = "bound it in the expression: \"max(0.5, min(3, …))\"";
+            return Err(refused(&first.span, what.to_owned(), help));
         }
+        let curves = Curves::new(local.into_iter().cloned().collect(), floor, cap);
         let population = actor.map(|actor| Arc::clone(&self.world.kinds[actor].actors));
-        let lanes = u32::from(self.model.lanes);
-        let share = population.as_ref().map_or(1.0 / f64::from(lanes), |all| all.greatest_lane());
-        let most = rate_per_s * greatest * share * self.tick.length_us() as f64 / 1e6;
-        if most > LANE_EVENTS_MAX {
-            let what = format!(
-                "a lane would have up to {most:.0} events in a tick, but the limit is {LANE_EVENTS_MAX}"
-            );
-            let help = "raise `lanes`, set a shorter `tick` or lower the rate";
-            return Err(refuse(&stream.span, what, help));
-        }
         let zone = written.and_then(|traffic| traffic.zone.as_ref());
         let (zones, zone_of_group) = self.zones(zone, actor, population.as_deref())?;
-        Ok(Traffic {
-            rate_per_s,
+        let tick_us = self.tick.length_us().unsigned_abs();
+        let rate_per_hour = written.and_then(|traffic| traffic.rate_per_hour);
+        let way = |traffic: Option<&model::Traffic>| traffic.and_then(|it| it.arrivals);
+        let traffic = Traffic {
+            key: compile::stream_key(self.world, stream),
+            start_us: self.start_us,
+            rate_per_s: base_per_s * intensity,
+            rate_per_hour: rate_per_hour.unwrap_or(base_per_s * 3_600.0),
+            intensity,
+            arrivals: way(stream.traffic.as_ref()).or(way(of_model)).unwrap_or_default(),
+            shape: Shape {
+                formulas,
+                scenarios: Arc::clone(&self.scenarios),
+                stream: number,
+                tick_us,
+                defers: self.scenarios.phases.iter().any(|phase| phase.defers(number)),
+            },
             curves,
             zones,
             zone_of_group,
             population,
-            lanes,
-            tick_us: self.tick.length_us().unsigned_abs(),
+            lanes: u32::from(self.model.lanes),
+            tick_us,
             known: traffic::Known::default(),
-        })
+        };
+        if let (true, Some(first)) = (traffic.shape.defers, self.model.scenarios.first())
+            && traffic.arrivals == model::Arrivals::Exact
+        {
+            let what = format!(
+                "a phase keeps events of `{}` away for later, but its hours are exact",
+                stream.name
+            );
+            return Err(refused(&first.span, what, "set arrivals = \"poisson\""));
+        }
+        check_rate(self.model, &traffic, stream, named)?;
+        Ok(traffic)
+    }
+
+    /// What the rate of a stream is multiplied by all along.
+    fn intensity(&self, stream: &model::Stream) -> f64 {
+        let mut traffic = stream.traffic.iter().chain(&self.model.traffic);
+        let written = traffic.find_map(|traffic| traffic.intensity.as_ref());
+        let brought = || self.model.scenarios.iter().filter_map(|it| it.intensity).product();
+        written.map_or_else(brought, |intensity| intensity.value)
+    }
+
+    /// The curves that are named.
+    fn curves(&self, written: Option<&model::Traffic>) -> Vec<&CurveShape> {
+        let named = written.map_or(&[][..], |traffic| &traffic.curves);
+        let shapes = named.iter().filter_map(|name| {
+            let curve = self.model.curves.iter().find(|curve| curve.name == name.value)?;
+            Some(&curve.shape)
+        });
+        shapes.collect()
     }
 
     /// The zones that curves are read in, and which of them each group of members lives by.
@@ -378,4 +418,57 @@ fn delays(follows: &model::Follows) -> Delays {
     };
     let parts = delay.parts.iter().filter_map(curve).collect();
     Delays { parts, min_s: delay.min_s, max_s: delay.max_s }
+}
+
+fn refused(span: &Span, what: String, help: &str) -> Vec<Mistake> {
+    vec![Mistake { span: span.clone(), what, help: Some(help.to_owned()) }]
+}
+
+/// Whether the greatest rate that is seen ahead fits into the ticks of lanes.
+fn check_rate(
+    model: &Model,
+    traffic: &Traffic,
+    stream: &model::Stream,
+    named: &[Spanned<String>],
+) -> Result<(), Vec<Mistake>> {
+    let greatest = traffic.curves.greatest();
+    if let (true, Some(first)) = (greatest <= 0.0, named.first()) {
+        let what = "these curves together are 0 in every hour, so that nothing would come";
+        let help = "use curves that have an hour above 0 in common";
+        return Err(refused(&first.span, what.to_owned(), help));
+    }
+    let tick_s = traffic.tick_us as f64 / 1e6;
+    let mut most: f64 = 1.0;
+    for tick in traffic.shape.looks() {
+        let factors = traffic.shape.at(tick);
+        let Factors { base, scenario } = factors;
+        let bad = |factor: f64| factor < 0.0 || !factor.is_finite();
+        let (of, value, place) = if bad(base) {
+            ("curves", base, named.first().map_or(&stream.span, |first| &first.span))
+        } else if bad(scenario) {
+            let first = model.scenarios.first();
+            ("scenarios", scenario, first.map_or(&stream.span, |first| &first.span))
+        } else {
+            most = most.max(factors.product());
+            continue;
+        };
+        let hours = tick as f64 * tick_s / 3_600.0;
+        let what = format!(
+            "the {of} of `{}` come to {value} after {hours:.2} hours, but must be from 0 up and finite",
+            stream.name
+        );
+        return Err(refused(place, what, "bound the expression: \"max(0, min(100, …))\""));
+    }
+    let lanes = f64::from(traffic.lanes);
+    let share = traffic.population.as_ref().map_or(1.0 / lanes, |all| all.greatest_lane());
+    let events = traffic.rate_per_s * greatest * most * share * tick_s;
+    let limit = if traffic.shape.is_flat() { LANE_EVENTS_MAX } else { LANE_EVENTS_MAX / 2.0 };
+    if events > limit {
+        let what = format!(
+            "a lane would have up to {events:.0} events in a tick, but the limit is {limit}"
+        );
+        let help = "raise `lanes`, set a shorter `tick` or lower the rate";
+        return Err(refused(&stream.span, what, help));
+    }
+    Ok(())
 }

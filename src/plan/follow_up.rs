@@ -5,30 +5,23 @@
 //! of the root whose events can lead to a tick of the follow-up are few and known. Each candidate
 //! then draws its own delay, and is kept if it comes out at the time asked for.
 
+mod delays;
 mod window;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::compile::Gate;
-use super::quantile::{Curve, mixture_inverse};
+use super::scenario::Scenarios;
 use crate::generate::philox::{Many, philox};
+pub use delays::Delays;
+use delays::{PIECES, Part, parts};
 pub use window::Windows;
 
 /// Classes of itineraries.
 pub const CLASSES: u32 = 64;
 /// The most streams from a root down to a follow-up, both included.
 pub const LEVELS_MAX: usize = 6;
-/// The least width of a stratum, in ticks, for which whole ticks are permuted; narrower ones are
-/// searched.
-const FAR_TICKS_MIN: u64 = 2;
-/// A last stratum that is much wider than the one before is halved so often: tails reach 2^−18.
-const TAIL_PARTS: u32 = 12;
-/// How many times as wide it must be.
-const TAIL_WIDTH: u64 = 2;
-/// Pieces of a part in which delays are even.
-const PIECES: usize = 16;
-/// The share of delays that is left out at each end.
-const RAREST: f64 = 1e-10;
 
 const CLASS_SALT: u32 = 0xA003_0000;
 /// The block of the words that decide whether and when an event follows.
@@ -84,6 +77,28 @@ pub struct FollowUp {
     pub latest_us: u64,
     /// Events a second if every gate is open, before curves.
     pub rate_per_s: f64,
+    /// The scenarios, and the stream's number in them.
+    pub phased: Option<(Arc<Scenarios>, usize)>,
+}
+
+impl FollowUp {
+    /// Whether phases of scenarios say which share of events is followed.
+    #[inline]
+    pub fn is_phased(&self) -> bool {
+        self.phased.is_some()
+    }
+
+    /// The share of events that are followed, in units of 2^−32, if the root event comes in a tick.
+    pub fn share_at(&self, tick: u64) -> u64 {
+        let times = self.phased.as_ref().map_or(1.0, |(phases, of)| phases.rate(*of, tick));
+        share(self.step.probability() as f64 / 4_294_967_296.0 * times)
+    }
+}
+
+/// A share in units of 2^−32.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of 2^32")]
+fn share(value: f64) -> u64 {
+    libm::round(value.clamp(0.0, 1.0) * 4_294_967_296.0) as u64
 }
 
 /// One step from an event to those that follow it in another stream.
@@ -98,56 +113,10 @@ pub struct Step {
     classes: Vec<Vec<Part>>,
 }
 
-/// A part of a class: of two parts the second is half as likely, and so on; the last two are alike.
-#[derive(Clone, Debug, PartialEq)]
-enum Part {
-    /// Each event has a delay of its own: even between neighbours of these, in microseconds.
-    Near(Vec<u64>),
-    /// Windows of 2^`bits` ticks are moved by `first` ticks and the window's length, and the ticks
-    /// inside are permuted.
-    Far { first: u64, bits: u32 },
-}
-
-/// How much later events follow.
-#[derive(Clone, Debug)]
-pub struct Delays {
-    /// Weighted distributions in seconds; none: even from the least to the greatest.
-    pub parts: Vec<(f64, Curve)>,
-    /// The least delay in seconds.
-    pub min_s: f64,
-    /// The greatest delay in seconds.
-    pub max_s: f64,
-}
-
-impl Delays {
-    /// The delay in microseconds that a share p of all are below, but for the rarest.
-    pub(super) fn inverse_us(&self, p: f64) -> u64 {
-        // Tails without an end have no value at 0 and 1.
-        let p = p.clamp(RAREST, 1.0 - RAREST);
-        let seconds = match self.parts.as_slice() {
-            [] => self.min_s + (self.max_s - self.min_s) * p,
-            [(_, curve)] => curve.inverse(p, 1.0 - p),
-            parts => mixture_inverse(parts, p, 1.0 - p),
-        };
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "delays are between 0 and ten years"
-        )]
-        let us = libm::round(seconds.clamp(self.min_s, self.max_s) * 1e6) as u64;
-        us
-    }
-}
-
 impl Step {
     /// A step with these delays, followed by the share `probability` of events.
     pub fn new(key: [u32; 2], probability: f64, delays: &Delays, tick_us: u64) -> Self {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a share of 2^32"
-        )]
-        let probability = libm::round(probability.clamp(0.0, 1.0) * 4_294_967_296.0) as u64;
+        let probability = share(probability);
         // Odd, so that classes are permuted: steps after one another have strata of their own.
         let [factor, shift, ..] = philox(key, [0, 0, CLASS_SALT, 1]);
         let stratum = |class: u32| (class.wrapping_mul(factor | 1)).wrapping_add(shift) % CLASSES;
@@ -193,7 +162,7 @@ impl Step {
     pub fn draw(&self, number: u64, child: u32) -> Option<[u32; 2]> {
         let [first, second, third] = fate_counter((number, child));
         let [fate, draw @ .., _] = philox(self.key, [first, second, third, FATE_BLOCK]);
-        self.is_followed(fate).then_some(draw)
+        (u64::from(fate) < self.probability).then_some(draw)
     }
 
     /// The same for many events: the first of each one's words says whether it is followed, the next
@@ -203,10 +172,9 @@ impl Step {
         many.draw(self.key, events.map(fate_counter), FATE_BLOCK);
     }
 
-    /// Whether an event is followed, by the first of its words.
-    #[inline]
-    pub fn is_followed(&self, fate: u32) -> bool {
-        u64::from(fate) < self.probability
+    /// Whether not every event is followed.
+    pub fn is_rare(&self) -> bool {
+        self.probability < 1 << 32
     }
 
     /// The share of events that are followed, in units of 2^−32.
@@ -250,42 +218,6 @@ fn fate_counter((number, child): (u64, u32)) -> [u32; 3] {
     [low(number), low(number >> 32), child << CHILD_SHIFT]
 }
 
-/// The parts of a stratum of the delays.
-fn parts(delays: &Delays, stratum: u32, tick_us: u64) -> Vec<Part> {
-    let share = 1.0 / f64::from(CLASSES);
-    let begin = f64::from(stratum) * share;
-    let width = |from: f64| delays.inverse_us(from + share) - delays.inverse_us(from);
-    if stratum + 1 < CLASSES || width(begin) <= TAIL_WIDTH * width(begin - share) {
-        return vec![part(delays, (begin, share), tick_us)];
-    }
-    let (mut begin, mut share) = (begin, share);
-    let mut parts = Vec::new();
-    for _ in 1..TAIL_PARTS {
-        share /= 2.0;
-        parts.push(part(delays, (begin, share), tick_us));
-        begin += share;
-    }
-    parts.push(part(delays, (begin, share), tick_us));
-    // Parts like the last are one with it: it takes all that is left of the halves.
-    while parts.len() > 1 && parts[parts.len() - 1] == parts[parts.len() - 2] {
-        parts.pop();
-    }
-    parts
-}
-
-fn part(delays: &Delays, (begin, share): (f64, f64), tick_us: u64) -> Part {
-    let knot = |piece: usize| delays.inverse_us(begin + share * piece as f64 / PIECES as f64);
-    let knots: Vec<u64> = (0..=PIECES).map(knot).collect();
-    let (least, most) = (knots[0].div_ceil(tick_us), knots[PIECES] / tick_us);
-    if most < least + FAR_TICKS_MIN {
-        return Part::Near(knots);
-    }
-    // The greatest window that fits, in the middle: its delays go from first + 1 to
-    // first + 2 · length − 1 ticks, and a bit less or more by the place in the tick.
-    let bits = (most - least).ilog2() - 1;
-    Part::Far { first: least.midpoint(most) - (1 << bits), bits }
-}
-
 /// Sorts ranges and joins those that touch.
 fn merge(ranges: &mut Vec<Range<u64>>) {
     ranges.sort_unstable_by_key(|range| range.start);
@@ -311,6 +243,7 @@ const fn low(value: u64) -> u32 {
 mod tests {
     use super::*;
     use crate::plan::arrival::{position, tick_and_lane};
+    use crate::plan::quantile::Curve;
 
     const TICK_US: u64 = 1_000_000;
     const LANES: u32 = 64;
@@ -487,7 +420,10 @@ mod tests {
             step.draw_many(events.iter().copied(), &mut many);
             for (row, &(number, child)) in events.iter().enumerate() {
                 let [fate, draw @ .., _] = many.words(row);
-                assert_eq!(step.is_followed(fate).then_some(draw), step.draw(number, child));
+                assert_eq!(
+                    (u64::from(fate) < step.probability()).then_some(draw),
+                    step.draw(number, child)
+                );
             }
             turns([1, 2], events.iter().map(|event| event.0), &mut many);
             for (row, &(tick, _)) in events.iter().enumerate() {

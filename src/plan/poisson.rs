@@ -1,7 +1,7 @@
 //! Poisson counts in integers, for any mean.
 
 /// The greatest mean: as many events as a tick of a lane can number.
-const MEAN_MAX: f64 = 262_144.0;
+pub const MEAN_MAX: f64 = 262_144.0;
 
 /// A Poisson distribution, ready to be drawn from: cumulated probabilities in units of 2^−64.
 ///

@@ -364,6 +364,15 @@ pub enum Operation {
         /// The value.
         out: Target,
     },
+    /// 1 where a phase of a scenario holds, else 0.
+    Phase {
+        /// The quarter of an hour, and what holds in it.
+        era: Register,
+        /// Which bit of the phases that hold.
+        bit: u32,
+        /// 1 or 0.
+        out: Register,
+    },
     /// Minutes east of UTC in a zone in a quarter of an hour.
     Offset {
         /// The quarter of an hour.

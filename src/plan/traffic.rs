@@ -5,9 +5,12 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use super::alias::Alias;
 use super::curve::Curves;
+use super::exact::Hour;
 use super::poisson::Mean;
 use super::population::Population;
+use super::shape::Shape;
 use super::zone::{SLOT_US, Zones};
+use crate::config::model::Arrivals;
 
 /// What the segments that are kept may take, in bytes: few, so that days take no more memory than
 /// minutes, though streams that follow others look back at every hour of the week, before and after
@@ -23,11 +26,29 @@ const KEPT_MAX: usize = 4_096;
 /// The most quarters of an hour whose segment is kept: those of four months.
 const SLOTS_KEPT: usize = 12_288;
 
+/// The powers of 2 whose means are kept: 2^−12 to 2^19.
+pub const POWER_MIN: i32 = -12;
+const POWERS: usize = 32;
+/// The hours of exact arrivals that are kept.
+const HOURS_KEPT: usize = 64;
+
 /// How fast the events of a root stream come, and who acts.
 #[derive(Debug)]
 pub struct Traffic {
-    /// Events a second before multipliers.
+    /// The key of the stream's randomness.
+    pub key: [u32; 2],
+    /// The start of model time, in microseconds since the Unix epoch.
+    pub start_us: i64,
+    /// Events a second before multipliers, the intensity included.
     pub rate_per_s: f64,
+    /// Events an hour before multipliers.
+    pub rate_per_hour: f64,
+    /// What both are multiplied by all along; in [`Self::rate_per_s`] it is already.
+    pub intensity: f64,
+    /// How events come.
+    pub arrivals: Arrivals,
+    /// What multiplies the rate in all zones alike.
+    pub shape: Shape,
     /// Multipliers by local time, read in the middle of a quarter of an hour.
     pub curves: Curves,
     /// The zones that local times are counted in.
@@ -40,13 +61,16 @@ pub struct Traffic {
     pub lanes: u32,
     /// The length of a tick in microseconds.
     pub tick_us: u64,
-    /// Segments by the multipliers of all zones.
+    /// What was worked out before.
     pub known: Known,
 }
 
-/// Segments that were worked out before; they decide nothing.
+/// Segments, and hours of exact arrivals, that were worked out before; they decide nothing.
 #[derive(Debug, Default)]
-pub struct Known(RwLock<Segments>);
+pub struct Known {
+    segments: RwLock<Segments>,
+    hours: RwLock<BTreeMap<u64, Arc<Hour>>>,
+}
 
 #[derive(Debug, Default)]
 struct Segments {
@@ -64,6 +88,10 @@ pub struct Segment {
     /// Events a tick before multipliers.
     per_tick: f64,
     lanes: Box<[Lane]>,
+    /// The same for a power of 2 times the rate, from 2^[`POWER_MIN`] on.
+    powers: [OnceLock<Box<[OnceLock<Mean>]>>; POWERS],
+    /// The lanes by what each has of the rate.
+    shares: OnceLock<Alias>,
 }
 
 #[derive(Debug, Default)]
@@ -93,6 +121,51 @@ impl Segment {
     pub fn mean(&self, lane: u32) -> Option<&Mean> {
         let known = &self.lanes.get(lane as usize)?.mean;
         Some(known.get_or_init(|| Mean::new(self.expected(lane) * self.per_tick)))
+    }
+
+    /// How many events a tick of a lane has at 2^`power` times the rate; None: nobody is active in
+    /// it.
+    #[inline]
+    pub fn mean_of_power(&self, lane: u32, power: i32) -> Option<&Mean> {
+        if power == 0 {
+            return self.mean(lane);
+        }
+        let place = usize::try_from(power - POWER_MIN).ok()?;
+        let lanes = self
+            .powers
+            .get(place)?
+            .get_or_init(|| self.lanes.iter().map(|_| OnceLock::new()).collect());
+        let times = libm::ldexp(self.per_tick, power);
+        Some(lanes.get(lane as usize)?.get_or_init(|| Mean::new(self.expected(lane) * times)))
+    }
+
+    /// A lane by what each has of the rate, by a random word.
+    pub fn lane(&self, word: u32) -> u32 {
+        let shares = self.shares.get_or_init(|| {
+            let shares: Vec<f64> = self.all_lanes().map(|lane| self.expected(lane)).collect();
+            let sum: f64 = shares.iter().sum();
+            Alias::new(if sum > 0.0 { &shares } else { &[1.0] })
+        });
+        shares.choose(word)
+    }
+
+    /// What all lanes together have of the rate before multipliers.
+    pub fn total(&self) -> f64 {
+        let first = self.multipliers.first().copied().unwrap_or(1.0);
+        // The shares of lanes add up to 1 but for rounding.
+        if self.multipliers.iter().all(|other| other.to_bits() == first.to_bits()) {
+            return first;
+        }
+        self.all_lanes().map(|lane| self.expected(lane)).sum()
+    }
+
+    /// How many events the fullest lane expects in a tick before multipliers.
+    pub fn fullest(&self) -> f64 {
+        self.all_lanes().map(|lane| self.expected(lane)).fold(0.0, f64::max) * self.per_tick
+    }
+
+    fn all_lanes(&self) -> std::ops::Range<u32> {
+        0..u32::try_from(self.lanes.len()).unwrap_or(u32::MAX)
     }
 
     /// The group that acts in a lane, by a random word.
@@ -129,15 +202,47 @@ impl Segment {
 }
 
 impl Traffic {
+    /// The quarter of an hour that a tick lies in.
+    pub fn slot_of(&self, tick: u64) -> i64 {
+        self.start_us.saturating_add_unsigned(tick * self.tick_us).div_euclid(SLOT_US)
+    }
+
+    /// The ticks from one on that lie in its quarter of an hour.
+    pub fn slot_end(&self, tick: u64) -> u64 {
+        let end_us = (self.slot_of(tick) + 1) * SLOT_US - self.start_us;
+        end_us.cast_unsigned().div_ceil(self.tick_us)
+    }
+
+    /// Whether a lane's count is what its segment says, and nothing else.
+    pub fn is_plain(&self) -> bool {
+        self.arrivals == Arrivals::Poisson && self.shape.is_flat()
+    }
+
+    /// An hour of exact arrivals, counted from the start.
+    pub fn hour(&self, hour: u64) -> Arc<Hour> {
+        let known = self.known.hours.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.get(&hour) {
+            return Arc::clone(known);
+        }
+        drop(known);
+        let made = Arc::new(Hour::new(self, hour));
+        let mut known = self.known.hours.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= HOURS_KEPT {
+            known.clear();
+        }
+        known.insert(hour, Arc::clone(&made));
+        made
+    }
+
     /// What holds in the quarter of an hour that begins at `slot` times [`SLOT_US`].
     pub fn segment(&self, slot: i64) -> Arc<Segment> {
-        let known = self.known.0.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.segments.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(segment) = known.of_slots.get(&slot) {
             return Arc::clone(segment);
         }
         drop(known);
         let zones = self.zones_at(slot);
-        let mut known = self.known.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.segments.write().unwrap_or_else(PoisonError::into_inner);
         // All at once: those that are asked for again and again are soon there again, and none
         // stays out because of its place in the order.
         if known.of_multipliers.len() >= self.kept_max() || known.of_slots.len() >= SLOTS_KEPT {
@@ -149,6 +254,7 @@ impl Traffic {
                 population: self.population.clone(),
                 per_tick: self.rate_per_s * self.tick_us as f64 / 1e6,
                 lanes: (0..self.lanes).map(|_| Lane::default()).collect(),
+                ..Segment::default()
             })
         });
         let segment = Arc::clone(segment);
@@ -159,7 +265,9 @@ impl Traffic {
     /// How many segments are kept.
     fn kept_max(&self) -> usize {
         let groups = self.population.as_ref().map_or(0, |population| population.groups());
-        let bytes = self.lanes as usize * (MEAN_BYTES + groups * GROUP_BYTES);
+        // With multipliers, means of some powers of 2 are kept too.
+        let means = if self.shape.is_flat() { 1 } else { 4 };
+        let bytes = self.lanes as usize * (means * MEAN_BYTES + groups * GROUP_BYTES);
         (KEPT_BYTES / bytes.max(1)).clamp(KEPT_MIN, KEPT_MAX)
     }
 
@@ -200,7 +308,13 @@ mod tests {
         (values[12], values[13]) = (2.0, 1.0);
         let week = CurveShape::Hours { values, join: Join::Steps };
         Traffic {
+            key: [1, 2],
+            start_us: 0,
             rate_per_s: 100.0,
+            rate_per_hour: 360_000.0,
+            intensity: 1.0,
+            arrivals: Arrivals::Poisson,
+            shape: Shape::default(),
             curves: Curves::new(vec![week], 0.0, f64::INFINITY),
             zones: Zones::new(["UTC", "Etc/GMT-1"]).unwrap(),
             zone_of_group: vec![0, 1],

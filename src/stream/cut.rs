@@ -1,5 +1,7 @@
 //! Where a run of a given number of events ends.
 
+use crate::plan::arrival::Arrival;
+
 /// The times and streams of all events of a batch's window, and which of them are in the batch.
 ///
 /// Kept only where a run is to end after so many events of the unsharded run.
@@ -22,15 +24,14 @@ impl Ranks {
         &mut self,
         stream: usize,
         begin_us: u64,
-        arrivals: &[u64],
+        arrivals: &[Arrival],
         own: impl Fn(u64) -> bool,
     ) {
-        let time = crate::plan::arrival::INDEX_BITS + crate::plan::arrival::LANE_BITS;
-        self.events.extend(arrivals.iter().map(|&arrival| Event {
-            time_us: begin_us + (arrival >> time),
+        self.events.extend(arrivals.iter().map(|arrival| Event {
+            time_us: begin_us + u64::from(arrival.at_us),
             stream,
-            place: arrival,
-            own: own(arrival),
+            place: arrival.number,
+            own: own(arrival.number),
         }));
     }
 

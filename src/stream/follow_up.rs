@@ -15,7 +15,7 @@ use super::rows::{Eras, Row, Rows};
 use crate::generate::column::Frame;
 use crate::generate::cpu;
 use crate::generate::philox::Many;
-use crate::plan::arrival::{self, position, tick_and_lane};
+use crate::plan::arrival::{self, Arrivals, position, tick_and_lane};
 use crate::plan::follow_up::{self, CLASSES, FollowUp, LEVELS_MAX, Windows, class_of};
 use crate::plan::traffic::{Segment, Traffic};
 use crate::plan::{Origin, Plan, StreamPlan};
@@ -164,6 +164,9 @@ fn roots(chain: &Chain<'_>, own: &dyn Fn(u32) -> bool, scratch: &mut Scratch, ro
             places.extend(lanes.map(|lane| Place { tick, lane, count }));
         }
     }
+    if !chain.traffic.is_plain() {
+        return thinned_roots(chain, places, &segments, rows);
+    }
     for (chunk, places) in places.chunks_mut(Many::ROWS).enumerate() {
         let counters = places.iter().map(|place| arrival::count_counter(place.tick, place.lane));
         many.draw(key, counters, 0);
@@ -181,18 +184,36 @@ fn roots(chain: &Chain<'_>, own: &dyn Fn(u32) -> bool, scratch: &mut Scratch, ro
     }
 }
 
+/// The same where not every event comes that could: then each one's time is known as well.
+fn thinned_roots(chain: &Chain<'_>, places: &[Place], segments: &[Arc<Segment>], rows: &mut Rows) {
+    let tick_us = chain.tick_us();
+    // The lanes of a tick's class come one after the other.
+    for places in places.chunk_by(|one, other| (one.tick, one.count) == (other.tick, other.count)) {
+        let Place { tick, count: segment, .. } = places[0];
+        let mut lanes: Vec<u32> = places.iter().map(|place| place.lane).collect();
+        lanes.sort_unstable();
+        lanes.dedup();
+        let segment = &segments[segment as usize];
+        Arrivals::new(chain.traffic, segment, tick).each(&lanes, &mut |_, arrival| {
+            let time_us = tick * tick_us + u64::from(arrival.at_us);
+            let number = arrival.number;
+            rows.list.push(Row { time_us, number, child: 0, above: 0, ordinal: 0 });
+        });
+    }
+}
+
 /// Replaces rows by those that follow them, step by step.
 fn follow(chain: &Chain<'_>, mut taken: Taken<'_>, scratch: &mut Scratch, rows: &mut Rows) {
-    drawn(taken.steps, &mut scratch.many, rows);
+    drawn(chain, taken.steps, &mut scratch.many, rows);
     let mut conditions: Vec<Passing<'_>> = Passing::of(taken.steps).collect();
     conditions.sort_by_key(|passing| (passing.condition.timed, passing.condition.cost));
     let untimed = conditions.partition_point(|passing| !passing.condition.timed);
-    scratch.eras.clear();
+    scratch.eras.clear(&chain.plan.scenarios);
     scratch.times.clear();
     for passing in &conditions[..untimed] {
         filter(chain, passing, scratch, rows);
     }
-    if taken.of_root {
+    if taken.of_root && chain.traffic.is_plain() {
         root_times(chain, &scratch.places, rows);
     }
     times(chain, &mut taken, scratch, rows);
@@ -222,14 +243,25 @@ fn root_times(chain: &Chain<'_>, places: &[Place], rows: &mut Rows) {
     }
 }
 
+/// The tick that the root of a row comes in.
+fn root_tick(chain: &Chain<'_>, rows: &Rows, row: &Row) -> u64 {
+    if !chain.traffic.shape.defers {
+        return tick_and_lane(row.number).0;
+    }
+    // It may have been due in another.
+    let root = rows.at(row, rows.levels);
+    root.time_us / chain.tick_us()
+}
+
 /// When rows are followed, step by step; those whose last time is not asked for go.
 fn times(chain: &Chain<'_>, taken: &mut Taken<'_>, scratch: &mut Scratch, rows: &mut Rows) {
     let Scratch { many, times, .. } = scratch;
     let (key, lanes) = (chain.root.key, chain.plan.lanes);
     times.resize(rows.list.len(), [0; LEVELS_MAX]);
     let mut classes = [0; Many::ROWS];
-    for (rows, times) in rows.list.chunks(Many::ROWS).zip(times.chunks_mut(Many::ROWS)) {
-        follow_up::turns(key, rows.iter().map(|row| tick_and_lane(row.number).0), many);
+    for (chunk, times) in rows.list.chunks(Many::ROWS).zip(times.chunks_mut(Many::ROWS)) {
+        follow_up::turns(key, chunk.iter().map(|row| root_tick(chain, rows, row)), many);
+        let rows = chunk;
         for (place, row) in rows.iter().enumerate() {
             let lane = tick_and_lane(row.number).1;
             classes[place] = class_of(many.words(place)[0], lane, lanes);

@@ -3,20 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::generate::cpu;
-use crate::plan::arrival;
+use crate::config::model::Arrivals;
 use crate::plan::traffic::Traffic;
+use crate::plan::{arrival, exact};
 
 /// Ticks whose ordinals are kept; threads are never that many jobs apart.
 const KNOWN_MAX: usize = 4_096;
-
-/// What the counts of a stream's ticks depend on.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Counted<'a> {
-    pub(super) traffic: &'a Traffic,
-    pub(super) key: [u32; 2],
-    pub(super) start_us: i64,
-}
 
 /// How many events come before some ticks; shared by the threads that make a stream.
 ///
@@ -30,23 +22,15 @@ pub(super) struct Ordinals {
 impl Ordinals {
     /// How many events come before a tick: those before the nearest tick that is known, and those
     /// from there on, counted.
-    pub(super) fn before(&self, counted: Counted<'_>, tick: u64) -> u64 {
+    pub(super) fn before(&self, traffic: &Traffic, tick: u64) -> u64 {
+        if traffic.arrivals == Arrivals::Exact {
+            return exact::before(traffic, tick);
+        }
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let nearest = known.range(..=tick).next_back().map(|(&tick, &count)| (tick, count));
         drop(known);
-        let (from, mut count) = nearest.unwrap_or((0, 0));
-        let mut segment = None;
-        for tick in from..tick {
-            let begin_us = tick * counted.traffic.tick_us;
-            let slot = cpu::slot_of(counted.start_us.saturating_add_unsigned(begin_us));
-            if segment.as_ref().is_none_or(|(at, _)| *at != slot) {
-                segment = Some((slot, counted.traffic.segment(slot)));
-            }
-            let Some((_, segment)) = &segment else { continue };
-            for (lane, mean) in segment.means() {
-                count += u64::from(arrival::count(counted.key, tick, lane, mean));
-            }
-        }
+        let (from, count) = nearest.unwrap_or((0, 0));
+        let count = count + arrival::count_within(traffic, from..tick);
         self.note(tick, count);
         count
     }

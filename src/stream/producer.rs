@@ -8,7 +8,7 @@ use std::sync::Arc;
 use self::output::{Output, Shape};
 use super::cut::Ranks;
 use super::digest::Digest;
-use super::ordinals::{Counted, Ordinals};
+use super::ordinals::Ordinals;
 use super::rows::{Eras, Row, Rows, fill_inputs, lane_of, low};
 use super::{Batch, Error, Options, Route, follow_up, parts};
 use crate::config::model::KeyFormat;
@@ -17,7 +17,7 @@ use crate::encode::row::{self, Key, Lengths, RowEncoder};
 use crate::encode::wire::FRAMING_BYTES;
 use crate::generate::column::{CHUNK_ROWS, Frame};
 use crate::generate::cpu::{self, Context};
-use crate::plan::arrival::{self, INDEX_BITS, LANE_BITS, Place};
+use crate::plan::arrival::{Arrival, Arrivals};
 use crate::plan::batch::{Job, Part};
 use crate::plan::members::{Call, Members};
 use crate::plan::traffic::{Segment, Traffic};
@@ -31,6 +31,8 @@ pub struct Producer {
     encoders: Vec<RowEncoder>,
     /// By stream; of streams that count nothing they stay empty.
     ordinals: Vec<Ordinals>,
+    /// All lanes, and those that are made here.
+    lanes: (Vec<u32>, Vec<u32>),
 }
 
 /// What one thread keeps between batches: room, and the segment that it was last in.
@@ -55,8 +57,8 @@ struct Scratch {
     stream: usize,
     frame: Frame,
     segment: Option<(i64, Arc<Segment>)>,
-    /// Times, lanes and indices of a tick's events, as numbers that sort in send order.
-    arrivals: Vec<u64>,
+    /// A tick's events, in send order.
+    arrivals: Vec<Arrival>,
     /// Which tick they are of; the jobs that each make a part of it share them.
     arrivals_of: Option<u64>,
     rows: Rows,
@@ -88,9 +90,6 @@ pub enum Work {
 /// events are found.
 const BATCHES_FOUND_MAX: usize = 64;
 
-const LANE_SHIFT: u32 = INDEX_BITS;
-const TIME_SHIFT: u32 = INDEX_BITS + LANE_BITS;
-
 impl Producer {
     /// Compiles the encoders for a plan's streams.
     pub fn new(plan: Arc<Plan>, options: Options) -> Result<Self, Error> {
@@ -102,7 +101,10 @@ impl Producer {
             .map(|(number, stream)| encoder(stream, route(number)))
             .collect::<Result<_, _>>()?;
         let ordinals = plan.streams.iter().map(|_| Ordinals::default()).collect();
-        Ok(Self { plan, options, encoders, ordinals })
+        let shard = options.shard;
+        let own = (0..plan.lanes).filter(|lane| lane % shard.count == shard.index).collect();
+        let lanes = ((0..plan.lanes).collect(), own);
+        Ok(Self { plan, options, encoders, ordinals, lanes })
     }
 
     fn route(&self, stream: usize) -> Route {
@@ -111,7 +113,7 @@ impl Producer {
 
     /// Makes a job's batch, however large it is.
     pub fn make(&self, worker: &mut Worker, job: &Job) -> Result<Made, Error> {
-        let (ranks, _) = self.find(worker, job, usize::MAX);
+        let (ranks, _) = self.find(worker, job, usize::MAX)?;
         self.write(worker, job, ranks)
     }
 
@@ -119,7 +121,7 @@ impl Producer {
     pub fn make_or_cut(&self, worker: &mut Worker, job: &Job) -> Result<Work, Error> {
         let events = self.options.batch_events.max(1) as usize;
         let tick_us = self.plan.tick.length_us().unsigned_abs();
-        let (ranks, is_whole) = self.find(worker, job, BATCHES_FOUND_MAX * events);
+        let (ranks, is_whole) = self.find(worker, job, BATCHES_FOUND_MAX * events)?;
         if !is_whole {
             return Ok(Work::Cut(parts::halves(job, tick_us).into()));
         }
@@ -135,7 +137,12 @@ impl Producer {
 
     /// Finds the rows of a job, and whether these are all: if it has two ticks or more and there are
     /// more rows than `rows_max`, the rest is left.
-    fn find(&self, worker: &mut Worker, job: &Job, rows_max: usize) -> (Ranks, bool) {
+    fn find(
+        &self,
+        worker: &mut Worker,
+        job: &Job,
+        rows_max: usize,
+    ) -> Result<(Ranks, bool), Error> {
         for stream in worker.streams.len()..self.plan.streams.len() {
             worker.streams.push(Scratch { stream, ..Scratch::default() });
         }
@@ -146,14 +153,14 @@ impl Producer {
             let sends = job.snapshot.is_none_or(|part| part.stream == scratch.stream);
             scratch.own = 0..0;
             if sends && !self.route(scratch.stream).skipped {
-                self.find_of((scratch, &mut *room), job, &mut ranks, left);
+                self.find_of((scratch, &mut *room), job, &mut ranks, left)?;
             }
             if scratch.own.len() > left {
-                return (ranks, false);
+                return Ok((ranks, false));
             }
             left -= scratch.own.len();
         }
-        (ranks, true)
+        Ok((ranks, true))
     }
 
     /// Generates and encodes the rows that were found.
@@ -222,12 +229,12 @@ impl Producer {
         job: &Job,
         ranks: &mut Ranks,
         rows_max: usize,
-    ) {
+    ) -> Result<(), Error> {
         let stream = &self.plan.streams[scratch.stream];
         let mut rows = std::mem::take(&mut scratch.rows);
         scratch.own = match &stream.origin {
             Origin::Root(traffic) => {
-                self.roots(scratch, traffic, job, (&mut rows, ranks, rows_max));
+                self.roots(scratch, traffic, job, (&mut rows, ranks, rows_max))?;
                 0..rows.list.len()
             }
             Origin::FollowUp(follow_up) => {
@@ -247,6 +254,7 @@ impl Producer {
             }
         };
         scratch.rows = rows;
+        Ok(())
     }
 
     /// Generates and encodes the rows of a stream.
@@ -279,7 +287,7 @@ impl Producer {
         traffic: &Traffic,
         job: &Job,
         (rows, ranks, rows_max): (&mut Rows, &mut Ranks, usize),
-    ) {
+    ) -> Result<(), Error> {
         let number = scratch.stream;
         let stream = &self.plan.streams[number];
         let tick_us = self.plan.tick.length_us().unsigned_abs();
@@ -293,30 +301,37 @@ impl Producer {
             }
             let Some((_, segment)) = &scratch.segment else { continue };
             if scratch.arrivals_of != Some(tick) {
-                self.arrive(stream, segment, tick, &mut scratch.arrivals);
+                self.arrive((stream, traffic), segment, tick, &mut scratch.arrivals)?;
                 scratch.arrivals_of = Some(tick);
             }
             let arrivals = &scratch.arrivals;
             let before = |us: u64| {
                 let since_us = us.saturating_sub(begin_us);
-                arrivals.partition_point(|arrival| arrival >> TIME_SHIFT < since_us)
+                arrivals.partition_point(|arrival| u64::from(arrival.at_us) < since_us)
             };
             let inside = before(job.window_us.start)..before(job.window_us.end);
             if self.options.count.is_some() {
-                let own = |arrival: u64| self.is_own(lane_of(arrival));
+                let own = |number: u64| self.is_own(lane_of(number));
                 ranks.extend(number, begin_us, &arrivals[inside.clone()], own);
             }
             let ranked = (ordinal + inside.start as u64..).zip(&arrivals[inside]);
-            let own = ranked.filter(|(_, arrival)| self.is_own(lane_of(**arrival)));
-            rows.list.extend(own.map(|(ordinal, &at)| row(tick, begin_us, at, ordinal)));
+            let own = ranked.filter(|(_, arrival)| self.is_own(lane_of(arrival.number)));
+            rows.list.extend(own.map(|(ordinal, arrival)| Row {
+                time_us: begin_us + u64::from(arrival.at_us),
+                number: arrival.number,
+                child: 0,
+                above: 0,
+                ordinal,
+            }));
             ordinal += arrivals.len() as u64;
             if rows.list.len() > rows_max {
-                return;
+                return Ok(());
             }
         }
         if stream.compiled.program.ordinal.is_some() {
             self.ordinals[number].note(job.ticks.end, ordinal);
         }
+        Ok(())
     }
 
     /// How many events of a stream come before a job's, if the stream counts.
@@ -325,8 +340,7 @@ impl Producer {
         if stream.compiled.program.ordinal.is_none() {
             return 0;
         }
-        let counted = Counted { traffic, key: stream.key, start_us: self.plan.start_us };
-        self.ordinals[number].before(counted, job.ticks.start)
+        self.ordinals[number].before(traffic, job.ticks.start)
     }
 
     /// The rows of a stream of members, in send order.
@@ -369,26 +383,28 @@ impl Producer {
 
     /// The events of a tick, in send order. Only those of the shard, unless the place of each in the
     /// unsharded run is asked for.
-    fn arrive(&self, stream: &StreamPlan, segment: &Segment, tick: u64, arrivals: &mut Vec<u64>) {
+    fn arrive(
+        &self,
+        (stream, traffic): (&StreamPlan, &Traffic),
+        segment: &Segment,
+        tick: u64,
+        arrivals: &mut Vec<Arrival>,
+    ) -> Result<(), Error> {
         arrivals.clear();
         if segment.is_idle() {
             // An exchange at night: nothing comes, whatever the draws would be.
-            return;
+            return Ok(());
         }
         let every = self.options.count.is_some() || stream.compiled.program.ordinal.is_some();
-        let tick_us = self.plan.tick.length_us().unsigned_abs();
-        for (lane, mean) in segment.means() {
-            if !self.is_own(lane) && !every {
-                continue;
-            }
-            let count = arrival::count(stream.key, tick, lane, mean);
-            let place = Place { key: stream.key, tick, lane, tick_us };
-            arrival::times(place, count, &mut |index, at_us| {
-                let lane = u64::from(lane) << LANE_SHIFT;
-                arrivals.push(u64::from(at_us) << TIME_SHIFT | lane | u64::from(index));
-            });
+        let drawn = Arrivals::new(traffic, segment, tick);
+        if let Some(events) = drawn.too_many() {
+            let hours = tick as f64 * traffic.tick_us as f64 / 3.6e9;
+            return Err(Error::Rate { stream: stream.name.clone(), hours, events });
         }
+        let lanes = if every { &self.lanes.0 } else { &self.lanes.1 };
+        drawn.each(lanes, &mut |_, arrival| arrivals.push(arrival));
         arrivals.sort_unstable();
+        Ok(())
     }
 
     /// Generates and encodes rows, chunk by chunk.
@@ -407,7 +423,7 @@ impl Producer {
             partitions: self.route(scratch.stream).partitions,
             start_us: self.plan.start_us,
         };
-        room.eras.clear();
+        room.eras.clear(&self.plan.scenarios);
         let ordinal = stream.compiled.program.ordinal;
         for chunk in rows.list[own].chunks(CHUNK_ROWS) {
             let eras = (&mut room.eras, traffic);
@@ -423,13 +439,6 @@ impl Producer {
         }
         Ok(())
     }
-}
-
-/// The row of an arrival: its time in the tick, lane and index.
-fn row(tick: u64, begin_us: u64, arrival: u64, ordinal: u64) -> Row {
-    let place_bits = (1 << TIME_SHIFT) - 1;
-    let number = tick << TIME_SHIFT | arrival & place_bits;
-    Row { time_us: begin_us + (arrival >> TIME_SHIFT), number, child: 0, above: 0, ordinal }
 }
 
 fn encoder(stream: &StreamPlan, route: Route) -> Result<RowEncoder, Error> {

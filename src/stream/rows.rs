@@ -1,13 +1,15 @@
 //! Rows: who the events of a batch are and what they follow, before their columns are filled.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::generate::column::Frame;
 use crate::generate::cpu::{self, Era};
-use crate::plan::arrival::{INDEX_BITS, LANE_BITS};
+use crate::plan::arrival::{INDEX_BITS, LANE_BITS, tick_and_lane};
 use crate::plan::follow_up::CHILD_SHIFT;
 use crate::plan::program::{Register, Wide, input};
+use crate::plan::scenario::Scenarios;
 use crate::plan::traffic::{Segment, Traffic};
 
 /// Who an event is, and when.
@@ -63,44 +65,77 @@ impl Rows {
     }
 }
 
-/// The quarters of an hour that rows and what they follow lie in.
+/// The quarters of an hour that rows and what they follow lie in, cut where phases begin and end.
 #[derive(Debug, Default)]
 pub(super) struct Eras {
     pub(super) list: Vec<Era>,
-    places: BTreeMap<i64, u32>,
+    places: BTreeMap<Key, u32>,
     empty: Arc<Segment>,
-    last: Option<(i64, u32)>,
+    last: Option<(Key, u32)>,
+    phases: Phases,
+}
+
+/// The quarter of an hour that a time lies in, the phases that hold, and the quarter whose weights
+/// decide who acts: another one, where an event comes later than it was due.
+type Key = (i64, u32, i64);
+
+/// Which phases hold, and from when to when in ticks it stays so.
+#[derive(Debug, Default)]
+struct Phases {
+    scenarios: Arc<Scenarios>,
+    mask: u32,
+    known: Range<u64>,
+}
+
+impl Phases {
+    /// The phases that hold at a time after the start.
+    #[inline]
+    fn at(&mut self, time_us: u64) -> u32 {
+        if !self.scenarios.is_asked() {
+            return 0;
+        }
+        let tick = time_us / self.scenarios.tick_us;
+        if !self.known.contains(&tick) {
+            self.mask = self.scenarios.mask(tick);
+            self.known = tick..self.scenarios.mask_until(tick);
+        }
+        self.mask
+    }
 }
 
 impl Eras {
-    pub(super) fn clear(&mut self) {
+    pub(super) fn clear(&mut self, scenarios: &Arc<Scenarios>) {
         self.list.clear();
         self.places.clear();
         self.last = None;
+        self.phases = Phases { scenarios: Arc::clone(scenarios), ..Phases::default() };
     }
 
-    /// The number of the era of an instant.
-    fn of(&mut self, instant_us: i64) -> u32 {
-        let slot = cpu::slot_of(instant_us);
+    /// The number of the era of a time after the start; `due` is the quarter that the event was due in,
+    /// if it is another.
+    fn of(&mut self, start_us: i64, time_us: u64, due: Option<i64>) -> u32 {
+        let slot = cpu::slot_of(start_us.saturating_add_unsigned(time_us));
+        let era = (slot, self.phases.at(time_us), due.unwrap_or(slot));
         if let Some((known, place)) = self.last
-            && known == slot
+            && known == era
         {
             return place;
         }
-        let place = *self.places.entry(slot).or_insert_with(|| {
-            self.list.push(Era { slot, segment: Arc::clone(&self.empty) });
+        let place = *self.places.entry(era).or_insert_with(|| {
+            self.list.push(Era { slot, segment: Arc::clone(&self.empty), phases: era.1 });
             low(self.list.len() as u64 - 1)
         });
-        self.last = Some((slot, place));
+        self.last = Some((era, place));
         place
     }
 
     /// The number of the era of a root event.
-    fn of_root(&mut self, instant_us: i64, traffic: &Traffic) -> u32 {
-        let place = self.of(instant_us);
+    fn of_root(&mut self, start_us: i64, time_us: u64, (traffic, row): (&Traffic, &Row)) -> u32 {
+        let due = traffic.shape.defers.then(|| traffic.slot_of(tick_and_lane(row.number).0));
+        let place = self.of(start_us, time_us, due);
         let era = &mut self.list[place as usize];
         if era.segment.is_empty() {
-            era.segment = traffic.segment(era.slot);
+            era.segment = traffic.segment(due.unwrap_or(era.slot));
         }
         place
     }
@@ -150,10 +185,10 @@ pub(super) fn fill_levels(
             at(place, row, level).child << CHILD_SHIFT
         });
         fill(frame, input::era(register), chunk, |place, row| {
-            let instant_us = start_us.saturating_add_unsigned(at(place, row, level).time_us);
+            let time_us = at(place, row, level).time_us;
             match traffic.filter(|_| level == levels) {
-                Some(traffic) => eras.of_root(instant_us, traffic),
-                None => eras.of(instant_us),
+                Some(traffic) => eras.of_root(start_us, time_us, (traffic, row)),
+                None => eras.of(start_us, time_us, None),
             }
         });
     }

@@ -27,6 +27,7 @@ mod payments;
 mod plan;
 mod random_models;
 mod registry;
+mod scenarios;
 mod schemas;
 mod sessions;
 mod sources;

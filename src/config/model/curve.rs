@@ -1,5 +1,7 @@
 //! Curves: multipliers of a rate over local time.
 
+use super::Formula;
+
 /// A multiplier over local time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
@@ -28,6 +30,9 @@ pub enum CurveShape {
     },
     /// Dates; others count 1.
     Dates(Vec<(CalendarDate, f64)>),
+    /// A formula of the hours since the model's start, read in the middle of each of its quarters of
+    /// an hour; the same in all zones.
+    Formula(Formula),
 }
 
 /// What holds between the values of a curve.
@@ -51,11 +56,19 @@ pub struct CalendarDate {
 }
 
 impl CurveShape {
+    /// The formula, if it is one.
+    pub fn formula(&self) -> Option<Formula> {
+        match self {
+            Self::Formula(formula) => Some(formula.clone()),
+            _ => None,
+        }
+    }
+
     /// What holds on a date that is so far from the end of its month (0 on the last day); 1 if hours
     /// decide.
     pub fn on(&self, (year, month, day): (i16, i8, i8), from_end: i8) -> f64 {
         match self {
-            Self::Hours { .. } => 1.0,
+            Self::Hours { .. } | Self::Formula(_) => 1.0,
             Self::Days { values, others } => {
                 let named = values.iter().filter(|(at, _)| *at == day || *at == -1 - from_end);
                 others * named.map(|(_, value)| value).product::<f64>()

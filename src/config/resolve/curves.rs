@@ -8,6 +8,7 @@ use super::super::raw::{self, Kind};
 use super::super::reader::{At, Reader, Section};
 use super::super::source::Source;
 use super::super::{Spanned, library};
+use super::formula;
 
 /// The curves of a model, and the names of those that have mistakes of their own.
 #[derive(Debug, Default)]
@@ -47,12 +48,12 @@ fn shape(reader: &mut Reader<'_>, one: &mut Section<'_>, at: &At<'_>) -> Option<
     let join = one.get("join");
     let joins = [("steps", Join::Steps), ("lines", Join::Lines)];
     let joined = join.as_ref().and_then(|at| reader.one_of(at, &joins)).unwrap_or(Join::Steps);
-    let given = ["hours", "days", "dates"].map(|key| (key, one.get(key)));
+    let given = ["hours", "days", "dates", "expression"].map(|key| (key, one.get(key)));
     let mut given = given.into_iter().filter_map(|(key, at)| Some((key, at?)));
     let Some((key, value)) = given.next() else {
         let what = format!("`{}` says nothing of hours, days or dates", at.path);
-        let help = "give hours = [24 numbers, or 168 from Monday 00:00 on], days = { 1 = 1.5, -1 = 2 }, or \
-                    dates = { \"12-24\" = 2 }";
+        let help = "give hours = [24 numbers, or 168 from Monday 00:00 on], days = { 1 = 1.5, -1 = 2 }, \
+                    dates = { \"12-24\" = 2 }, or expression = \"1 + 0.5 * sin(2 * pi * hours / 24)\"";
         reader.refuse(&at.key_span, what, help);
         return None;
     };
@@ -80,12 +81,14 @@ fn shape(reader: &mut Reader<'_>, one: &mut Section<'_>, at: &At<'_>) -> Option<
         }
         _ => {
             if let Some(normalise) = normalise.filter(|_| normalises) {
-                let what = "dates have no mean to be scaled to";
-                reader.refuse(
-                    &normalise.key_span,
-                    what,
-                    "leave `normalise` out: other dates count 1",
-                );
+                let (what, help) = match key {
+                    "dates" => ("dates have no mean", "leave `normalise` out: other dates count 1"),
+                    _ => ("a formula counts as it is written", "leave `normalise` out"),
+                };
+                reader.refuse(&normalise.key_span, what, help);
+            }
+            if key == "expression" {
+                return formula::formula(reader, &value, false).map(CurveShape::Formula);
             }
             Some(CurveShape::Dates(dates(reader, &value)?))
         }

@@ -64,7 +64,12 @@ pub(super) fn follows(
     })
 }
 
-fn count(reader: &mut Reader<'_>, names: &Names<'_>, at: &At<'_>) -> Option<Spanned<Generator>> {
+/// How many events follow one: a number or a generator.
+pub(super) fn count(
+    reader: &mut Reader<'_>,
+    names: &Names<'_>,
+    at: &At<'_>,
+) -> Option<Spanned<Generator>> {
     if let Kind::Integer(_) = at.node.kind {
         let count = reader.whole(at, &(0..=COUNT_MAX))?;
         let value = Generator::Constant(Scalar::Integer(i64::try_from(count).ok()?));

@@ -275,11 +275,20 @@ fn with_condition(
     Some(Generator::When { condition: condition?, then, otherwise })
 }
 
-/// An expression in text.
+/// An expression over the values of a row, in text.
 pub(super) fn expression(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Spanned<Expression>> {
+    expression_with(reader, at, expression::OF_ROWS)
+}
+
+/// An expression in text, with the functions that are known in it.
+pub(super) fn expression_with(
+    reader: &mut Reader<'_>,
+    at: &At<'_>,
+    functions: expression::Functions,
+) -> Option<Spanned<Expression>> {
     let words = reader.words(at)?;
     let standing = Standing { inner: words.inner, whole: words.span.clone() };
-    match expression::parse(&words.value, &standing) {
+    match expression::parse(&words.value, &standing, functions) {
         Ok(expression) => Some(Spanned { value: expression, span: words.span }),
         Err(mut mistake) => {
             if words.outside {

@@ -93,7 +93,8 @@ pub(super) fn period(
 }
 
 /// `"04:00"`, as microseconds after midnight.
-fn time_of_day(reader: &mut Reader<'_>, at: &At<'_>) -> Option<u64> {
+/// Hours and minutes, in microseconds since midnight.
+pub(super) fn time_of_day(reader: &mut Reader<'_>, at: &At<'_>) -> Option<u64> {
     let text = reader.text(at)?;
     let part = |part: &str, below: u64| {
         let number = (part.len() == 2).then(|| part.parse::<u64>().ok()).flatten()?;

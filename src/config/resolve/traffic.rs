@@ -2,23 +2,43 @@
 
 use jiff::tz::TimeZoneDatabase;
 
-use super::super::model::{Traffic, Zone};
+use super::super::model::{Arrivals, Traffic, Zone};
 use super::super::reader::{At, Reader, Section};
-use super::super::{Spanned, suggest};
+use super::super::{Spanned, suggest, units};
 use super::curves::{self, Curves};
+use super::scenario;
 
 /// `[traffic]`, of the model or of a stream; curves that it needs are added to `known`.
 pub(super) fn traffic(reader: &mut Reader<'_>, at: &At<'_>, known: &mut Curves) -> Option<Traffic> {
     let mut section = reader.section(at)?;
-    let rate_per_s = section.get("rate").and_then(|at| reader.rate(&at));
-    section.get("arrivals").and_then(|at| reader.one_of(&at, &[("poisson", ())]));
+    let rate = section.get("rate");
+    let rate_per_s = rate.as_ref().and_then(|at| reader.rate(at));
+    let hourly = rate.filter(|_| rate_per_s.is_some());
+    let hourly = hourly.and_then(|at| reader.unit(&at, units::rate_per_hour));
+    let ways = [("poisson", Arrivals::Poisson), ("exact", Arrivals::Exact)];
+    let arrivals = section.get("arrivals").and_then(|at| reader.one_of(&at, &ways));
+    let intensity = section.get("intensity").and_then(|at| scenario::intensity(reader, &at));
     let named = section.get("curves").map(|at| curves::curve_names(reader, &at, known));
     let bounds = bounds(reader, &mut section);
     let zone = section.get("zone").and_then(|at| zone(reader, &at));
-    refuse_later(reader, &mut section);
+    let scenario = section.get("scenario");
+    if let Some(scenario) = scenario.filter(|at| at.path != "traffic.scenario") {
+        let what = "a scenario is of the model, not of one stream";
+        let help = "name it in [traffic]; a phase may say what holds for single streams";
+        reader.refuse(&scenario.key_span, what, help);
+    }
     reader.finish(section);
     let (floor, cap) = bounds?;
-    Some(Traffic { rate_per_s, curves: named.unwrap_or_default(), floor, cap, zone })
+    Some(Traffic {
+        rate_per_s,
+        rate_per_hour: hourly.map(|rate| rate.value),
+        arrivals,
+        intensity,
+        curves: named.unwrap_or_default(),
+        floor,
+        cap,
+        zone,
+    })
 }
 
 /// Between what the product of the curves stays: `floor`, `cap`.
@@ -34,12 +54,6 @@ fn bounds(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<(f64, f6
         return None;
     }
     Some((least, most))
-}
-
-fn refuse_later(reader: &mut Reader<'_>, section: &mut Section<'_>) {
-    if let Some(at) = section.has("scenario").then(|| section.get("scenario")).flatten() {
-        reader.refuse(&at.key_span, "scenarios are not known yet", "");
-    }
 }
 
 /// A zone's name, or `{ attribute = "account.home.zone" }`.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::conjunct::conjuncts;
-use super::value::Number;
+use super::value::{Number, Value};
 use super::visit::registers;
 use super::{Compiled, Compiler, Owner, Site, Source, stream_key, trim};
 use crate::config::Mistake;
@@ -61,11 +61,11 @@ pub fn gate<'a>(
     stream: &Stream,
     follows: &'a Follows,
 ) -> Result<Option<Gate>, Vec<Mistake>> {
-    if follows.when.is_none() && follows.count.is_none() {
+    let mut compiler = Compiler::new(source);
+    if !compiler.is_gated(&stream.name, follows) {
         return Ok(None);
     }
-    let mut compiler = Compiler::new(source);
-    let keep = compiler.keep(follows);
+    let keep = compiler.keep(stream, follows);
     let count = compiler.followers(stream, follows);
     let (true, Some((keep, count))) = (compiler.mistakes.is_empty(), keep.zip(count)) else {
         return Err(compiler.mistakes);
@@ -78,7 +78,8 @@ pub fn gate<'a>(
         None => Vec::new(),
     };
     let count_max = u32::try_from(count.max).unwrap_or(1);
-    let count = follows.count.is_some().then(|| {
+    let is_counted = compiler.is_counted(&stream.name, follows);
+    let count = is_counted.then(|| {
         let (program, Fill::Integer(value)) = trimmed(program, Fill::Integer(count.integer()))
         else {
             unreachable!("trimming leaves a number a number")
@@ -202,14 +203,22 @@ fn cost_of(operation: &Operation) -> u32 {
 
 impl<'a> Compiler<'a> {
     #[expect(clippy::option_option, reason = "the outer one is a mistake, the inner one no gate")]
-    fn keep(&mut self, follows: &Follows) -> Option<Option<Register>> {
-        let Some(when) = &follows.when else { return Some(None) };
-        let cell = self.expression(&when.value, self.event_site())?;
-        self.condition(&cell, &when.span).map(Some)
+    fn keep(&mut self, stream: &Stream, follows: &Follows) -> Option<Option<Register>> {
+        let base = match &follows.when {
+            Some(when) => {
+                let cell = self.expression(&when.value, self.event_site())?;
+                Some(self.condition(&cell, &when.span)?)
+            }
+            None => None,
+        };
+        self.keep_overridden(&stream.name, base)
     }
 
     fn followers(&mut self, stream: &Stream, follows: &'a Follows) -> Option<Number> {
-        let Some(generator) = &follows.count else { return Some(Number::constant(1, 0)) };
+        let one = Number::constant(1, 0);
+        if !self.is_counted(&stream.name, follows) {
+            return Some(one);
+        }
         let Wide { high, low } = input::NUMBER;
         let site = Site {
             key: stream_key(self.source.world, stream),
@@ -219,8 +228,12 @@ impl<'a> Compiler<'a> {
             index: Some(input::child(0)),
             owner: Owner::Event,
         };
-        let cell = self.generate(generator, site, COUNT_WORD)?;
-        let span = &generator.span;
+        let base = match &follows.count {
+            Some(generator) => self.generate(generator, site, COUNT_WORD)?,
+            None => Value::Number(one).into(),
+        };
+        let cell = self.count_overridden(&stream.name, base, site)?;
+        let span = &self.count_span(&stream.name, follows, &stream.span);
         if cell.present.is_some() {
             let what = "a count cannot be null";
             return self.refuse(span, what, "give it an `else`");

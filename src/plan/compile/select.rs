@@ -57,7 +57,7 @@ impl Compiler<'_> {
         out
     }
 
-    fn select_word(
+    pub(super) fn select_word(
         &mut self,
         condition: Register,
         then: Register,

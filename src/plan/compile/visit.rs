@@ -135,6 +135,10 @@ pub(super) fn visit_plain(operation: &mut Operation, see: &mut dyn FnMut(&mut Re
             visit_operand(from, see);
             visit_target(out, see);
         }
+        Operation::Phase { era, out, .. } => {
+            see(era, false);
+            see(out, true);
+        }
         Operation::Offset { era, zone, out, .. } => {
             see(era, false);
             see(zone, false);

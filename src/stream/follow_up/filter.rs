@@ -1,6 +1,6 @@
 //! Which rows are followed, by their draws and what gates ask of them.
 
-use super::{Chain, Scratch};
+use super::{Chain, Scratch, root_tick};
 use crate::generate::column::{CHUNK_ROWS, Frame};
 use crate::generate::cpu::{self, Context};
 use crate::generate::philox::Many;
@@ -31,18 +31,25 @@ impl<'a> Passing<'a> {
 }
 
 /// Keeps the rows that the draws of some steps let follow, the rarest first.
-pub(super) fn drawn(steps: &[&FollowUp], many: &mut Many, rows: &mut Rows) {
-    let mut steps: Vec<_> = steps.iter().map(|step| &step.step).collect();
-    steps.sort_by_key(|step| step.probability());
-    for step in steps.into_iter().filter(|step| !step.is_followed(u32::MAX)) {
+pub(super) fn drawn(chain: &Chain<'_>, steps: &[&FollowUp], many: &mut Many, rows: &mut Rows) {
+    let mut steps = steps.to_vec();
+    steps.sort_by_key(|follow_up| follow_up.step.probability());
+    for follow_up in steps.into_iter().filter(|it| it.is_phased() || it.step.is_rare()) {
         let mut kept = 0;
+        let mut share = (None, follow_up.step.probability());
         for begin in (0..rows.list.len()).step_by(Many::ROWS) {
             let end = (begin + Many::ROWS).min(rows.list.len());
             let events = rows.list[begin..end].iter().map(|row| (row.number, row.child));
-            step.draw_many(events, many);
+            follow_up.step.draw_many(events, many);
             for row in begin..end {
+                if follow_up.is_phased() {
+                    let tick = root_tick(chain, rows, &rows.list[row]);
+                    if share.0 != Some(tick) {
+                        share = (Some(tick), follow_up.share_at(tick));
+                    }
+                }
                 rows.list[kept] = rows.list[row];
-                kept += usize::from(step.is_followed(many.words(row - begin)[0]));
+                kept += usize::from(u64::from(many.words(row - begin)[0]) < share.1);
             }
         }
         rows.list.truncate(kept);

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::generate::cpu;
 use crate::generate::philox::Many;
-use crate::plan::arrival::{self, Place};
+use crate::plan::arrival::{self, Arrivals};
 use crate::plan::poisson::Mean;
 use crate::plan::traffic::Traffic;
 use crate::plan::{Plan, StreamPlan};
@@ -31,6 +31,14 @@ impl Roots<'_> {
             let end = (first..ticks.end).find(|tick| self.slot(*tick) != slot);
             let end = end.unwrap_or(ticks.end);
             let segment = self.traffic.segment(slot);
+            if !self.traffic.is_plain() {
+                let lanes: Vec<u32> = (0..self.plan.lanes).collect();
+                for tick in first..end {
+                    see(tick, Arrivals::new(self.traffic, &segment, tick).count(&lanes));
+                }
+                first = end;
+                continue;
+            }
             let means: Vec<&Mean> = if segment.is_idle() {
                 Vec::new()
             } else {
@@ -75,12 +83,11 @@ impl Roots<'_> {
         if segment.is_idle() {
             return;
         }
-        let (key, tick_us) = (self.stream.key, self.tick_us());
-        for (lane, mean) in segment.means() {
-            let count = arrival::count(key, tick, lane, mean);
-            let place = Place { key, tick, lane, tick_us };
-            arrival::times(place, count, &mut |_, at_us| see(tick * tick_us + u64::from(at_us)));
-        }
+        let begin_us = tick * self.tick_us();
+        let lanes: Vec<u32> = (0..self.plan.lanes).collect();
+        Arrivals::new(self.traffic, &segment, tick).each(&lanes, &mut |_, arrival| {
+            see(begin_us + u64::from(arrival.at_us));
+        });
     }
 
     fn tick_us(&self) -> u64 {

@@ -1,0 +1,102 @@
+//! What is said of scenarios that cannot be.
+
+use tidegate::config::{self, ModelSource, Override, Overrides, Refused};
+use tidegate::plan::{Inputs, Plan};
+
+/// What is said of the orders model with a setting.
+fn said(key: &str, value: &str) -> String {
+    let flags = vec![
+        Override::flag("--start", "start", "2026-03-02T00:00:00Z"),
+        Override::flag("--set", key, value),
+    ];
+    let overrides = Overrides { flags, ..Overrides::default() };
+    let configuration = match config::read(&ModelSource::named("orders"), &overrides, &|_| None) {
+        Ok(configuration) => configuration,
+        Err(refused) => return refused.render(false),
+    };
+    match Plan::compile(&configuration.model, &Inputs::default()) {
+        Ok(_) => "fine".to_owned(),
+        Err(mistakes) => Refused::new(configuration.source, mistakes).render(false),
+    }
+}
+
+fn phase(inside: &str) -> String {
+    said("traffic.scenario", &format!("{{ phases = {{ p = {{ {inside} }} }} }}"))
+}
+
+#[test]
+fn phases_that_cannot_be_are_refused_with_the_way_out() {
+    for (inside, what) in [
+        ("from = 2, until = 1", "does not end after it begins"),
+        ("rate = -1", "-1"),
+        ("rate = 1e9", "1000000"),
+        ("from = 1, rate = { ramp = [1, 2] }", "no end that its rate could go to"),
+        ("until = 1, rate = { ramp = [1] }", "has 1 numbers, but must have 2"),
+        ("rate = { power = { peak = 2, exponent = 1 } }", "has no `scale`"),
+        ("rate = { expression = \"sine(hour)\" }", "did you mean `sin`"),
+        ("rate = { expression = \"exp(our)\" }", "did you mean `hour`"),
+        ("rate = { steps = 1 }", "is no multiplier"),
+        ("until = \"1s\", rate = 2", "shorter than half a tick"),
+        ("from = \"25:00\"", "no time of day"),
+        ("rate = { expression = \"0 - 1\" }", "must be from 0 up"),
+        ("rate = { expression = \"exp(hour)\" }", "come to inf"),
+        ("rate = 1000000", "raise `lanes`"),
+        ("streams = { order = { rate = 2 } }", "did you mean `orders`"),
+        ("streams = { orders = { fields = { chanel = \"identity\" } } }", "did you mean `channel`"),
+        ("streams = { orders = { count = 2 } }", "for streams that follow another"),
+        ("streams = { orders = { } }", "nothing is said of `orders`"),
+        ("streams = { returns = { rate = 20 } }", "is more than all"),
+        ("streams = { customer = { rate = 2 } }", "it tells of each member"),
+        ("rate = 0.5, until = 2, defer = { released = 2, over = \"1h\" }", "2"),
+        ("defer = { released = 1, over = \"1h\" }", "no end after which events come"),
+        ("wave = 1", "no key `wave`"),
+    ] {
+        let said = phase(inside);
+        assert!(said.contains(what), "{inside}: {said}");
+    }
+}
+
+#[test]
+fn scenarios_that_cannot_be_are_refused_with_the_way_out() {
+    for (value, what) in [
+        ("payment_outrage", "did you mean `payment_outage`"),
+        ("nothing_of_the_kind", "one of "),
+        ("no_such.toml", "no such file"),
+        ("[\"baseline\", \"baseline\"]", "there twice"),
+        ("{ use = \"viral_moment\", repeat = \"2h\" }", "ends after the next begins"),
+        (
+            "{ use = \"viral_moment\", repeat = \"9h\", within = \"10h\" }",
+            "more than it repeats in",
+        ),
+        ("{ use = \"viral_moment\", zone = \"Europe/Pariss\" }", "Europe/Paris"),
+        ("{ use = \"viral_moment\", at = \"yesterday\" }", "is not a time"),
+        ("{ repeat = \"1d\", phases = { p = { rate = 2 } } }", "has no end"),
+        ("{ intensity = 0 }", "must be above 0"),
+        (
+            "{ phases = { a = { from = 0, until = 2, streams = { orders = { fields = { status = { choice = [\"x\"] } } } } }, \
+             b = { from = 1, streams = { orders = { fields = { status = { choice = [\"y\"] } } } } } } }",
+            "both say what `status`",
+        ),
+    ] {
+        let said = said("traffic.scenario", value);
+        assert!(said.contains(what), "{value}: {said}");
+    }
+    let said = said("streams.orders.traffic.scenario", "baseline");
+    assert!(said.contains("of the model, not of one stream"), "{said}");
+}
+
+#[test]
+fn curves_by_formula_are_refused_where_they_cannot_be() {
+    for (value, what) in [
+        ("{ expression = \"sin(hour)\" }", "must be from 0 up"),
+        ("{ expression = \"part\" }", "knows no `part`"),
+        ("{ expression = \"1\", normalise = true }", "counts as it is written"),
+        ("{ expression = \"'a' == hour\" }", "worked out from numbers"),
+        ("{ expression = \"1\", join = \"lines\" }", "only hours are joined"),
+    ] {
+        let said = said("curves.shop_day", value);
+        assert!(said.contains(what), "{value}: {said}");
+    }
+    let said = said("traffic.cap", "2");
+    assert!(said.contains("bound it in the expression"), "{said}");
+}
