@@ -120,6 +120,9 @@ impl<'a> Worker<'a> {
                 rows.list.iter().for_each(|row| see(row.time_us));
             }
             Origin::FollowUp(_) => {}
+            Origin::Control(control) => {
+                control.events(window_us, &mut |time_us, _| see(time_us));
+            }
             Origin::Members(members) => {
                 members.events(&|_| true, window_us, &mut |call| see(call.time_us));
             }
