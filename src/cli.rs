@@ -2,6 +2,7 @@
 
 pub mod arguments;
 pub mod changes;
+pub mod drawing;
 pub mod failure;
 pub mod models;
 pub mod plan;

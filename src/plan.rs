@@ -116,6 +116,14 @@ impl StreamPlan {
         }
     }
 
+    /// How fast its events come and who acts, if it has a rate of its own.
+    pub fn traffic(&self) -> Option<&Traffic> {
+        match &self.origin {
+            Origin::Root(traffic) => Some(traffic),
+            Origin::FollowUp(_) | Origin::Members(_) => None,
+        }
+    }
+
     /// Whether its events come at a rate or once a period: those that a count and a pace go by.
     pub fn is_root(&self) -> bool {
         matches!(self.origin, Origin::Root(_) | Origin::Members(Members::RollCall(_)))
@@ -204,6 +212,16 @@ impl Plan {
         let streams = self.streams.iter().enumerate();
         let members = streams.filter_map(|(number, it)| Some((number, it.members()?)));
         members.filter(|(_, members)| members.snapshot_count().is_some())
+    }
+
+    /// Lets segments of traffic that were worked out before take so many bytes in each stream: for
+    /// who looks at many hours at once.
+    pub fn keep_segments(&mut self, bytes: usize) {
+        for stream in &mut self.streams {
+            if let Origin::Root(traffic) = &mut stream.origin {
+                traffic.kept_bytes = bytes;
+            }
+        }
     }
 
     /// How many ticks positions can number.

@@ -19,10 +19,29 @@ pub(crate) fn flat(rate: &str) -> String {
     format!("--rate {rate}/s --set traffic.curves=[]")
 }
 
-/// 50,000 events a second to nowhere: none early, few late.
+/// A schema of few fields: what half a million events a second can be made of beside everything else.
+const SMALL: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/schemas/transactions.avro");
+
+/// A ceiling that the small schema reaches by far.
+const CEILING_PER_S: f64 = 100_000.0;
+
+/// Paced events to nowhere: none early, few late; and at full speed what a ceiling lets go.
 pub(crate) fn pacing(seconds: u64) -> Result<Vec<Row>> {
-    let early_ms = early_max_ms(seconds / 2)?;
-    let early = Row {
+    let payments = "run payments --streams authorisations";
+    let small = format!("run {SMALL}");
+    Ok(vec![
+        early(seconds / 2)?,
+        late("pacing `payments` to `null` at 1,000/s: lateness", (payments, "1000"), seconds)?,
+        late("the same at 50,000/s", (payments, "50000"), seconds)?,
+        late("the same of a schema of 5 fields, at 500,000/s", (&small, "500000"), seconds)?,
+        ceiling(&small, seconds / 2)?,
+    ])
+}
+
+fn early(seconds: u64) -> Result<Row> {
+    let early_ms = early_max_ms(seconds)?;
+    Ok(Row {
         what: "pacing at 50,000/s: the earliest hand-over",
         at_least: "≤ 1 ms early",
         measured: if early_ms > 0.0 {
@@ -31,26 +50,42 @@ pub(crate) fn pacing(seconds: u64) -> Result<Vec<Row>> {
             format!("none early; the closest {:.3} ms late", -early_ms)
         },
         verdict: Verdict::of(early_ms <= 1.0),
-    };
+    })
+}
+
+/// How late the events of a flat stream are.
+fn late(what: &'static str, (run, rate): (&str, &str), seconds: u64) -> Result<Row> {
     let report = program::report(&format!(
-        "run payments --streams authorisations --to null {} --duration {seconds}s --quiet --manifest none",
-        flat("50000")
+        "{run} --to null {} --duration {seconds}s --quiet --manifest none",
+        flat(rate)
     ))?;
-    let [p50, p99, p999, max] = quantiles(&report)?;
-    let named = [("p50", p50), ("p99", p99), ("p99.9", p999), ("max", max)];
-    let late = Row {
-        what: "pacing to `null` at 50,000/s: lateness",
+    let at = |name: &str| figure(&report, &["latency_ms", name]);
+    let (p99, p999) = (at("p99")?, at("p99.9")?);
+    let named = [("p50", at("p50")?), ("p99", p99), ("p99.9", p999), ("max", at("max")?)];
+    Ok(Row {
+        what,
         at_least: "p99 < 2 ms, p99.9 < 10 ms",
         measured: format!("{}; {seconds} s", times_ms(&named)),
         verdict: Verdict::of(p99 < 2.0 && p999 < 10.0),
-    };
-    Ok(vec![early, late])
+    })
 }
 
-/// Quantiles of a result's latency, in milliseconds: p50, p99, p99.9 and the greatest.
-fn quantiles(report: &serde_json::Value) -> Result<[f64; 4]> {
-    let at = |name: &str| figure(report, &["latency_ms", name]);
-    Ok([at("p50")?, at("p99")?, at("p99.9")?, at("max")?])
+/// How near a ceiling a run at full speed comes, and never above.
+fn ceiling(run: &str, seconds: u64) -> Result<Row> {
+    let count = CEILING_PER_S * seconds as f64;
+    let report = program::report(&format!(
+        "{run} --to null {} --speed max --max-rate {CEILING_PER_S}/s --count {count} --quiet \
+         --manifest none",
+        flat("1000000")
+    ))?;
+    let share = figure(&report, &["rates", "delivered"])? / CEILING_PER_S;
+    Ok(Row {
+        what: "a ceiling of 100,000/s at full speed: what goes of it",
+        at_least: "99–100 %",
+        measured: format!("{:.2} %; {seconds} s", share * 100.0),
+        // The first 5 ms go at once.
+        verdict: Verdict::of((0.99..=1.0 + 0.006 / seconds as f64).contains(&share)),
+    })
 }
 
 /// By how much the earliest event of a paced stream is handed over before its intended time; below

@@ -251,6 +251,13 @@ pub struct Plan {
     /// Threads that count.
     #[arg(long, value_name = "NUMBER")]
     pub threads: Option<String>,
+    /// Count all that follows other events, however long that takes; else, of more than some tens of
+    /// millions, it is estimated from parts of the window.
+    #[arg(long)]
+    pub all: bool,
+    /// Draw it into this file, as SVG.
+    #[arg(long, value_name = "PATH")]
+    pub svg: Option<PathBuf>,
     /// Print the result as one JSON object.
     #[arg(long)]
     pub json: bool,

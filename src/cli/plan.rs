@@ -1,88 +1,66 @@
 //! `tidegate plan`: what a run would send, before it is sent.
 
-use serde_json::{Map, Value, json};
+mod json;
+mod text;
+
+use anyhow::Context as _;
 
 use super::arguments::Plan;
+use super::drawing::{Picture, Span};
 use super::failure::{Exit, Failure};
+use super::print::{Canvas, People};
 use super::{changes, print};
 use crate::observe::figure;
 use crate::run::forecast::{Foreseen, forecast};
 use crate::run::window::rfc3339;
+use crate::stream::forecast::HOUR_US;
 
 /// Tells what a run would send, on stdout.
-pub fn plan(arguments: &Plan, people: &print::People) -> Result<Exit, Failure> {
+pub fn plan(arguments: &Plan, people: &People) -> Result<Exit, Failure> {
     let overrides = changes::of_plan(arguments)?;
     let configuration = changes::read(&arguments.model, &overrides)?;
     super::warn(&configuration.source, &configuration.warnings, people);
-    let foreseen = forecast(&configuration, &arguments.streams)?;
+    let foreseen = forecast(&configuration, &arguments.streams, arguments.all)?;
     super::warn(&configuration.source, &foreseen.plan.warnings, people);
-    if foreseen.endless {
+    if foreseen.is_endless {
         people.say("plan: nothing says when the run ends; this is its first 24 h (`--duration`)");
     }
-    let told = if arguments.json { json(&foreseen).to_string() } else { text(&foreseen) };
-    print::result(&told)?;
+    let picture = picture(&foreseen);
+    if let Some(path) = &arguments.svg {
+        std::fs::write(path, picture.as_svg())
+            .with_context(|| format!("cannot write {}", path.display()))
+            .map_err(Failure::Other)?;
+    }
+    if arguments.json {
+        print::result(&json::of(&foreseen).to_string())?;
+    } else {
+        print::result(&text::of(&foreseen, &picture, Canvas::stdout()))?;
+    }
     Ok(Exit::Good)
 }
 
-fn json(foreseen: &Foreseen) -> Value {
-    let Foreseen { plan, forecast, .. } = foreseen;
-    let sent = || {
-        let streams = plan.streams.iter().zip(&forecast.streams);
-        streams.filter_map(|(stream, counts)| Some((stream, counts.as_ref()?)))
-    };
-    let streams: Map<String, Value> = sent()
-        .map(|(stream, counts)| {
-            let told = json!({ "topic": stream.topic.name, "events": counts.total() });
-            (stream.name.clone(), told)
-        })
-        .collect();
-    let hours = sent().map(|(_, counts)| counts.hours.len()).max().unwrap_or(0);
-    let hours: Vec<Value> = (0..hours)
-        .map(|place| {
-            let of =
-                sent().map(|(stream, counts)| (stream.name.clone(), counts.hours[place].into()));
-            let hour = forecast.first_hour + place as u64;
-            json!({ "hour": hour, "streams": of.collect::<Map<String, Value>>() })
-        })
-        .collect();
-    let peak = forecast.peak.map(|peak| {
-        let at_us = plan.start_us.saturating_add_unsigned(peak.second * 1_000_000);
-        json!({ "at": rfc3339(at_us), "second": peak.second, "events": peak.events })
-    });
-    json!({
-        "model": plan.name,
-        "seed": plan.seed,
-        "start": rfc3339(plan.start_us),
-        "from": rfc3339(foreseen.from_us),
-        "until": rfc3339(foreseen.until_us),
-        "duration_s": seconds((foreseen.until_us - foreseen.from_us).unsigned_abs()),
-        "streams": streams,
-        "hours": hours,
-        "phases": [],
-        "peak": peak,
-    })
-}
-
-/// Whole seconds are whole numbers.
-fn seconds(us: u64) -> Value {
-    if us.is_multiple_of(1_000_000) { (us / 1_000_000).into() } else { (us as f64 / 1e6).into() }
-}
-
-fn text(foreseen: &Foreseen) -> String {
-    let Foreseen { plan, forecast, .. } = foreseen;
-    let mut lines = vec![format!(
-        "{}: {} events from {} to {}, seed {}",
-        plan.name,
-        figure::count(forecast.total()),
-        rfc3339(foreseen.from_us),
-        rfc3339(foreseen.until_us),
-        plan.seed
-    )];
-    for (stream, counts) in plan.streams.iter().zip(&forecast.streams) {
-        if let Some(counts) = counts {
-            let events = figure::count(counts.total());
-            lines.push(format!("  {:<20} {events:>14}  to {}", stream.name, stream.topic.name));
-        }
+/// What is drawn.
+fn picture(foreseen: &Foreseen) -> Picture {
+    let Foreseen { plan, forecast, from_us, until_us, .. } = foreseen;
+    let since_start = |us: u64| plan.start_us.saturating_add_unsigned(us);
+    let about = if forecast.is_estimated() { "about " } else { "" };
+    Picture {
+        title: format!(
+            "{}: {about}{} events from {} to {}",
+            plan.name,
+            figure::count(forecast.total()),
+            rfc3339(*from_us),
+            rfc3339(*until_us)
+        ),
+        first_us: since_start(forecast.first_hour * HOUR_US),
+        window_us: (*from_us, *until_us),
+        streams: foreseen
+            .sent()
+            .map(|(number, counts)| (plan.streams[number].name.clone(), counts.hours.clone()))
+            .collect(),
+        phases: (foreseen.phases.iter())
+            .map(|it| Span { name: it.name.clone(), window_us: (it.from_us, it.until_us) })
+            .collect(),
+        peak: forecast.peak.map(|peak| (since_start(peak.second * 1_000_000), peak.events)),
     }
-    lines.join("\n")
 }

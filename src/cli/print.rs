@@ -163,6 +163,26 @@ fn drawn(share: f64, rest: &str) -> String {
     format!("{}{} {rest}", "━".repeat(done), "·".repeat(left))
 }
 
+/// How a result is drawn on stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Canvas {
+    /// Letters in a line.
+    pub width: usize,
+    /// Whether it may have colours.
+    pub colour: bool,
+}
+
+impl Canvas {
+    /// What stdout is: a terminal's width, and colours unless `NO_COLOR` is set; else 100 letters.
+    pub fn stdout() -> Self {
+        let stdout = io::stdout();
+        let size = rustix::termios::tcgetwinsize(&stdout).ok().filter(|_| stdout.is_terminal());
+        let width = size.map(|size| usize::from(size.ws_col)).filter(|width| *width >= 40);
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
+        Self { width: width.unwrap_or(100), colour: stdout.is_terminal() && !plain }
+    }
+}
+
 /// Writes a result to stdout, with a line break.
 ///
 /// # Errors

@@ -290,6 +290,7 @@ impl Draft<'_> {
             lanes: u32::from(self.model.lanes),
             tick_us,
             known: traffic::Known::default(),
+            kept_bytes: traffic::KEPT_BYTES,
         };
         if let (true, Some(first)) = (traffic.shape.defers, self.model.scenarios.first())
             && traffic.arrivals == model::Arrivals::Exact

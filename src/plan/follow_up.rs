@@ -6,6 +6,7 @@
 //! then draws its own delay, and is kept if it comes out at the time asked for.
 
 mod delays;
+mod reach;
 mod window;
 
 use std::ops::Range;

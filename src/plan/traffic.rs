@@ -15,7 +15,7 @@ use crate::config::model::Arrivals;
 /// What the segments that are kept may take, in bytes: few, so that days take no more memory than
 /// minutes, though streams that follow others look back at every hour of the week, before and after
 /// summer time.
-const KEPT_BYTES: usize = 8 << 20;
+pub const KEPT_BYTES: usize = 8 << 20;
 /// What a lane's counts take, in bytes, with some 12 events a tick.
 const MEAN_BYTES: usize = 512;
 /// What an entry of a lane's choice of groups takes, in bytes.
@@ -63,6 +63,8 @@ pub struct Traffic {
     pub tick_us: u64,
     /// What was worked out before.
     pub known: Known,
+    /// What these may take, in bytes; [`KEPT_BYTES`] for a run.
+    pub kept_bytes: usize,
 }
 
 /// Segments, and hours of exact arrivals, that were worked out before; they decide nothing.
@@ -268,7 +270,7 @@ impl Traffic {
         // With multipliers, means of some powers of 2 are kept too.
         let means = if self.shape.is_flat() { 1 } else { 4 };
         let bytes = self.lanes as usize * (means * MEAN_BYTES + groups * GROUP_BYTES);
-        (KEPT_BYTES / bytes.max(1)).clamp(KEPT_MIN, KEPT_MAX)
+        (self.kept_bytes / bytes.max(1)).clamp(KEPT_MIN, KEPT_MAX)
     }
 
     /// The multiplier in each zone, as bits; none if the time does not matter.
@@ -322,6 +324,7 @@ mod tests {
             lanes: 64,
             tick_us: 1_000_000,
             known: Known::default(),
+            kept_bytes: KEPT_BYTES,
         }
     }
 

@@ -233,7 +233,8 @@ impl Prepared {
     /// The wall time that the schedule gave to what was issued.
     fn scheduled(&self, total: &Total, stopped: Stopped) -> Option<Duration> {
         let speed = self.speed()?;
-        let until_us = self.window.until_us.filter(|_| stopped == Stopped::End);
+        let is_whole = stopped == Stopped::End && self.window.wall.is_none();
+        let until_us = self.window.until_us.filter(|_| is_whole);
         let end_us = until_us.filter(|_| self.window.count.is_none()).or(total.due_us)?;
         let model_us = (end_us - self.window.from_us).max(0);
         Duration::try_from_secs_f64(model_us as f64 / 1e6 / speed).ok()

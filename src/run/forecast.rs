@@ -1,6 +1,7 @@
-//! What a run would send: the plan, its window, and what comes in it.
+//! What a run would send: its plan and window, what comes in it, and what that takes.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -8,48 +9,184 @@ use super::request::check_streams;
 use super::window::Window;
 use super::{Error, plan};
 use crate::config::Configuration;
+use crate::config::settings::{Run, Speed};
 use crate::plan::Plan;
-use crate::stream::forecast::{Asked, Forecast};
+use crate::plan::batch::{BATCH_EVENTS, Batches};
+use crate::stream::ahead;
+use crate::stream::forecast::keys::Keys;
+use crate::stream::forecast::{Asked, Counts, Forecast, HOUR_US};
+use crate::stream::{Record, Route, SchemaIds};
 
 /// How much model time is looked at where nothing says when to end.
 const DAY: Duration = Duration::from_hours(24);
+
+/// Looks at root events that finding what follows them may take: some seconds.
+const LOOKS_MAX: f64 = 200e6;
+
+/// What segments of traffic may take in each stream: those of all hours of a week, in summer and
+/// winter time, are looked at again and again.
+const SEGMENT_BYTES: usize = 64 << 20;
 
 /// What a run would send.
 #[derive(Debug)]
 pub struct Foreseen {
     /// The plan.
-    pub plan: Plan,
-    /// What part of model time is looked at: it always has an end.
+    pub plan: Arc<Plan>,
+    /// How it would be run.
+    pub run: Run,
+    /// Where in model time it begins, in microseconds since the Unix epoch.
     pub from_us: i64,
     /// Where it ends.
     pub until_us: i64,
     /// Whether nothing said when to end.
-    pub endless: bool,
+    pub is_endless: bool,
     /// What comes in it.
     pub forecast: Forecast,
+    /// By stream: how many events its keys have.
+    pub keys: Vec<Option<Keys>>,
+    /// What it takes.
+    pub memory: Memory,
+    /// By stream: the value that is the key, if one is.
+    pub key_names: Vec<Option<String>>,
+    /// What is different for a time; nothing is, as long as a model has no scenarios.
+    pub phases: Vec<Phase>,
 }
 
-/// Counts what a run would send of these streams (of all, if none is named).
-pub fn forecast(configuration: &Configuration, streams: &[String]) -> Result<Foreseen, Error> {
+/// A stretch of model time with a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phase {
+    /// Its name.
+    pub name: String,
+    /// When it begins, in microseconds since the Unix epoch.
+    pub from_us: i64,
+    /// When it ends.
+    pub until_us: i64,
+}
+
+/// The bounds of what a run keeps in memory, beside what it keeps of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// Batches made ahead, in the busiest hour.
+    pub ahead_bytes: u64,
+    /// Batches that wait for receipts.
+    pub in_flight_bytes: u64,
+}
+
+/// Counts what a run would send of these streams (of all, if none is named); all that follows other
+/// events, however long it takes, if `all` says so.
+pub fn forecast(
+    configuration: &Configuration,
+    streams: &[String],
+    all: bool,
+) -> Result<Foreseen, Error> {
     check_streams(streams, &configuration.model)?;
-    let plan = plan::of_model(configuration)?;
+    let mut plan = plan::of_model(configuration)?;
+    plan.keep_segments(SEGMENT_BYTES);
+    let plan = Arc::new(plan);
     let mut run = configuration.settings.run.clone();
-    let window = Window::resolve(&run, plan.start_us)?;
-    let endless = window.until_us.is_none();
-    if endless {
+    let is_endless = Window::resolve(&run, plan.start_us)?.until_us.is_none();
+    if is_endless {
         run.duration = Some(DAY);
     }
     let window = Window::resolve(&run, plan.start_us)?;
     let (from_us, until_us) = (window.from_us, window.until_us.unwrap_or(window.from_us));
     let since_start = |time_us: i64| (time_us - plan.start_us).unsigned_abs();
     let threads = run.threads.or_else(|| available_parallelism().ok());
-    let sends =
-        plan.streams.iter().map(|stream| streams.is_empty() || streams.contains(&stream.name));
+    let threads = threads.map_or(1, NonZeroUsize::get);
+    let routes = plan.streams.iter().map(|stream| Route {
+        // As a broker gets them: framed, whatever the ids.
+        ids: SchemaIds { value: Some(0), key: Some(0) },
+        partitions: stream.topic.partitions,
+        skipped: !streams.is_empty() && !streams.contains(&stream.name),
+    });
     let asked = Asked {
         window_us: since_start(from_us)..since_start(until_us),
-        sends: sends.collect(),
-        threads: threads.map_or(1, NonZeroUsize::get),
+        routes: routes.collect(),
+        threads,
+        looks_max: if all { f64::INFINITY } else { LOOKS_MAX },
     };
     let forecast = Forecast::new(&plan, &asked)?;
-    Ok(Foreseen { plan, from_us, until_us, endless, forecast })
+    let keys = Keys::of(&plan, &asked, &forecast)?;
+    let memory = Memory {
+        ahead_bytes: ahead_bytes(&plan, &asked, &forecast),
+        in_flight_bytes: run.in_flight_bytes_max,
+    };
+    let names = configuration.model.streams.iter().map(|it| it.key.as_ref());
+    let key_names = names.map(|key| key.map(|key| key.value.clone())).collect();
+    Ok(Foreseen {
+        plan,
+        run,
+        from_us,
+        until_us,
+        is_endless,
+        forecast,
+        keys,
+        memory,
+        key_names,
+        phases: Vec::new(),
+    })
+}
+
+impl Foreseen {
+    /// The streams that are sent, with what is known of each.
+    pub fn sent(&self) -> impl Iterator<Item = (usize, &Counts)> + Clone {
+        let streams = self.forecast.streams.iter().enumerate();
+        streams.filter_map(|(number, counts)| Some((number, counts.as_ref()?)))
+    }
+
+    /// How much model time it is.
+    pub fn length(&self) -> Duration {
+        Duration::from_micros((self.until_us - self.from_us).unsigned_abs())
+    }
+
+    /// All bytes of keys and values.
+    pub fn bytes(&self) -> u64 {
+        self.sent().map(|(_, counts)| counts.bytes()).sum()
+    }
+
+    /// How long the run would take by the wall clock; none if it goes as fast as it can.
+    pub fn wall(&self) -> Option<Duration> {
+        let scheduled_s = match self.run.speed {
+            Speed::Times(speed) => Some(self.length().as_secs_f64() / speed),
+            Speed::Pace(per_s) => Some(self.paced() as f64 / per_s),
+            Speed::Max => None,
+        };
+        let governor = self.run.governor;
+        let events_s = governor.events_per_s.map(|per_s| self.forecast.total() as f64 / per_s);
+        let bytes_s = governor.bytes_per_s.map(|per_s| self.bytes() as f64 / per_s);
+        let longest_s = [scheduled_s, events_s, bytes_s].into_iter().flatten().reduce(f64::max);
+        Duration::try_from_secs_f64(longest_s?).ok()
+    }
+
+    /// The events that a pace goes by: those of root streams, or all, where none of these is sent.
+    fn paced(&self) -> u64 {
+        let roots = self.sent().filter(|(number, _)| self.plan.streams[*number].is_root());
+        match roots.map(|(_, counts)| counts.total()).sum() {
+            0 => self.forecast.total(),
+            events => events,
+        }
+    }
+}
+
+/// The bytes of as many batches as are made ahead, in the busiest hour.
+fn ahead_bytes(plan: &Plan, asked: &Asked, forecast: &Forecast) -> u64 {
+    let sends = |number: usize| !asked.routes[number].skipped;
+    let day_us = 0..24 * HOUR_US;
+    let first = Batches::new(plan, &sends, day_us, BATCH_EVENTS).job(0);
+    let batch_us = first.map_or(0, |job| job.window_us.end - job.window_us.start);
+    let window_us = asked.window_us.end - asked.window_us.start;
+    let hours = forecast.streams.iter().flatten().map(|it| it.hours.len()).max().unwrap_or(0);
+    let of_hour = |hour: usize| -> f64 {
+        let of = |counts: &Counts| {
+            let records = counts.records.as_ref();
+            let mean = records.map_or(0.0, |it| it.mean_bytes + it.mean_header_bytes);
+            counts.hours[hour] as f64 * (mean + size_of::<Record>() as f64)
+        };
+        forecast.streams.iter().flatten().map(of).sum()
+    };
+    let busiest = (0..hours).map(of_hour).fold(0.0, f64::max);
+    let share = batch_us as f64 / window_us.clamp(1, HOUR_US) as f64;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of bytes")]
+    let batch_bytes = (busiest * share).ceil() as u64;
+    batch_bytes * ahead::room(asked.threads)
 }

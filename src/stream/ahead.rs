@@ -208,6 +208,11 @@ impl Shared {
     }
 }
 
+/// How many batches may wait or be in the making, with so many threads.
+pub fn room(threads: usize) -> u64 {
+    2 * threads as u64 + 2
+}
+
 /// Reports a panic of its thread as the stream's end, so that the reader does not wait for ever.
 struct Guard<'a> {
     shared: &'a Shared,

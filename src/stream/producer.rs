@@ -10,7 +10,7 @@ use super::cut::Ranks;
 use super::digest::Digest;
 use super::ordinals::Ordinals;
 use super::rows::{Eras, Row, Rows, fill_inputs, lane_of, low};
-use super::{Batch, Error, Options, Route, follow_up, parts};
+use super::{Batch, Error, Options, Record, Route, follow_up, parts};
 use crate::config::model::KeyFormat;
 use crate::encode::avro;
 use crate::encode::row::{self, Key, Lengths, RowEncoder};
@@ -205,6 +205,28 @@ impl Producer {
             }
             sum
         })
+    }
+
+    /// Encodes rows of a stream that were found elsewhere: to see what its records are like.
+    pub(super) fn encode(
+        &self,
+        worker: &mut Worker,
+        stream: usize,
+        rows: &Rows,
+    ) -> Result<Vec<Record>, Error> {
+        let Worker { streams, room } = worker;
+        streams.resize_with(self.plan.streams.len(), Scratch::default);
+        let scratch = &mut streams[stream];
+        scratch.stream = stream;
+        let plan = &self.plan.streams[stream];
+        if scratch.frame.columns() == 0 {
+            scratch.frame = Frame::new(usize::from(plan.compiled.program.columns), CHUNK_ROWS);
+        }
+        let root = plan.follow_up().map_or(plan, |it| &self.plan.streams[it.above[0]]);
+        let mut output = Output::default();
+        let own = 0..rows.list.len();
+        self.rows((scratch, room), (rows, own), root.traffic(), &mut output)?;
+        Ok(output.records)
     }
 
     /// Whether a stream has a rate of its own.

@@ -17,9 +17,13 @@ const DAY_US: u64 = 24 * HOUR_US;
 
 const MODELS: [&str; 5] = ["payments", "transfers", "orders", "sessions", "market"];
 
-fn forecast(plan: &Plan, window_us: Range<u64>, threads: usize) -> Forecast {
-    let sends = vec![true; plan.streams.len()];
-    Forecast::new(plan, &Asked { window_us, sends, threads }).unwrap()
+/// All streams, and all that follows.
+fn asked(window_us: Range<u64>, threads: usize) -> Asked {
+    Asked { window_us, routes: Vec::new(), threads, looks_max: f64::INFINITY }
+}
+
+fn forecast(plan: &Arc<Plan>, window_us: Range<u64>, threads: usize) -> Forecast {
+    Forecast::new(plan, &asked(window_us, threads)).unwrap()
 }
 
 /// What a run issues: by stream and hour, and by second.
@@ -86,6 +90,27 @@ fn what_is_foreseen_of_each_model_is_what_a_run_issues() {
         }
         assert_equal(name, &plan, &(later..later + 400_000));
         assert_equal(name, &plan, &(later..later + 1));
+    }
+}
+
+// Thinned by phases, spread over exact hours, and both.
+#[test]
+fn what_is_foreseen_of_a_scenario_is_what_a_run_issues() {
+    for flags in [
+        &[("traffic.scenario", "payment_outage")][..],
+        &[("traffic.arrivals", "exact")],
+        &[
+            ("traffic.scenario", "viral_moment"),
+            ("traffic.arrivals", "exact"),
+            ("traffic.rate", "5k/h"),
+        ],
+        &[("traffic.scenario", "viral_moment"), ("traffic.rate", "20k/h")],
+    ] {
+        let flags = [&[("start", START)], flags].concat();
+        let plan = model("orders", &flags);
+        for window_us in [0..6 * HOUR_US, HOUR_US + 1_234_567..3 * HOUR_US + 7] {
+            assert!(assert_equal(&format!("{flags:?}"), &plan, &window_us) > 0);
+        }
     }
 }
 

@@ -2,39 +2,51 @@
 
 use std::ops::Range;
 
+use super::jobs::{Stretch, What};
 use super::roots::Roots;
-use super::{Counts, HOUR_US, Peak, SECOND_US};
+use super::sample::{Sampled, Thinned};
+use super::{Counts, HOUR_US, Peak, Records, SECOND_US, index, sends};
 use crate::generate::philox::Many;
 use crate::plan::{Origin, Plan};
-use crate::stream::follow_up;
-use crate::stream::rows::Rows;
+use crate::stream::producer::{self, Producer};
+use crate::stream::rows::{Row, Rows};
+use crate::stream::{Error, Route, follow_up};
 
-/// A part of the window that lies in one hour.
-#[derive(Clone, Debug)]
-pub(super) struct Stretch {
-    /// Microseconds since the start.
-    pub(super) window_us: Range<u64>,
-    /// Whether what follows other events is looked for.
-    pub(super) followed: bool,
-}
+/// Ticks of a root stream in one stretch from which records are taken.
+const TICKS_SAMPLED: u64 = 64;
+
+/// Events are counted in units of this share of one, because some stand for more than themselves.
+const UNIT: u64 = 1 << 12;
 
 /// What one thread has counted, and its room.
 #[derive(Debug)]
 pub(super) struct Worker<'a> {
     plan: &'a Plan,
-    sends: &'a [bool],
+    producer: &'a Producer,
+    routes: &'a [Route],
     hours: Range<u64>,
-    /// By stream and hour.
-    counts: Vec<Vec<u64>>,
+    streams: Vec<Stream>,
     peak: Option<Peak>,
     room: Room,
+    made: producer::Worker,
 }
 
-#[derive(Debug, Default)]
+/// What was counted of a stream.
+#[derive(Debug)]
+struct Stream {
+    /// By hour, in units.
+    hours: Vec<u64>,
+    /// Events that were seen.
+    seen: u64,
+    sampled: Sampled,
+}
+
+#[derive(Debug)]
 struct Room {
     many: Many,
     follow_up: follow_up::Scratch,
     rows: Rows,
+    thinned: Thinned,
     /// Events in each second of the stretch.
     seconds: Vec<u64>,
     /// Events of root streams in each of its ticks, where these are longer than seconds.
@@ -42,16 +54,40 @@ struct Room {
 }
 
 impl<'a> Worker<'a> {
-    pub(super) fn new(plan: &'a Plan, sends: &'a [bool], hours: Range<u64>) -> Self {
-        let length = usize::try_from(hours.end - hours.start).unwrap_or(usize::MAX);
-        let counts = vec![vec![0; length]; plan.streams.len()];
-        Self { plan, sends, hours, counts, peak: None, room: Room::default() }
+    /// One that takes at most `most` records of each stream from a stretch.
+    pub(super) fn new(
+        (plan, producer): (&'a Plan, &'a Producer),
+        routes: &'a [Route],
+        hours: Range<u64>,
+        most: usize,
+    ) -> Self {
+        let length = index(hours.end - hours.start);
+        let streams = (0..plan.streams.len()).map(|number| {
+            let partitions = routes.get(number).and_then(|route| route.partitions).unwrap_or(0);
+            let partitions = vec![0; partitions as usize];
+            let sampled = Sampled { partitions, ..Sampled::default() };
+            let hours = vec![0; if sends(routes, number) { length } else { 0 }];
+            Stream { hours, seen: 0, sampled }
+        });
+        let room = Room {
+            many: Many::default(),
+            follow_up: follow_up::Scratch::default(),
+            rows: Rows::default(),
+            thinned: Thinned::new(most),
+            seconds: Vec::new(),
+            ticks: Vec::new(),
+        };
+        let (streams, made) = (streams.collect(), producer::Worker::default());
+        Self { plan, producer, routes, hours, streams, peak: None, room, made }
     }
 
     /// Adds what another one has counted.
     pub(super) fn add(&mut self, other: &Self) {
-        let pairs = self.counts.iter_mut().flatten().zip(other.counts.iter().flatten());
-        pairs.for_each(|(sum, count)| *sum += count);
+        for (own, other) in self.streams.iter_mut().zip(&other.streams) {
+            own.hours.iter_mut().zip(&other.hours).for_each(|(sum, count)| *sum += count);
+            own.seen += other.seen;
+            own.sampled.add(&other.sampled);
+        }
         other.peak.into_iter().for_each(|peak| self.note(peak));
     }
 
@@ -59,116 +95,176 @@ impl<'a> Worker<'a> {
         self.peak
     }
 
-    pub(super) fn into_counts(self) -> Vec<Option<Counts>> {
-        let counts = self.counts.into_iter().zip(self.sends);
-        counts.map(|(hours, sent)| sent.then_some(Counts { hours })).collect()
+    /// By stream; what follows was looked for in a share of the window.
+    pub(super) fn into_counts(self, looked_at: f64) -> Vec<Option<Counts>> {
+        let (plan, routes) = (self.plan, self.routes);
+        let streams = self.streams.into_iter().enumerate();
+        let counts = streams.map(|(number, stream)| {
+            sends(routes, number).then(|| {
+                let estimated = looked_at < 1.0 && plan.streams[number].follow_up().is_some();
+                let apart = estimated.then(|| apart(stream.seen, looked_at));
+                let records = Records::new(&stream.sampled);
+                Counts { hours: whole(&stream.hours), apart, records }
+            })
+        });
+        counts.collect()
     }
 
     /// Counts what comes in a stretch.
-    pub(super) fn count(&mut self, stretch: &Stretch) {
+    pub(super) fn count(&mut self, stretch: &Stretch) -> Result<(), Error> {
         let seconds = stretch.seconds();
         self.room.seconds.clear();
         self.room.seconds.resize(index(seconds.end - seconds.start), 0);
         self.room.ticks.clear();
-        self.room.ticks.resize(index(stretch.ticks(self.tick_us()).count() as u64), 0);
+        self.room.ticks.resize(stretch.ticks(self.tick_us()).count(), 0);
         let place = index(stretch.window_us.start / HOUR_US - self.hours.start);
+        let length_us = stretch.window_us.end - stretch.window_us.start;
         for number in 0..self.plan.streams.len() {
-            if self.sends[number] {
-                let count = self.stream(number, stretch);
-                self.counts[number][place] += count;
+            let follows = self.plan.streams[number].follow_up().is_some();
+            let of_us = match stretch.what {
+                What::All => length_us,
+                What::Unfollowing if !follows => length_us,
+                What::Following(of_us) if follows => of_us,
+                What::Unfollowing | What::Following(_) => continue,
+            };
+            if !sends(self.routes, number) {
+                continue;
             }
+            let seen = self.stream(number, stretch)?;
+            let units = u128::from(seen * UNIT) * u128::from(of_us) / u128::from(length_us);
+            let units = u64::try_from(units).unwrap_or(u64::MAX);
+            self.streams[number].seen += seen;
+            self.streams[number].hours[place] += units;
+            self.sample(number, stretch, units)?;
         }
-        self.busiest(stretch);
+        if !matches!(stretch.what, What::Following(_)) {
+            self.busiest(stretch)?;
+        }
+        Ok(())
     }
 
     fn tick_us(&self) -> u64 {
         self.plan.tick.length_us().unsigned_abs()
     }
 
-    /// How many events of a stream come in a stretch; notes the seconds, or ticks, that they come in.
-    fn stream(&mut self, number: usize, stretch: &Stretch) -> u64 {
-        let Stretch { window_us, followed } = stretch;
-        let first = stretch.seconds().start;
-        let tick_us = self.tick_us();
-        let Room { many, follow_up: scratch, rows, seconds, ticks } = &mut self.room;
+    /// How many events of a stream come in a stretch; notes the seconds, or ticks, that they come in,
+    /// and some of their rows.
+    fn stream(&mut self, number: usize, stretch: &Stretch) -> Result<u64, Error> {
+        let window_us = &stretch.window_us;
+        let (first, tick_us) = (stretch.seconds().start, self.tick_us());
+        let touched = stretch.ticks(tick_us);
+        let Room { many, follow_up: scratch, rows, thinned, seconds, ticks } = &mut self.room;
+        thinned.clear();
         let mut count = 0;
-        let mut see = |time_us: u64| {
-            if window_us.contains(&time_us) {
-                seconds[index(time_us / SECOND_US - first)] += 1;
+        let mut see = |row: &Row| {
+            if window_us.contains(&row.time_us) {
+                seconds[index(row.time_us / SECOND_US - first)] += 1;
                 count += 1;
+                thinned.show(*row);
             }
         };
         match &self.plan.streams[number].origin {
             Origin::Root(traffic) => {
-                let roots = Roots { plan: self.plan, stream: &self.plan.streams[number], traffic };
-                let (touched, whole) = (stretch.ticks(tick_us), stretch.whole_ticks(tick_us));
+                let roots = Roots::new(self.plan, &self.plan.streams[number], traffic);
+                let whole = stretch.whole_ticks(tick_us);
                 // The ticks that the window begins or ends in.
-                let cut = touched.clone().filter(|tick| !whole.contains(tick));
-                cut.for_each(|tick| roots.times(tick, &mut see));
-                roots.totals(whole, many, &mut |tick, events| {
+                for tick in touched.clone().filter(|tick| !whole.contains(tick)) {
+                    roots.rows(tick, &mut see)?;
+                }
+                roots.totals(whole.clone(), many, &mut |tick, events| {
                     count += events;
                     if tick_us > SECOND_US {
                         ticks[index(tick - touched.start)] += events;
                     } else {
                         seconds[index(tick * tick_us / SECOND_US - first)] += events;
                     }
-                });
+                })?;
+                let some = (whole.end - whole.start).min(TICKS_SAMPLED);
+                for step in 0..some {
+                    let tick =
+                        whole.start + (whole.end - whole.start) * (2 * step + 1) / (2 * some);
+                    roots.rows(tick, &mut |row| thinned.show(*row))?;
+                }
             }
-            Origin::FollowUp(follow_up) if *followed => {
-                let touched = stretch.ticks(tick_us);
+            Origin::FollowUp(follow_up) => {
                 follow_up::rows((self.plan, follow_up), &touched, &|_| true, (scratch, rows));
-                rows.list.iter().for_each(|row| see(row.time_us));
+                rows.list.iter().for_each(see);
             }
-            Origin::FollowUp(_) => {}
-            Origin::Members(members) => {
-                members.events(&|_| true, window_us, &mut |call| see(call.time_us));
-            }
+            Origin::Members(members) => members.events(&|_| true, window_us, &mut |call| {
+                let (time_us, number) = (call.time_us, call.number);
+                see(&Row { time_us, number, child: 0, above: 0, ordinal: 0 });
+            }),
         }
-        count
+        Ok(count)
+    }
+
+    /// Makes the records of the rows that were kept; they stand for so many units of events.
+    fn sample(&mut self, number: usize, stretch: &Stretch, units: u64) -> Result<(), Error> {
+        let Room { rows, thinned, .. } = &mut self.room;
+        if thinned.rows.is_empty() {
+            return Ok(());
+        }
+        let stream = &self.plan.streams[number];
+        if stream.follow_up().is_none() {
+            rows.clear(0);
+        }
+        if stream.compiled.program.ordinal.is_some() {
+            // What counts is how long the number is.
+            let since_s = stretch.window_us.start as f64 / 1e6;
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+            let ordinal = (stream.rate_per_s() * since_s) as u64;
+            (ordinal..).zip(&mut thinned.rows).for_each(|(ordinal, row)| row.ordinal = ordinal);
+        }
+        std::mem::swap(&mut rows.list, &mut thinned.rows);
+        let records = self.producer.encode(&mut self.made, number, rows)?;
+        self.streams[number].sampled.note(&records, units);
+        Ok(())
     }
 
     /// Looks for a second with more events than the busiest so far.
-    fn busiest(&mut self, stretch: &Stretch) {
+    fn busiest(&mut self, stretch: &Stretch) -> Result<(), Error> {
         let tick_us = self.tick_us();
         if tick_us > SECOND_US {
-            self.times_of_ticks(stretch, tick_us);
+            self.times_of_ticks(stretch, tick_us)?;
         }
         let seconds = stretch.seconds().zip(&self.room.seconds);
         let most = seconds.max_by_key(|(second, events)| (**events, u64::MAX - second));
         if let Some((second, &events)) = most.filter(|(_, events)| **events > 0) {
             self.note(Peak { second, events });
         }
+        Ok(())
     }
 
     /// Finds the seconds of those events of root streams whose ticks can have the busiest one.
-    fn times_of_ticks(&mut self, stretch: &Stretch, tick_us: u64) {
+    fn times_of_ticks(&mut self, stretch: &Stretch, tick_us: u64) -> Result<(), Error> {
         let first = stretch.seconds().start;
         let length = index(tick_us / SECOND_US);
         for (place, tick) in stretch.ticks(tick_us).enumerate() {
             let Room { seconds, ticks, .. } = &mut self.room;
             let begin = index((tick * tick_us / SECOND_US).saturating_sub(first));
             let end = (begin + length).min(seconds.len());
-            let others = seconds[begin..end].iter().max().copied().unwrap_or(0);
+            let most = |seconds: &[u64]| seconds[begin..end].iter().max().copied().unwrap_or(0);
             let known = self.peak.map_or(0, |peak| peak.events);
-            if ticks[place] == 0 || ticks[place] + others <= known {
+            // What a thread looks at later comes later, and of two like seconds the first is told.
+            if ticks[place] == 0 || ticks[place] + most(seconds) <= known {
                 continue;
             }
-            for (stream, _) in self.plan.streams.iter().zip(self.sends).filter(|(_, sent)| **sent) {
-                if let Origin::Root(traffic) = &stream.origin {
-                    let roots = Roots { plan: self.plan, stream, traffic };
-                    roots.times(tick, &mut |time_us| {
-                        seconds[index(time_us / SECOND_US - first)] += 1;
-                    });
+            for (number, stream) in self.plan.streams.iter().enumerate() {
+                if let (Some(traffic), true) = (stream.traffic(), sends(self.routes, number)) {
+                    let roots = Roots::new(self.plan, stream, traffic);
+                    roots.rows(tick, &mut |row| {
+                        seconds[index(row.time_us / SECOND_US - first)] += 1;
+                    })?;
                 }
             }
-            let found = seconds[begin..end].iter().max().copied().unwrap_or(0);
-            // Later ticks need not be looked into that have fewer.
-            if self.peak.is_none_or(|peak| peak.events < found) {
-                let second = seconds[begin..end].iter().position(|events| *events == found);
-                let second = first + (begin + second.unwrap_or(0)) as u64;
-                self.note(Peak { second, events: found });
+            let events = most(seconds);
+            if events > known {
+                let inside = seconds[begin..end].iter().position(|it| *it == events);
+                let second = first + (begin + inside.unwrap_or(0)) as u64;
+                self.note(Peak { second, events });
             }
         }
+        Ok(())
     }
 
     fn note(&mut self, peak: Peak) {
@@ -179,25 +275,25 @@ impl<'a> Worker<'a> {
     }
 }
 
-impl Stretch {
-    /// The seconds since the start that it touches.
-    fn seconds(&self) -> Range<u64> {
-        self.window_us.start / SECOND_US..self.window_us.end.div_ceil(SECOND_US)
-    }
-
-    /// The ticks that it touches.
-    fn ticks(&self, tick_us: u64) -> Range<u64> {
-        self.window_us.start / tick_us..self.window_us.end.div_ceil(tick_us)
-    }
-
-    /// The ticks that lie in it.
-    fn whole_ticks(&self, tick_us: u64) -> Range<u64> {
-        let (first, end) = (self.window_us.start.div_ceil(tick_us), self.window_us.end / tick_us);
-        first..end.max(first)
-    }
+/// Whole events, rounded so that their sum is right.
+fn whole(hours: &[u64]) -> Vec<u64> {
+    let (mut units, mut told) = (0_u128, 0);
+    let rounded = hours.iter().map(|hour| {
+        units += u128::from(*hour);
+        let all = u64::try_from((units + u128::from(UNIT / 2)) / u128::from(UNIT));
+        let events = all.unwrap_or(u64::MAX) - told;
+        told += events;
+        events
+    });
+    rounded.collect()
 }
 
-/// A place in a list: seconds, ticks and hours are checked to be few.
-fn index(number: u64) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
+/// Two standard deviations of what is estimated from so many events of a share of the window.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "rounded, not negative"
+)]
+fn apart(seen: u64, looked_at: f64) -> u64 {
+    (2.0 * libm::sqrt(seen.max(1) as f64 * (1.0 - looked_at)) / looked_at).ceil() as u64
 }

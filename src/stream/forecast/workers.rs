@@ -9,13 +9,13 @@ use crate::stream::Error;
 pub(super) fn share<W: Send>(
     threads: usize,
     worker: impl Fn() -> W + Sync,
-    job: impl Fn(&mut W, u64) -> bool + Sync,
+    job: impl Fn(&mut W, u64) -> Result<bool, Error> + Sync,
 ) -> Result<Vec<W>, Error> {
     let next = AtomicU64::new(0);
     let work = || {
         let mut worker = worker();
-        while job(&mut worker, next.fetch_add(1, Ordering::Relaxed)) {}
-        worker
+        while job(&mut worker, next.fetch_add(1, Ordering::Relaxed))? {}
+        Ok(worker)
     };
     std::thread::scope(|scope| {
         let start = |number: usize| {
@@ -23,6 +23,6 @@ pub(super) fn share<W: Send>(
             thread.spawn_scoped(scope, work).map_err(Error::Thread)
         };
         let started = (0..threads.max(1)).map(start).collect::<Result<Vec<_>, _>>()?;
-        started.into_iter().map(|it| it.join().map_err(|_| Error::Panicked)).collect()
+        started.into_iter().map(|it| it.join().map_err(|_| Error::Panicked).flatten()).collect()
     })
 }
