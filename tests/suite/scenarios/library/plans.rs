@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use tidegate::plan::{Origin, Plan};
+use tidegate::stream::Route;
 use tidegate::stream::forecast::{Asked, Forecast};
 
 use super::super::HOUR_US;
@@ -23,12 +24,17 @@ fn asked(of: &str) -> (&'static str, u64) {
 fn told(scenario: &str, of: &str) -> String {
     let (rate, hours) = asked(of);
     let plan = under(scenario, of, &[("traffic.rate", rate)]);
-    let sends = |stream: usize| match &plan.streams[stream].origin {
-        Origin::Root(_) | Origin::FollowUp(_) => true,
-        Origin::Members(_) => false,
+    // Members are told whatever the scenario.
+    let routes = plan.streams.iter().map(|stream| {
+        let skipped = matches!(stream.origin, Origin::Members(_));
+        Route { skipped, ..Route::default() }
+    });
+    let asked = Asked {
+        window_us: 0..hours * HOUR_US,
+        routes: routes.collect(),
+        threads: 2,
+        looks_max: f64::INFINITY,
     };
-    let sends: Vec<bool> = (0..plan.streams.len()).map(sends).collect();
-    let asked = Asked { window_us: 0..hours * HOUR_US, sends, threads: 2 };
     let found = Forecast::new(&plan, &asked).unwrap();
     write(&plan, &found, &format!("{of} at {rate} under {scenario}, seed 42, start {START}"))
 }
