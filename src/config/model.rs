@@ -23,7 +23,7 @@ pub use self::generator::{
 };
 pub use self::member_events::{Calendar, Changelog, MemberEvents, RollCall, Snapshot, TimeOfDay};
 pub use self::scenario::{
-    Anchor, Deferral, Edge, Multiplier, Phase, Release, Scenario, StreamPhase,
+    Anchor, Deferral, Edge, EntityPhase, Multiplier, Phase, Release, Scenario, StreamPhase,
 };
 pub use self::walk::{Given, Moment, Walk};
 pub use self::words::{Network, WordKind, Words};

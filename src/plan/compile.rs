@@ -136,6 +136,7 @@ pub fn compile(source: &Source<'_>) -> Result<Compiled, Vec<Mistake>> {
         // What no field uses is checked all the same.
         compiler.named(&field.name.value, &field.name.span);
     }
+    compiler.check_phases();
     let headers = compiler.headers();
     compiler.warn_of_strangers();
     match fill {
@@ -231,6 +232,8 @@ struct Compiler<'a> {
     blocks: BTreeMap<(Site, u32), [Register; 4]>,
     /// By entity, number, attribute and the time that it is read at.
     attributes: BTreeMap<(usize, Register, usize, Wide), State>,
+    /// Where the values of phases are seen, by bit and level.
+    phase_scopes: BTreeMap<(u32, u16), usize>,
     picks: BTreeMap<usize, Cell>,
     /// Where they are first named.
     picked_at: BTreeMap<usize, Span>,
@@ -284,6 +287,7 @@ impl<'a> Compiler<'a> {
             scope: 0,
             blocks: BTreeMap::new(),
             attributes: BTreeMap::new(),
+            phase_scopes: BTreeMap::new(),
             picks: member.into_iter().collect(),
             picked_at: BTreeMap::new(),
             groups: BTreeMap::new(),

@@ -193,7 +193,7 @@ impl Draft<'_> {
             schema: &apache_avro::Schema::Null,
             start_us: self.start_us,
             levels: self.levels(&[number], &[None]),
-            overrides: &[],
+            overrides: &self.overrides,
         })
     }
 
