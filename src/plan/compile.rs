@@ -78,6 +78,27 @@ pub struct Compiled {
     pub warnings: Vec<Mistake>,
 }
 
+impl Compiled {
+    /// What is compiled of a stream that a library writes: that it has keys.
+    pub fn keyed() -> Self {
+        Self {
+            program: Program::default(),
+            fill: Fill::Record(Vec::new()),
+            key: Some(Text::default()),
+            headers: Vec::new(),
+            actor: None,
+            ticks_max: 1 << TICK_BITS,
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// What seals the identities of a model's events.
+pub fn cipher(seed: u64) -> Cipher {
+    let [low, high] = philox::key(seed, "identity", "");
+    Cipher::new(u64::from(high) << 32 | u64::from(low))
+}
+
 /// What a stream is compiled from.
 #[derive(Debug)]
 pub struct Source<'a> {
@@ -115,6 +136,7 @@ pub fn compile(source: &Source<'_>) -> Result<Compiled, Vec<Mistake>> {
         // What no field uses is checked all the same.
         compiler.named(&field.name.value, &field.name.span);
     }
+    compiler.check_phases();
     let headers = compiler.headers();
     compiler.warn_of_strangers();
     match fill {
@@ -210,6 +232,8 @@ struct Compiler<'a> {
     blocks: BTreeMap<(Site, u32), [Register; 4]>,
     /// By entity, number, attribute and the time that it is read at.
     attributes: BTreeMap<(usize, Register, usize, Wide), State>,
+    /// Where the values of phases are seen, by bit and level.
+    phase_scopes: BTreeMap<(u32, u16), usize>,
     picks: BTreeMap<usize, Cell>,
     /// Where they are first named.
     picked_at: BTreeMap<usize, Span>,
@@ -246,7 +270,6 @@ impl<'a> Compiler<'a> {
             frame::Scope { above: None, frame: 0, level, site: event_site(source, level), names }
         });
         let scopes: Vec<_> = scopes.collect();
-        let [low, high] = philox::key(source.world.model.seed, "identity", "");
         let levels = u16::try_from(scopes.len()).unwrap_or(u16::MAX);
         // In a stream of members, the member of the row stands for its entity.
         let member = source.stream.members.as_ref().and_then(|members| {
@@ -264,6 +287,7 @@ impl<'a> Compiler<'a> {
             scope: 0,
             blocks: BTreeMap::new(),
             attributes: BTreeMap::new(),
+            phase_scopes: BTreeMap::new(),
             picks: member.into_iter().collect(),
             picked_at: BTreeMap::new(),
             groups: BTreeMap::new(),
@@ -271,7 +295,7 @@ impl<'a> Compiler<'a> {
             walks: BTreeMap::new(),
             readings: BTreeMap::new(),
             now: input::time(0),
-            cipher: Cipher::new(u64::from(high) << 32 | u64::from(low)),
+            cipher: cipher(source.world.model.seed),
             identities: BTreeMap::new(),
             ordinal: None,
             actor: None,

@@ -33,6 +33,8 @@ pub enum Anchor {
     Start(u64),
     /// An instant, in microseconds since the Unix epoch.
     At(i64),
+    /// The first such time of day at or after the start, in microseconds since midnight.
+    Clock(u64),
 }
 
 /// A stretch of time with a name.
@@ -50,6 +52,8 @@ pub struct Phase {
     pub deferral: Option<Spanned<Deferral>>,
     /// What holds for single streams.
     pub streams: Vec<StreamPhase>,
+    /// What members are like.
+    pub entities: Vec<EntityPhase>,
 }
 
 /// A begin or an end.
@@ -119,8 +123,19 @@ pub struct StreamPhase {
     pub when: Option<Spanned<Expression>>,
     /// By how many events one is followed.
     pub count: Option<Spanned<Generator>>,
+    /// Values that only the fields here refer to.
+    pub lets: Vec<Field>,
     /// What fields and lets hold instead.
     pub fields: Vec<Field>,
+}
+
+/// What members of one entity are like in a phase.
+#[derive(Clone, Debug)]
+pub struct EntityPhase {
+    /// The entity.
+    pub entity: Spanned<String>,
+    /// What attributes hold instead.
+    pub attributes: Vec<Field>,
 }
 
 impl Phase {
@@ -140,6 +155,17 @@ impl Phase {
             _ => false,
         };
         !ends_before(self, other) && !ends_before(other, self)
+    }
+
+    /// Whether it holds from the begin of its scenario on for good.
+    pub fn is_lasting(&self) -> bool {
+        self.from == Edge::After(0) && self.until.is_none()
+    }
+
+    /// The attributes that it says something of, with their entities.
+    pub fn attributes(&self) -> impl Iterator<Item = (&Spanned<String>, &Spanned<String>)> {
+        let entities = self.entities.iter();
+        entities.flat_map(|of| of.attributes.iter().map(move |it| (&of.entity, &it.name)))
     }
 
     /// The fields that it says something of, with their streams.

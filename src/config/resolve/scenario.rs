@@ -9,7 +9,7 @@ use super::super::raw::{self, Kind};
 use super::super::reader::{At, Reader, Section};
 use super::super::source::PieceKind;
 use super::super::{Spanned, library, suggest, units};
-use super::{Names, periods, traffic};
+use super::{Names, occasion, periods, traffic};
 
 /// The greatest intensity.
 const INTENSITY_MAX: f64 = 1e6;
@@ -200,8 +200,12 @@ pub(super) fn intensity(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Spanned<
     Some(Spanned { value, span: at.node.span.clone() })
 }
 
-/// An instant, or a time after the start.
+/// An instant, a time after the start, or a time of day.
 fn anchor(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Anchor> {
+    // A time of day is as short as "14:35"; an instant has its date.
+    if at.is_text() && reader.words(at).is_some_and(|words| is_clock(&words.value)) {
+        return occasion::time_of_day(reader, at).map(Anchor::Clock);
+    }
     let is_duration = match reader.words(at) {
         Some(words) if at.is_text() => units::duration(&words.value).is_ok(),
         _ => false,
@@ -210,6 +214,11 @@ fn anchor(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Anchor> {
         return phase::after(reader, at).map(Anchor::Start);
     }
     super::time(reader, at).map(Anchor::At)
+}
+
+/// Whether a text is meant as a time of day.
+fn is_clock(text: &str) -> bool {
+    text.contains(':') && !text.contains('-')
 }
 
 /// A scenario that comes again, or is placed at random, has an end and room.
@@ -262,6 +271,17 @@ fn check_overrides(reader: &mut Reader<'_>, phases: &[Phase]) {
                     );
                     let help = "let one end where the other begins";
                     reader.refuse(&field.span, what, help);
+                }
+            }
+            for (entity, attribute) in phase.attributes() {
+                let mut others = other.attributes();
+                if others.any(|(e, a)| e.value == entity.value && a.value == attribute.value) {
+                    let what = format!(
+                        "`{}` and `{}` overlap, and both say what `{}` of `{}` is",
+                        other.name.value, phase.name.value, attribute.value, entity.value
+                    );
+                    let help = "let one end where the other begins";
+                    reader.refuse(&attribute.span, what, help);
                 }
             }
             if let (Some(_), Some(deferral)) = (&other.deferral, &phase.deferral) {

@@ -82,6 +82,7 @@ pub(super) fn streams(
                 traffic: own_traffic,
                 follows,
                 members: members.map(MemberEvents::RollCall),
+                control: false,
                 lets,
                 fields,
             });
@@ -227,7 +228,7 @@ fn reason_of(error: &dyn std::error::Error) -> String {
     reasons.join(": ").replace('\n', " ")
 }
 
-fn lets(reader: &mut Reader<'_>, names: &Names<'_>, at: &At<'_>) -> Vec<Field> {
+pub(super) fn lets(reader: &mut Reader<'_>, names: &Names<'_>, at: &At<'_>) -> Vec<Field> {
     let Some(section) = reader.section(at) else { return Vec::new() };
     let mut lets = Vec::new();
     for (entry, at) in section.all() {

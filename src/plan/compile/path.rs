@@ -240,6 +240,7 @@ impl<'a> Compiler<'a> {
         }
         let site = Site { index: changes, ..self.member_site(entity, number) };
         let cell = self.generate(&attributes[place].generator, site, word);
+        let cell = self.attribute_overridden((entity, number, place), site, cell);
         self.attributes.insert(key, State::Done(cell.clone()));
         cell
     }
@@ -260,6 +261,15 @@ impl<'a> Compiler<'a> {
         let Some(own) = self.told() else { return };
         let what = format!("the changelog of `{own}` holds a walk, which goes on between records");
         self.warn(span, what, "leave it out, by a `schema` without it: events can hold it");
+    }
+
+    /// The same of what a phase changes for some time.
+    pub(super) fn note_phase(&mut self, name: &Spanned<String>) {
+        let Some(own) = self.told() else { return };
+        let what =
+            format!("the changelog of `{own}` tells of `{}` as the phase has it", name.value);
+        let help = "no record follows where the phase begins and ends, only with the next change";
+        self.warn(&name.span, what, help);
     }
 
     /// The entity whose changelog the stream is.

@@ -35,9 +35,9 @@ pub fn overrides<'a>(model: &'a Model, scenarios: &Scenarios) -> Vec<Override<'a
     });
     let found = written.zip(&scenarios.phases).filter_map(|((scenario, phase), staged)| {
         let (bit, names) = (staged.bit?, [scenario, phase.name.value.as_str()]);
-        Some(phase.streams.iter().map(move |of| Override { bit, names, of }))
+        Some(Override { bit, names, of: phase })
     });
-    found.flatten().collect()
+    found.collect()
 }
 
 struct Stage<'a> {
@@ -59,6 +59,10 @@ impl Stage<'_> {
         let anchor_us = match scenario.anchor {
             Anchor::Start(after_us) => self.start_us.saturating_add_unsigned(after_us),
             Anchor::At(at_us) => at_us,
+            Anchor::Clock(since_midnight_us) => {
+                next_time_of_day(self.start_us, since_midnight_us, &scenario.zone)
+                    .unwrap_or(self.start_us)
+            }
         };
         let phases = scenario.phases.iter();
         let edges: Vec<(u64, Option<u64>)> =
@@ -90,10 +94,13 @@ impl Stage<'_> {
             }
             let rates = self.rates(phase);
             self.check_fields(phase);
+            self.check_lets(phase);
+            self.check_attributes(phase);
             let asks = |of: &model::StreamPhase| {
                 of.when.is_some() || of.count.is_some() || !of.fields.is_empty()
             };
-            let bit = phase.streams.iter().any(asks).then(|| {
+            let is_asked = phase.streams.iter().any(asks) || !phase.entities.is_empty();
+            let bit = is_asked.then(|| {
                 self.bits += 1;
                 self.bits - 1
             });
@@ -119,10 +126,8 @@ impl Stage<'_> {
     fn rates(&mut self, phase: &model::Phase) -> Vec<Option<Multiplier>> {
         let of_all = phase.rate.as_ref().map(|rate| rate.value.clone());
         let streams = self.model.streams.iter();
-        let comes_at_a_rate =
-            |stream: &model::Stream| stream.follows.is_none() && stream.members.is_none();
         let mut rates: Vec<Option<Multiplier>> =
-            streams.map(|stream| of_all.clone().filter(|_| comes_at_a_rate(stream))).collect();
+            streams.map(|stream| of_all.clone().filter(|_| stream.has_rate())).collect();
         for one in &phase.streams {
             let found = self.model.streams.iter().position(|it| it.name == one.stream.value);
             let Some(number) = found else {
@@ -147,8 +152,8 @@ impl Stage<'_> {
                 }
             }
             let Some(rate) = &one.rate else { continue };
-            if stream.members.is_some() {
-                let what = format!("`{}` has no rate: it tells of each member", stream.name);
+            if stream.follows.is_none() && !stream.has_rate() {
+                let what = format!("`{}` has no rate: it tells of members or phases", stream.name);
                 self.refuse::<()>(&rate.span, what, "leave it out");
             }
             if let (Some(follows), Multiplier::Constant(times)) = (&stream.follows, &rate.value)
@@ -179,6 +184,61 @@ impl Stage<'_> {
                     phase.name.value, field.value, stream.value
                 );
                 self.refuse::<()>(&field.span, what, &help);
+            }
+        }
+    }
+
+    /// Its own values have names of their own.
+    fn check_lets(&mut self, phase: &model::Phase) {
+        for of in &phase.streams {
+            let Some(stream) = self.model.streams.iter().find(|it| it.name == of.stream.value)
+            else {
+                continue;
+            };
+            for own in &of.lets {
+                let name = &own.name.value;
+                if stream.lets.iter().chain(&stream.fields).any(|it| it.name.value == *name) {
+                    let what = format!("`{}` has a value `{name}` already", stream.name);
+                    let help = "say in `fields` what it holds, or take another name";
+                    self.refuse::<()>(&own.name.span, what, help);
+                }
+            }
+        }
+    }
+
+    /// Attributes that it says something of are there, and nobody is dealt out by them.
+    fn check_attributes(&mut self, phase: &model::Phase) {
+        for of in &phase.entities {
+            let entities = &self.model.entities;
+            let Some(entity) = entities.iter().find(|it| it.name == of.entity.value) else {
+                let known = entities.iter().map(|entity| entity.name.as_str());
+                let help = suggest::way_out(&of.entity.value, known).unwrap_or_default();
+                let what = format!(
+                    "the phase `{}` names the entity `{}`, which the model has not",
+                    phase.name.value, of.entity.value
+                );
+                self.refuse::<()>(&of.entity.span, what, &help);
+                continue;
+            };
+            for said in &of.attributes {
+                let name = &said.name.value;
+                match entity.attributes.iter().find(|it| it.name == *name) {
+                    Some(found) if found.dealt => {
+                        let what = format!("members are dealt out by `{name}` for good");
+                        let help = "say something of an attribute that is not dealt";
+                        self.refuse::<()>(&said.name.span, what, help);
+                    }
+                    Some(_) => {}
+                    None => {
+                        let known = entity.attributes.iter().map(|it| it.name.as_str());
+                        let help = suggest::way_out(name, known).unwrap_or_default();
+                        let what = format!(
+                            "the phase `{}` names `{name}`, which is no attribute of `{}`",
+                            phase.name.value, entity.name
+                        );
+                        self.refuse::<()>(&said.name.span, what, &help);
+                    }
+                }
             }
         }
     }

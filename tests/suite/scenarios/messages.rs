@@ -46,10 +46,36 @@ fn phases_that_cannot_be_are_refused_with_the_way_out() {
         ("streams = { orders = { count = 2 } }", "for streams that follow another"),
         ("streams = { orders = { } }", "nothing is said of `orders`"),
         ("streams = { returns = { rate = 20 } }", "is more than all"),
-        ("streams = { customer = { rate = 2 } }", "it tells of each member"),
+        ("streams = { customer = { rate = 2 } }", "it tells of members or phases"),
         ("rate = 0.5, until = 2, defer = { released = 2, over = \"1h\" }", "2"),
         ("defer = { released = 1, over = \"1h\" }", "no end after which events come"),
         ("wave = 1", "no key `wave`"),
+        ("streams = { orders = { let = { a = { chance = 1 } } } }", "can refer to these values"),
+        (
+            "streams = { orders = { let = { status = { chance = 1 } }, fields = { lines = { constant = 1 } } } }",
+            "has a value `status` already",
+        ),
+        (
+            "streams = { orders = { let = { a = { attribute = \"nobody\" } }, fields = { lines = { constant = 1 } } } }",
+            "nobody",
+        ),
+        (
+            "entities = { custmer = { attributes = { tier = { constant = \"gold\" } } } }",
+            "did you mean `customer`",
+        ),
+        (
+            "entities = { customer = { attributes = { teir = { constant = \"gold\" } } } }",
+            "did you mean `tier`",
+        ),
+        (
+            "entities = { product = { attributes = { category = { constant = 1 } } } }",
+            "dealt out by `category`",
+        ),
+        ("entities = { customer = { } }", "attributes = {"),
+        (
+            "entities = { customer = { attributes = { tier = { attribute = \"customer.teir\" } } } }",
+            "has no attribute `teir`",
+        ),
     ] {
         let said = phase(inside);
         assert!(said.contains(what), "{inside}: {said}");
@@ -72,6 +98,12 @@ fn scenarios_that_cannot_be_are_refused_with_the_way_out() {
         ("{ use = \"viral_moment\", at = \"yesterday\" }", "is not a time"),
         ("{ repeat = \"1d\", phases = { p = { rate = 2 } } }", "has no end"),
         ("{ intensity = 0 }", "must be above 0"),
+        ("{ use = \"viral_moment\", at = \"24:35\" }", "no time of day"),
+        (
+            "{ phases = { a = { until = 2, entities = { customer = { attributes = { tier = { constant = \"gold\" } } } } }, \
+             b = { from = 1, entities = { customer = { attributes = { tier = { constant = \"basic\" } } } } } } }",
+            "both say what `tier`",
+        ),
         (
             "{ phases = { a = { from = 0, until = 2, streams = { orders = { fields = { status = { choice = [\"x\"] } } } } }, \
              b = { from = 1, streams = { orders = { fields = { status = { choice = [\"y\"] } } } } } } }",

@@ -1,6 +1,8 @@
 //! Phases: when they are, and what holds in them.
 
-use super::super::super::model::{Deferral, Edge, Multiplier, Phase, Release, StreamPhase};
+use super::super::super::model::{
+    Deferral, Edge, EntityPhase, Field, Multiplier, Phase, Release, StreamPhase,
+};
 use super::super::super::raw::Kind;
 use super::super::super::reader::{At, Reader, Section};
 use super::super::super::{Spanned, units};
@@ -43,6 +45,7 @@ fn phase(
     let rate = section.get("rate").map(|at| multiplier(reader, &at));
     let deferral = section.get("defer").map(|at| deferral(reader, &at));
     let of_streams = section.get("streams").map(|at| stream_phases(reader, names, &at));
+    let of_entities = section.get("entities").map(|at| entity_phases(reader, names, &at));
     reader.finish(section);
     let made = Phase {
         name,
@@ -60,6 +63,7 @@ fn phase(
             None => None,
         },
         streams: of_streams.unwrap_or(Some(Vec::new()))?,
+        entities: of_entities.unwrap_or(Some(Vec::new()))?,
     };
     check(reader, &made, until_at.as_ref())?;
     Some(made)
@@ -225,8 +229,13 @@ fn stream_phase(
     let rate = section.get("rate").map(|at| multiplier(reader, &at));
     let when = section.get("when").map(|at| generator::expression(reader, &at));
     let count = section.get("count").map(|at| follows::count(reader, names, &at));
+    let lets = section.get("let").map(|at| (streams::lets(reader, names, &at), at.key_span));
     let fields = section.get("fields").map(|at| streams::fields(reader, names, &at));
-    let known = ["rate", "when", "count", "fields"];
+    if let (Some((_, span)), None) = (&lets, &fields) {
+        let what = format!("nothing of `{}` can refer to these values", stream.value);
+        reader.refuse(span, what, "add `fields` that do");
+    }
+    let known = ["rate", "when", "count", "let", "fields"];
     if !known.iter().any(|key| section.has(key)) {
         let what = format!("nothing is said of `{}`", stream.value);
         reader.refuse(&stream.span, what, "say its `rate`, `when`, `count` or `fields`");
@@ -246,6 +255,37 @@ fn stream_phase(
             Some(count) => Some(count?),
             None => None,
         },
+        lets: lets.map(|(lets, _)| lets).unwrap_or_default(),
         fields: fields.unwrap_or_default(),
     })
+}
+
+/// `[phases.NAME.entities.ENTITY]`.
+fn entity_phases(
+    reader: &mut Reader<'_>,
+    names: &Names<'_>,
+    at: &At<'_>,
+) -> Option<Vec<EntityPhase>> {
+    let section = reader.section(at)?;
+    let mut all = Vec::new();
+    for (entry, at) in section.all() {
+        let entity = Spanned { value: entry.key.clone(), span: entry.key_span.clone() };
+        let mut section = reader.section(&at)?;
+        let help = "say what they are: attributes = { … }";
+        let own = reader.require(&mut section, "attributes", help);
+        let attributes = own.map(|at| attributes(reader, names, &at));
+        reader.finish(section);
+        all.push(EntityPhase { entity, attributes: attributes?? });
+    }
+    Some(all)
+}
+
+fn attributes(reader: &mut Reader<'_>, names: &Names<'_>, at: &At<'_>) -> Option<Vec<Field>> {
+    let section = reader.section(at)?;
+    let mut all = Vec::new();
+    for (entry, at) in section.all() {
+        let name = Spanned { value: entry.key.clone(), span: entry.key_span.clone() };
+        all.push(Field { name, generator: generator::field(reader, names, &at)? });
+    }
+    Some(all)
 }
