@@ -57,7 +57,7 @@ fn keys_are_those_of_all_records_of_the_lanes_that_are_looked_at() {
 // People of many lanes are paid by one company, whose number is the key of their wages.
 #[test]
 fn of_keys_that_several_lanes_share_all_lanes_are_looked_at() {
-    let plan = model("transfers", &[("start", START), ("entities.company.count", "2000")]);
+    let plan = model("transfers", &[("start", START), ("entities.company.count", "4000")]);
     let (wages, _) = plan.stream("wages").unwrap();
     let asked = asked(0..HOUR_US, 2);
     let forecast = Forecast::new(&plan, &asked).unwrap();
@@ -72,8 +72,10 @@ fn of_keys_that_several_lanes_share_all_lanes_are_looked_at() {
 #[test]
 fn partitions_are_as_full_as_all_records_make_them() {
     // 50 customers on 12 partitions.
-    let plan =
-        model("orders", &[("start", START), ("entities.customer.activity.mean", "400/day"), ("lanes", "8")]);
+    let plan = model(
+        "orders",
+        &[("start", START), ("entities.customer.activity.mean", "400/day"), ("lanes", "8")],
+    );
     let (orders, _) = plan.stream("orders").unwrap();
     let mut asked = asked(0..12 * HOUR_US, 2);
     asked.routes = vec![Route { partitions: Some(12), ..Route::default() }; plan.streams.len()];

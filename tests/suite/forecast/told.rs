@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::cli::{assert_exit, json, program, run, stdout};
+use crate::docs::{marked, page};
 
 fn plan(words: &str) -> Value {
     let folder = tempfile::tempdir().unwrap();
@@ -34,7 +35,7 @@ fn an_outage_of_exact_hours_has_its_known_answers() {
 
 #[test]
 fn a_phase_has_the_events_of_its_own_minutes() {
-    let words = "orders --set traffic.scenario=viral_moment --set traffic.rate=20k/h";
+    let words = "orders --set traffic.scenario=viral_moment --set traffic.rate=3k/h";
     let whole = plan(words);
     for phase in whole["phases"].as_array().unwrap() {
         let [from, until] = ["from", "until"].map(|end| phase[end].as_str().unwrap());
@@ -96,6 +97,20 @@ fn people_are_told_the_same_and_shown_it() {
     let svg = std::fs::read_to_string(folder.path().join("plan.svg")).unwrap();
     assert_well_formed(&svg);
     assert!(svg.contains("order_items</text>"), "{svg}");
+}
+
+#[test]
+fn the_page_shows_what_the_program_tells() {
+    let page = page("plan.md");
+    let (command, told) = (marked(&page, "sh").concat(), marked(&page, "text").concat());
+    let folder = tempfile::tempdir().unwrap();
+    let words: Vec<&str> =
+        command.split_whitespace().skip(1).chain(["--svg", "plan.svg", "--threads", "2"]).collect();
+    let output = run(folder.path(), &words);
+    assert_exit(&output, 0);
+    assert_eq!(stdout(&output), told, "{}", stdout(&output));
+    let drawn = std::fs::read_to_string(folder.path().join("plan.svg")).unwrap();
+    assert_eq!(drawn, crate::docs::page("plan.svg"), "docs/plan.svg is not what the command draws");
 }
 
 /// That every element that is opened is closed, in order.
