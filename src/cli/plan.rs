@@ -28,6 +28,12 @@ pub fn plan(arguments: &Plan, people: &People) -> Result<Exit, Failure> {
             "plan: nothing says when the run ends; these are its first {length} (`--duration`)"
         ));
     }
+    if let Some(count) = foreseen.run.count {
+        let count = figure::count(count);
+        people.say(&format!(
+            "plan: a run would end after {count} root events; this is all of the time"
+        ));
+    }
     let picture = picture(&foreseen);
     if let Some(path) = &arguments.svg {
         std::fs::write(path, picture.as_svg())

@@ -98,23 +98,28 @@ fn what_is_foreseen_of_each_model_is_what_a_run_issues() {
     }
 }
 
-// Thinned by phases, spread over exact hours, and both.
+// Thinned by phases, spread over exact hours, kept away for later, and all of that together.
 #[test]
 fn what_is_foreseen_of_a_scenario_is_what_a_run_issues() {
-    for flags in [
-        &[("traffic.scenario", "payment_outage")][..],
-        &[("traffic.arrivals", "exact")],
-        &[
-            ("traffic.scenario", "viral_moment"),
-            ("traffic.arrivals", "exact"),
-            ("traffic.rate", "5k/h"),
-        ],
-        &[("traffic.scenario", "viral_moment"), ("traffic.rate", "20k/h")],
-    ] {
-        let flags = [&[("start", START)], flags].concat();
-        let plan = model("orders", &flags);
-        for window_us in [0..6 * HOUR_US, HOUR_US + 1_234_567..3 * HOUR_US + 7] {
-            assert!(assert_equal(&format!("{flags:?}"), &plan, &window_us) > 0);
+    let defers = "{ phases = { down = { from = 1, until = 2, rate = 0.2, \
+                  defer = { released = 0.7, over = \"90m\" } } } }";
+    for arrivals in ["poisson", "exact"] {
+        for (scenario, rate) in
+            [("payment_outage", "800/h"), ("viral_moment", "5k/h"), (defers, "6k/h")]
+        {
+            let plan = model(
+                "orders",
+                &[
+                    ("start", START),
+                    ("traffic.arrivals", arrivals),
+                    ("traffic.scenario", scenario),
+                    ("traffic.rate", rate),
+                ],
+            );
+            for window_us in [0..6 * HOUR_US, HOUR_US + 1_234_567..3 * HOUR_US + 7] {
+                let name = format!("{arrivals}, {scenario}");
+                assert!(assert_equal(&name, &plan, &window_us) > 0, "{name}");
+            }
         }
     }
 }
@@ -175,8 +180,10 @@ fn a_plan_in_json_agrees_with_the_report_of_the_run() {
 #[test]
 fn without_an_end_a_day_is_planned_and_that_is_said() {
     let folder = tempfile::tempdir().unwrap();
-    let output = run(folder.path(), &["plan", "orders", "--streams", "orders,refunds", "--json"]);
+    let words = "plan orders --streams orders,refunds --json --set run.count=1000";
+    let output = run(folder.path(), &words.split(' ').collect::<Vec<_>>());
     assert_exit(&output, 0);
+    assert!(stderr(&output).contains("end after 1,000 root events"), "{}", stderr(&output));
     assert!(stderr(&output).contains("first 1 d 00 h"), "{}", stderr(&output));
     let plan = json(&output);
     assert_eq!(plan["duration_s"], 86_400);
