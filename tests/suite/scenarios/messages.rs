@@ -2,6 +2,7 @@
 
 use tidegate::config::{self, ModelSource, Override, Overrides, Refused};
 use tidegate::plan::{Inputs, Plan};
+use tidegate::stream::EventStream;
 
 /// What is said of the orders model with a setting.
 fn said(key: &str, value: &str) -> String {
@@ -115,6 +116,19 @@ fn scenarios_that_cannot_be_are_refused_with_the_way_out() {
     }
     let said = said("streams.orders.traffic.scenario", "baseline");
     assert!(said.contains("of the model, not of one stream"), "{said}");
+}
+
+#[test]
+fn a_rate_that_grows_beyond_every_bound_after_years_stops_the_run_and_says_when() {
+    let curve = ("curves.shop_day", "{ expression = \"if hours < 20000 then 1 else 4000000\" }");
+    for arrivals in ["poisson", "exact"] {
+        let plan = super::orders(&[curve, ("traffic.arrivals", arrivals)]);
+        let late = super::only(&plan, &["orders"], 20_001..20_002);
+        let mut stream = EventStream::start(plan, late).unwrap();
+        let error = std::iter::from_fn(|| stream.next_blocking()).find_map(Result::err).unwrap();
+        let told = error.to_string();
+        assert!(told.contains("20001.00 h after the start") && told.contains("`orders`"), "{told}");
+    }
 }
 
 #[test]
