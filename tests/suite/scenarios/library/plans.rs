@@ -32,6 +32,7 @@ fn told(scenario: &str, of: &str) -> String {
     let asked = Asked {
         window_us: 0..hours * HOUR_US,
         routes: routes.collect(),
+        phases_us: Vec::new(),
         threads: 2,
         looks_max: f64::INFINITY,
     };
