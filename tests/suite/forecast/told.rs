@@ -35,7 +35,7 @@ fn an_outage_of_exact_hours_has_its_known_answers() {
 
 #[test]
 fn a_phase_has_the_events_of_its_own_minutes() {
-    let words = "orders --set traffic.scenario=viral_moment --set traffic.rate=3k/h";
+    let words = "orders --set traffic.scenario=viral_moment --set traffic.rate=600/h";
     let whole = plan(words);
     for phase in whole["phases"].as_array().unwrap() {
         let [from, until] = ["from", "until"].map(|end| phase[end].as_str().unwrap());
