@@ -106,12 +106,35 @@ pub fn read(
     if !mistakes.is_empty() {
         return Err(Refused::new(source, mistakes));
     }
+    model.hash = source.hash(&NOT_OF_THE_MODEL);
     let seed_was_drawn = model.seed == 0;
     if seed_was_drawn {
         model.seed = drawn_seed();
     }
     Ok(Configuration { model, settings, source, warnings, seed_was_drawn })
 }
+
+/// Flags that decide no event.
+const NOT_OF_THE_MODEL: [&str; 18] = [
+    "--from",
+    "--until",
+    "--duration",
+    "--for",
+    "--count",
+    "--streams",
+    "--speed",
+    "--pace",
+    "--max-rate",
+    "--max-bytes",
+    "--threads",
+    "--drain",
+    "--metrics",
+    "--create-topics",
+    "--digest",
+    "--registry",
+    "--start",
+    "-X",
+];
 
 /// A seed that differs from run to run; small enough for any format, never 0.
 fn drawn_seed() -> u64 {

@@ -17,6 +17,7 @@ pub mod population;
 pub mod steps;
 pub mod poisson;
 pub mod scenario;
+pub mod control;
 pub mod shape;
 pub mod exact;
 pub mod arrival;
@@ -41,6 +42,7 @@ use crate::config::model::{
 };
 use crate::config::{Mistake, Spanned};
 use compile::Compiled;
+use control::Control;
 use follow_up::FollowUp;
 use members::Members;
 use scenario::Scenarios;
@@ -105,6 +107,8 @@ pub enum Origin {
     FollowUp(Box<FollowUp>),
     /// The members that its events come from.
     Members(Members),
+    /// The phases that it tells of.
+    Control(Box<Control>),
 }
 
 impl StreamPlan {
@@ -112,7 +116,7 @@ impl StreamPlan {
     pub fn members(&self) -> Option<&Members> {
         match &self.origin {
             Origin::Members(members) => Some(members),
-            Origin::Root(_) | Origin::FollowUp(_) => None,
+            Origin::Root(_) | Origin::FollowUp(_) | Origin::Control(_) => None,
         }
     }
 
@@ -120,7 +124,7 @@ impl StreamPlan {
     pub fn traffic(&self) -> Option<&Traffic> {
         match &self.origin {
             Origin::Root(traffic) => Some(traffic),
-            Origin::FollowUp(_) | Origin::Members(_) => None,
+            Origin::FollowUp(_) | Origin::Members(_) | Origin::Control(_) => None,
         }
     }
 
@@ -133,7 +137,7 @@ impl StreamPlan {
     pub fn follow_up(&self) -> Option<&FollowUp> {
         match &self.origin {
             Origin::FollowUp(follow_up) => Some(follow_up),
-            Origin::Root(_) | Origin::Members(_) => None,
+            Origin::Root(_) | Origin::Members(_) | Origin::Control(_) => None,
         }
     }
 
@@ -143,6 +147,7 @@ impl StreamPlan {
             Origin::Root(traffic) => traffic.rate_per_s,
             Origin::FollowUp(follow_up) => follow_up.rate_per_s,
             Origin::Members(members) => members.rate_per_s(),
+            Origin::Control(_) => 0.0,
         }
     }
 }
@@ -200,6 +205,15 @@ impl Plan {
         let (name, lanes) = (model.name.clone(), u32::from(model.lanes));
         let seed = model.seed;
         Ok(Self { name, seed, start_us, tick, lanes, streams, scenarios, warnings })
+    }
+
+    /// Whether phases of scenarios keep events away for later.
+    pub fn defers(&self) -> bool {
+        let defers = |stream: &StreamPlan| match &stream.origin {
+            Origin::Root(traffic) => traffic.shape.defers,
+            Origin::FollowUp(_) | Origin::Members(_) | Origin::Control(_) => false,
+        };
+        self.streams.iter().any(defers)
     }
 
     /// The stream of that name, and its number.

@@ -274,7 +274,8 @@ impl Opened {
         let wall = Duration::from_nanos((clock.now_ns() - begun_ns).max(0).unsigned_abs());
         let total = tally.total();
         let digest = ended.outcome.and_then(|outcome| outcome.digest);
-        let over = Over { stopped, wall, digest, place: place.as_ref() };
+        let deferrals = ended.outcome.map(|outcome| outcome.deferrals);
+        let over = Over { stopped, wall, digest, deferrals, place: place.as_ref() };
         let mut report = prepared.report(&total, &over);
         report.snapshot = snapshot;
         let error = ended.error.or_else(|| miscounted(&report, ended.outcome?.unacknowledged));

@@ -1,5 +1,6 @@
 //! The ordered, paced stream of encoded batches.
 
+pub mod deferrals;
 pub mod digest;
 pub mod cut;
 mod rows;
@@ -21,6 +22,7 @@ use crate::encode;
 use crate::plan::Plan;
 use crate::plan::batch::{BATCH_EVENTS, Batches};
 use ahead::Ahead;
+use deferrals::Deferrals;
 use digest::Digest;
 use producer::Producer;
 
@@ -80,6 +82,8 @@ pub struct Batch {
     pub records: Arc<Vec<Record>>,
     /// The sum of the records' digests, if digests are asked for.
     pub digest: Option<Digest>,
+    /// What becomes of events that phases keep away.
+    pub deferrals: Deferrals,
 }
 
 /// Which share of the lanes is made here: those whose number leaves `index` when divided by `count`.
@@ -165,6 +169,9 @@ pub enum Error {
         #[source]
         source: encode::avro::Error,
     },
+    /// An event of the control stream that its schema cannot hold.
+    #[error("the control stream cannot be encoded")]
+    Control(#[source] Box<apache_avro::Error>),
     /// Multipliers that nobody saw coming: beyond what is looked at before a run.
     #[error(
         "`{stream}`: {hours:.2} h after the start a lane would have {events:.0} events in a tick: bound its curves \

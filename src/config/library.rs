@@ -90,6 +90,7 @@ const FILES: &[(&str, &str)] = &[
     file!("schemas/payments/Device.avsc"),
     file!("schemas/payments/Dispute.avsc"),
     file!("schemas/payments/Merchant.avsc"),
+    file!("schemas/run/Control.avsc"),
     file!("schemas/sessions/SessionEvent.avsc"),
     file!("schemas/transfers/Account.avsc"),
     file!("schemas/transfers/Communication.avsc"),

@@ -37,6 +37,8 @@ use super::{Span, Spanned};
 pub struct Model {
     /// The model file's name without its ending.
     pub name: String,
+    /// XXH3 of the texts that decide the events, 32 hexadecimal digits.
+    pub hash: String,
     /// Decides every random choice. Never 0 (0 in the file is replaced by a drawn one).
     pub seed: u64,
     /// The anchor of model time.
@@ -265,6 +267,8 @@ pub struct Stream {
     pub follows: Option<Follows>,
     /// The members that its events come from, if they do not come from a rate.
     pub members: Option<MemberEvents>,
+    /// Whether it tells when phases of scenarios begin and end.
+    pub control: bool,
     /// Named values of a row that fields refer to, in the order of the file.
     pub lets: Vec<Field>,
     /// The schema's fields, by dotted path, in the order of the file.
@@ -272,9 +276,9 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Whether it has a rate, and does not follow another or tell of members.
+    /// Whether it has a rate, and does not follow another or tell of members or phases.
     pub fn has_rate(&self) -> bool {
-        self.follows.is_none() && self.members.is_none()
+        self.follows.is_none() && self.members.is_none() && !self.control
     }
 }
 

@@ -1,5 +1,6 @@
 //! From what was written to what is run.
 
+mod control;
 mod counter;
 mod curves;
 mod distribution;
@@ -80,6 +81,9 @@ pub(super) fn everything(reader: &mut Reader<'_>, root: &Node, name: String) -> 
     };
     entities::check_families(reader, &entities, rates);
     changelog::add(reader, &entities.all, entities.changelogs, &mut streams);
+    if let Some(at) = top.get("control") {
+        control::add(reader, &at, &mut streams);
+    }
     if streams.is_empty() && !top.has("streams") {
         let help = "add `[streams.NAME]` with `topic` and `schema`";
         reader.refuse(&(0..0), "the model has no stream", help);
@@ -93,6 +97,7 @@ pub(super) fn everything(reader: &mut Reader<'_>, root: &Node, name: String) -> 
     reader.finish(top);
     let model = Model {
         name,
+        hash: String::new(),
         seed: seed.and_then(|seed| u64::try_from(seed).ok()).unwrap_or(0),
         start,
         lanes: lanes.and_then(|lanes| u16::try_from(lanes).ok()).unwrap_or(LANES),
@@ -110,6 +115,7 @@ pub(super) fn everything(reader: &mut Reader<'_>, root: &Node, name: String) -> 
 fn empty(name: String) -> Model {
     Model {
         name,
+        hash: String::new(),
         seed: 0,
         start: Start::Now,
         lanes: LANES,

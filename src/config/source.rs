@@ -87,6 +87,22 @@ impl Source {
         &self.pieces
     }
 
+    /// XXH3 of all texts as they may be shown, but for flags of these names; 32 hexadecimal digits.
+    pub(super) fn hash(&self, without: &[&str]) -> String {
+        let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+        for piece in &self.pieces {
+            let name = piece.name.split([' ', '=']).next().unwrap_or_default();
+            if piece.kind == PieceKind::Override && without.contains(&name) {
+                continue;
+            }
+            let shown = self.shown(piece);
+            let bytes = piece.binary.as_deref().unwrap_or(shown.as_bytes());
+            hasher.update(&(bytes.len() as u64).to_le_bytes());
+            hasher.update(bytes);
+        }
+        format!("{:032x}", hasher.digest128())
+    }
+
     /// Adds a text and says where it begins.
     pub(super) fn add(&mut self, kind: PieceKind, name: String, text: String) -> usize {
         // One byte apart, so that a place at the very end of a text stays in it.

@@ -10,6 +10,7 @@ use super::figure;
 use super::latency::Quantiles;
 use super::tally::{Outcomes, Total};
 use super::verdict::Broken;
+use crate::stream::deferrals::Deferrals;
 
 /// Why a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -119,6 +120,9 @@ pub struct About {
     pub governed: Option<Duration>,
     /// The digest of what was issued, 32 hexadecimal digits.
     pub digest: Option<String>,
+    /// What became of the events that phases kept away; `None` if no phase does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deferrals: Option<Deferrals>,
     /// Where the manifest is.
     pub manifest: Option<String>,
     /// The command that sends the same events again.
@@ -215,6 +219,9 @@ impl fmt::Display for Report {
         line(formatter, "rate", &rate)?;
         line(formatter, "latency", &quantiles(self.latency))?;
         line(formatter, "behind schedule", &quantiles(self.lag))?;
+        if let Some(deferrals) = &about.deferrals {
+            line(formatter, "deferred", &of_deferrals(deferrals))?;
+        }
         if let Some(governed) = about.governed {
             line(formatter, "held by ceiling", &figure::time(governed))?;
         }
@@ -274,6 +281,16 @@ fn of_stream(counts: &Counts) -> String {
         figure::count(counts.delivered),
         figure::count(counts.failed),
         figure::count(counts.unacknowledged),
+    )
+}
+
+fn of_deferrals(deferrals: &Deferrals) -> String {
+    format!(
+        "{}: {} released, {} abandoned, {} still to come",
+        figure::count(deferrals.deferred),
+        figure::count(deferrals.released),
+        figure::count(deferrals.abandoned),
+        figure::count(deferrals.pending()),
     )
 }
 
@@ -337,6 +354,7 @@ pub(super) mod tests {
             scheduled: Some(Duration::from_secs(29)),
             governed: Some(total.governed),
             digest: None,
+            deferrals: None,
             manifest: Some("runs/payments.json".into()),
             repeat: "tidegate run payments --seed 42".into(),
         };

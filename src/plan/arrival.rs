@@ -5,7 +5,7 @@ mod drawn;
 use crate::generate::philox::philox;
 
 use super::poisson::Mean;
-pub use drawn::{Arrival, Arrivals, count_within};
+pub use drawn::{Arrival, Arrivals, Fate, count_within};
 
 /// Bits of the index of an event in its tick and lane.
 pub const INDEX_BITS: u32 = 18;

@@ -27,8 +27,10 @@ fn chain(model: &Model, number: usize) -> Result<Vec<usize>, Mistake> {
             let what = format!("`{own}` follows itself, directly or through other streams");
             return Err(refuse(what, Some("give one of them a rate instead".to_owned())));
         }
-        if model.streams[above].members.is_some() {
-            let what = format!("`{name}` tells what members are like, and cannot be followed");
+        let is_followable =
+            model.streams[above].has_rate() || model.streams[above].follows.is_some();
+        if !is_followable {
+            let what = format!("`{name}` tells of members or phases, and cannot be followed");
             return Err(refuse(what, Some("follow a stream with a rate".to_owned())));
         }
         if chain.len() == LEVELS_MAX {

@@ -78,6 +78,27 @@ pub struct Compiled {
     pub warnings: Vec<Mistake>,
 }
 
+impl Compiled {
+    /// What is compiled of a stream that a library writes: that it has keys.
+    pub fn keyed() -> Self {
+        Self {
+            program: Program::default(),
+            fill: Fill::Record(Vec::new()),
+            key: Some(Text::default()),
+            headers: Vec::new(),
+            actor: None,
+            ticks_max: 1 << TICK_BITS,
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// What seals the identities of a model's events.
+pub fn cipher(seed: u64) -> Cipher {
+    let [low, high] = philox::key(seed, "identity", "");
+    Cipher::new(u64::from(high) << 32 | u64::from(low))
+}
+
 /// What a stream is compiled from.
 #[derive(Debug)]
 pub struct Source<'a> {
@@ -249,7 +270,6 @@ impl<'a> Compiler<'a> {
             frame::Scope { above: None, frame: 0, level, site: event_site(source, level), names }
         });
         let scopes: Vec<_> = scopes.collect();
-        let [low, high] = philox::key(source.world.model.seed, "identity", "");
         let levels = u16::try_from(scopes.len()).unwrap_or(u16::MAX);
         // In a stream of members, the member of the row stands for its entity.
         let member = source.stream.members.as_ref().and_then(|members| {
@@ -275,7 +295,7 @@ impl<'a> Compiler<'a> {
             walks: BTreeMap::new(),
             readings: BTreeMap::new(),
             now: input::time(0),
-            cipher: Cipher::new(u64::from(high) << 32 | u64::from(low)),
+            cipher: cipher(source.world.model.seed),
             identities: BTreeMap::new(),
             ordinal: None,
             actor: None,

@@ -1,21 +1,18 @@
 //! Streams on their way into the plan.
 
-use std::collections::BTreeSet;
+mod traffic;
+
 use std::sync::Arc;
 
-use super::curve::Curves;
+use super::control::Control;
 use super::follow_up::{CHILDREN_MAX, Delays, FollowUp, Step};
 use super::members::Members;
-use super::population::Population;
 use super::quantile::Curve;
 use super::scenario::Scenarios;
-use super::shape::{Factors, Shape};
-use super::traffic::{self, Traffic};
 use super::world::World;
-use super::zone::Zones;
-use super::{Inputs, LANE_EVENTS_MAX, Origin, StreamPlan, compile, rate_of};
-use crate::config::model::{self, Changelog, CurveShape, Generator, Model, Snapshot, Tick, Zone};
-use crate::config::{Mistake, Span, Spanned};
+use super::{Inputs, Origin, StreamPlan, compile};
+use crate::config::model::{self, Changelog, Model, Snapshot, Tick};
+use crate::config::{Mistake, Spanned};
 
 /// Streams on their way into the plan.
 pub(super) struct Draft<'a> {
@@ -108,6 +105,9 @@ impl Draft<'_> {
         if number > usize::from(u8::MAX) {
             return Err(refuse("there are more than 256 streams".to_owned()));
         }
+        if stream.control {
+            return Ok(self.control(number, schema, schema_json));
+        }
         let chain = &self.chains[number];
         let mut own = self.levels(chain, made);
         let source = |levels| compile::Source {
@@ -152,6 +152,37 @@ impl Draft<'_> {
             compiled,
             origin,
         })
+    }
+
+    /// The stream that tells of phases.
+    fn control(&self, number: usize, schema: apache_avro::Schema, json: String) -> StreamPlan {
+        let stream = &self.model.streams[number];
+        let of_phase = |phase: &model::Phase| {
+            phase.fields().map(|(of, field)| (of.value.clone(), field.value.clone())).collect()
+        };
+        let phases = self.model.scenarios.iter().flat_map(|scenario| &scenario.phases);
+        let control = Control {
+            scenarios: Arc::clone(&self.scenarios),
+            streams: self.model.streams.iter().map(|stream| stream.name.clone()).collect(),
+            fields: phases.map(of_phase).collect(),
+            stream: number.to_le_bytes()[0],
+            model: self.model.name.clone(),
+            hash: self.model.hash.clone(),
+            seed: self.model.seed,
+            start_us: self.start_us,
+            cipher: compile::cipher(self.model.seed),
+        };
+        StreamPlan {
+            name: stream.name.clone(),
+            topic: stream.topic.clone(),
+            key: compile::stream_key(self.world, stream),
+            schema,
+            schema_json: json,
+            key_format: stream.key_format,
+            value_format: stream.value_format,
+            compiled: compile::Compiled::keyed(),
+            origin: Origin::Control(Box::new(control)),
+        }
     }
 
     /// The schema of a changelog that has none of its own.
@@ -249,147 +280,12 @@ impl Draft<'_> {
         let help = Some("name it in a `let` of the root stream".to_owned());
         Err(vec![Mistake { span: stream.span.clone(), what, help }])
     }
-
-    fn traffic(&self, number: usize, actor: Option<usize>) -> Result<Traffic, Vec<Mistake>> {
-        let stream = &self.model.streams[number];
-        let of_model = self.model.traffic.as_ref();
-        let written = stream.traffic.as_ref().or(of_model);
-        let base_per_s = rate_of(self.model, stream, self.world);
-        if base_per_s <= 0.0 {
-            let what = format!("nothing says how fast events of `{}` come", stream.name);
-            let help = Some("set `traffic.rate`, or `count` and `activity` of who acts".to_owned());
-            return Err(vec![Mistake { span: stream.span.clone(), what, help }]);
-        }
-        let intensity = self.intensity(stream);
-        let shapes = self.curves(written);
-        let (floor, cap) = written.map_or((0.0, f64::INFINITY), |it| (it.floor, it.cap));
-        let is_formula = |shape: &&CurveShape| matches!(shape, CurveShape::Formula(_));
-        let (formulas, local): (Vec<_>, Vec<_>) = shapes.into_iter().partition(is_formula);
-        let formulas: Vec<_> = formulas.into_iter().filter_map(CurveShape::formula).collect();
-        let bounded = floor > 0.0 || cap.is_finite();
-        let named = written.map_or(&[][..], |traffic| &traffic.curves);
-        if let (false, true, Some(first)) = (formulas.is_empty(), bounded, named.first()) {
-            let what =
-                "`floor` and `cap` bound curves of local time, and one of these is a formula";
-            let help = "bound it in the expression: \"max(0.5, min(3, …))\"";
-            return Err(refused(&first.span, what.to_owned(), help));
-        }
-        let curves = Curves::new(local.into_iter().cloned().collect(), floor, cap);
-        let population = actor.map(|actor| Arc::clone(&self.world.kinds[actor].actors));
-        let zone = written.and_then(|traffic| traffic.zone.as_ref());
-        let (zones, zone_of_group) = self.zones(zone, actor, population.as_deref())?;
-        let tick_us = self.tick.length_us().unsigned_abs();
-        let rate_per_hour = written.and_then(|traffic| traffic.rate_per_hour);
-        let way = |traffic: Option<&model::Traffic>| traffic.and_then(|it| it.arrivals);
-        let traffic = Traffic {
-            key: compile::stream_key(self.world, stream),
-            start_us: self.start_us,
-            rate_per_s: base_per_s * intensity,
-            rate_per_hour: rate_per_hour.unwrap_or(base_per_s * 3_600.0),
-            intensity,
-            arrivals: way(stream.traffic.as_ref()).or(way(of_model)).unwrap_or_default(),
-            shape: Shape {
-                formulas,
-                scenarios: Arc::clone(&self.scenarios),
-                stream: number,
-                tick_us,
-                defers: self.scenarios.phases.iter().any(|phase| phase.defers(number)),
-            },
-            curves,
-            zones,
-            zone_of_group,
-            population,
-            lanes: u32::from(self.model.lanes),
-            tick_us,
-            known: traffic::Known::default(),
-            kept_bytes: traffic::KEPT_BYTES,
-        };
-        if let (true, Some(first)) = (traffic.shape.defers, self.model.scenarios.first())
-            && traffic.arrivals == model::Arrivals::Exact
-        {
-            let what = format!(
-                "a phase keeps events of `{}` away for later, but its hours are exact",
-                stream.name
-            );
-            return Err(refused(&first.span, what, "set arrivals = \"poisson\""));
-        }
-        check_rate(self.model, &traffic, stream, named)?;
-        Ok(traffic)
-    }
-
-    /// What the rate of a stream is multiplied by all along.
-    fn intensity(&self, stream: &model::Stream) -> f64 {
-        let mut traffic = stream.traffic.iter().chain(&self.model.traffic);
-        let written = traffic.find_map(|traffic| traffic.intensity.as_ref());
-        let brought = || self.model.scenarios.iter().filter_map(|it| it.intensity).product();
-        written.map_or_else(brought, |intensity| intensity.value)
-    }
-
-    /// The curves that are named.
-    fn curves(&self, written: Option<&model::Traffic>) -> Vec<&CurveShape> {
-        let named = written.map_or(&[][..], |traffic| &traffic.curves);
-        let shapes = named.iter().filter_map(|name| {
-            let curve = self.model.curves.iter().find(|curve| curve.name == name.value)?;
-            Some(&curve.shape)
-        });
-        shapes.collect()
-    }
-
-    /// The zones that curves are read in, and which of them each group of members lives by.
-    fn zones(
-        &self,
-        zone: Option<&Spanned<Zone>>,
-        actor: Option<usize>,
-        population: Option<&Population>,
-    ) -> Result<(Zones, Vec<usize>), Vec<Mistake>> {
-        let groups = population.map_or(1, Population::groups);
-        let Some(zone) = zone else {
-            return Ok((Zones::new(["UTC"]).unwrap_or_default(), vec![0; groups]));
-        };
-        let refuse = |what: String, help: &str| {
-            vec![Mistake { span: zone.span.clone(), what, help: Some(help.to_owned()) }]
-        };
-        let unknown = |name| {
-            refuse(format!("`{name}` is not a time zone"), "use names such as Europe/Berlin")
-        };
-        let path = match &zone.value {
-            Zone::Named(name) => {
-                return Ok((Zones::new([name.as_str()]).map_err(unknown)?, vec![0; groups]));
-            }
-            Zone::Attribute(path) => path,
-        };
-        let found = actor.and_then(|actor| {
-            let mut steps = path.split('.');
-            let (entity, attribute, column) = (steps.next()?, steps.next()?, steps.next()?);
-            let kinds = &self.world.kinds;
-            let dealt = kinds[actor].dealt.iter().find(|dealt| {
-                kinds[dealt.entity].entity.attributes[dealt.attribute].name == attribute
-            })?;
-            self.world.entity(entity)?;
-            let generator = &kinds[dealt.entity].entity.attributes[dealt.attribute].generator;
-            let Generator::Table { table, .. } = &generator.value else { return None };
-            let table = &self.model.tables[self.world.table(&table.value)?];
-            let column = table.columns.iter().find(|it| it.name == column)?;
-            let rows = dealt.value_of_group.iter().filter_map(|row| usize::try_from(*row).ok());
-            Some((Arc::clone(&column.cells), rows.collect::<Vec<_>>()))
-        });
-        let Some((cells, rows)) = found else {
-            let what = format!("`{path}` does not lead to a zone of who acts");
-            return Err(refuse(what, "name a column of a table that the family is dealt by"));
-        };
-        // Cities share zones: what holds in a zone is worked out once.
-        let names: BTreeSet<&str> = cells.iter().map(String::as_str).collect();
-        let names: Vec<&str> = names.into_iter().collect();
-        let number = |row: &usize| names.binary_search(&cells[*row].as_str()).ok();
-        let zone_of_group = rows.iter().filter_map(number).collect();
-        Ok((Zones::new(names.iter().copied()).map_err(unknown)?, zone_of_group))
-    }
 }
 
 /// The most events of a stream that come from one root event.
 fn children(stream: &StreamPlan) -> u32 {
     match &stream.origin {
-        Origin::Root(_) | Origin::Members(_) => 1,
+        Origin::Root(_) | Origin::Members(_) | Origin::Control(_) => 1,
         Origin::FollowUp(follow_up) => follow_up.children,
     }
 }
@@ -397,7 +293,7 @@ fn children(stream: &StreamPlan) -> u32 {
 /// How long after its root event one of a stream comes at the latest.
 fn latest_us(stream: &StreamPlan) -> u64 {
     match &stream.origin {
-        Origin::Root(_) | Origin::Members(_) => 0,
+        Origin::Root(_) | Origin::Members(_) | Origin::Control(_) => 0,
         Origin::FollowUp(follow_up) => follow_up.latest_us,
     }
 }
@@ -431,57 +327,4 @@ fn delays(follows: &model::Follows) -> Delays {
     };
     let parts = delay.parts.iter().filter_map(curve).collect();
     Delays { parts, min_s: delay.min_s, max_s: delay.max_s }
-}
-
-fn refused(span: &Span, what: String, help: &str) -> Vec<Mistake> {
-    vec![Mistake { span: span.clone(), what, help: Some(help.to_owned()) }]
-}
-
-/// Whether the greatest rate that is seen ahead fits into the ticks of lanes.
-fn check_rate(
-    model: &Model,
-    traffic: &Traffic,
-    stream: &model::Stream,
-    named: &[Spanned<String>],
-) -> Result<(), Vec<Mistake>> {
-    let greatest = traffic.curves.greatest();
-    if let (true, Some(first)) = (greatest <= 0.0, named.first()) {
-        let what = "these curves together are 0 in every hour, so that nothing would come";
-        let help = "use curves that have an hour above 0 in common";
-        return Err(refused(&first.span, what.to_owned(), help));
-    }
-    let tick_s = traffic.tick_us as f64 / 1e6;
-    let mut most: f64 = 1.0;
-    for tick in traffic.shape.looks() {
-        let factors = traffic.shape.at(tick);
-        let Factors { base, scenario } = factors;
-        let bad = |factor: f64| factor < 0.0 || !factor.is_finite();
-        let (of, value, place) = if bad(base) {
-            ("curves", base, named.first().map_or(&stream.span, |first| &first.span))
-        } else if bad(scenario) {
-            let first = model.scenarios.first();
-            ("scenarios", scenario, first.map_or(&stream.span, |first| &first.span))
-        } else {
-            most = most.max(factors.product());
-            continue;
-        };
-        let hours = tick as f64 * tick_s / 3_600.0;
-        let what = format!(
-            "the {of} of `{}` come to {value} after {hours:.2} hours, but must be from 0 up and finite",
-            stream.name
-        );
-        return Err(refused(place, what, "bound the expression: \"max(0, min(100, …))\""));
-    }
-    let lanes = f64::from(traffic.lanes);
-    let share = traffic.population.as_ref().map_or(1.0 / lanes, |all| all.greatest_lane());
-    let events = traffic.rate_per_s * greatest * most * share * tick_s;
-    let limit = if traffic.shape.is_flat() { LANE_EVENTS_MAX } else { LANE_EVENTS_MAX / 2.0 };
-    if events > limit {
-        let what = format!(
-            "a lane would have up to {events:.0} events in a tick, but the limit is {limit}"
-        );
-        let help = "raise `lanes`, set a shorter `tick` or lower the rate";
-        return Err(refused(&stream.span, what, help));
-    }
-    Ok(())
 }

@@ -117,24 +117,35 @@ pub fn count(traffic: &Traffic, tick: u64) -> u64 {
     hour.before(tick + 1) - hour.before(tick)
 }
 
-/// Calls `event` with lane, time in the tick and number of each event of a tick, in order of time.
+/// Calls `event` with lane, time in the tick and number of each event of a tick in some lanes, which
+/// are in ascending order; in order of time.
 pub fn events(
     traffic: &Traffic,
     segment: &Segment,
-    tick: u64,
-    mut event: impl FnMut(u32, u32, u64),
+    (tick, lanes): (u64, &[u32]),
+    event: &mut impl FnMut(u32, u32, u64),
 ) {
     let hour_number = tick * traffic.tick_us / HOUR_US;
     let hour = traffic.hour(hour_number);
     let begin_us = (tick - hour.first_tick) * traffic.tick_us;
-    let mut counts = vec![0; traffic.lanes as usize];
+    // How many events each lane has so far, if it is asked for.
+    let mut counts = vec![None; traffic.lanes as usize];
+    for &lane in lanes {
+        counts[lane as usize] = Some(0);
+    }
+    let (mut block, mut words) = (u64::MAX, [0; 4]);
     for number in hour.before(tick)..hour.before(tick + 1) {
-        let counter = [low(hour_number), low(number), LANE_SALT | low(number >> 32), 0];
-        let lane = segment.lane(philox(traffic.key, counter)[0]);
-        let at_us = hour.time_us(number, traffic.tick_us) - begin_us;
-        let index = &mut counts[lane as usize];
-        event(lane, low(at_us), position(tick, lane, *index));
-        *index += 1;
+        if block != number / 4 {
+            block = number / 4;
+            let counter = [low(hour_number), low(block), LANE_SALT | low(block >> 32), 0];
+            words = philox(traffic.key, counter);
+        }
+        let lane = segment.lane(words[(number % 4) as usize]);
+        if let Some(index) = &mut counts[lane as usize] {
+            let at_us = hour.time_us(number, traffic.tick_us) - begin_us;
+            event(lane, low(at_us), position(tick, lane, *index));
+            *index += 1;
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::observe::memory;
 use crate::observe::progress::Goal;
 use crate::observe::report::{About, Report, Stopped};
 use crate::observe::tally::{Tally, Total};
+use crate::stream::deferrals::Deferrals;
 use crate::stream::digest::Digest;
 use crate::stream::{self, Route, SchemaIds, pacer};
 
@@ -25,6 +26,8 @@ pub(super) struct Over<'a> {
     pub(super) wall: Duration,
     /// The digest of what was issued.
     pub(super) digest: Option<Digest>,
+    /// What became of events that phases keep away.
+    pub(super) deferrals: Option<Deferrals>,
     /// Where the manifest is.
     pub(super) place: Option<&'a Place>,
 }
@@ -216,6 +219,7 @@ impl Prepared {
             scheduled: self.scheduled(total, over.stopped),
             governed: self.settings().run.governor.is_set().then_some(total.governed),
             digest: over.digest.map(|digest| digest.to_string()),
+            deferrals: over.deferrals.filter(|_| self.plan.defers()),
             manifest: over.place.map(|place| place.path().display().to_string()),
             repeat: (self.request.repeat)(&self.facts(self.end(total, over.stopped))),
         };

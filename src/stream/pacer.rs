@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
+use super::deferrals::Deferrals;
 use super::digest::Digest;
 use super::{Batch, EventStream, Record};
 use crate::clock::Clock;
@@ -95,6 +96,8 @@ pub struct Outcome {
     /// The digest of what was issued, if batches carry digests; none if publishing failed, since
     /// a sink does not say how much of a slice it took before.
     pub digest: Option<Digest>,
+    /// What became of events that phases keep away.
+    pub deferrals: Deferrals,
     /// Records without a receipt.
     pub unacknowledged: u64,
 }
@@ -139,16 +142,15 @@ pub fn run(
     let patience = Patience { control, options, draining_since_ns: Cell::new(None) };
     let governor = Governor::new(options.ceilings, options.clock.now_ns());
     let mut pacer =
-        Pacer { sink, options, patience: &patience, governor, digest: None, counted: 0 };
+        Pacer { sink, options, patience: &patience, governor, ended: Ended::default(), counted: 0 };
     let issued = pacer.issue(source);
     let flushed = pacer.sink.flush(patience.left(), &|| control.is_giving_up());
-    let digest = pacer.digest.filter(|_| !matches!(issued, Err(Error::Publish(_))));
+    let digest = pacer.ended.digest.filter(|_| !matches!(issued, Err(Error::Publish(_))));
+    let deferrals = pacer.ended.deferrals;
+    let outcome = |unacknowledged| Outcome { digest, deferrals, unacknowledged };
     match flushed {
-        Ok(unacknowledged) => (Outcome { digest, unacknowledged: unacknowledged.0 }, issued),
-        Err(error) => {
-            let unacknowledged = pacer.sink.in_flight();
-            (Outcome { digest, unacknowledged }, issued.and(Err(error.into())))
-        }
+        Ok(unacknowledged) => (outcome(unacknowledged.0), issued),
+        Err(error) => (outcome(pacer.sink.in_flight()), issued.and(Err(error.into()))),
     }
 }
 
@@ -178,12 +180,19 @@ impl Patience<'_> {
     }
 }
 
+/// What is known of the batches that were issued.
+#[derive(Debug, Default)]
+struct Ended {
+    digest: Option<Digest>,
+    deferrals: Deferrals,
+}
+
 struct Pacer<'a> {
     sink: &'a mut dyn Sink,
     options: &'a Options,
     patience: &'a Patience<'a>,
     governor: Option<Governor>,
-    digest: Option<Digest>,
+    ended: Ended,
     /// Events of batches before that an even pace counts.
     counted: u64,
 }
@@ -201,8 +210,9 @@ impl Pacer<'_> {
                 source.digest(&Batch { records, ..Batch::clone(&batch) })
             };
             if let Some(digest) = digest {
-                self.digest.get_or_insert_default().add(digest);
+                self.ended.digest.get_or_insert_default().add(digest);
             }
+            self.ended.deferrals.add(batch.deferrals);
             result?;
         }
         Ok(())

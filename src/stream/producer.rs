@@ -1,15 +1,18 @@
 //! Makes one batch: arrivals, rows, bytes, in send order.
 
+mod control;
 mod output;
+mod roots;
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use self::output::{Output, Shape};
 use super::cut::Ranks;
+use super::deferrals::Deferrals;
 use super::digest::Digest;
 use super::ordinals::Ordinals;
-use super::rows::{Eras, Row, Rows, fill_inputs, lane_of, low};
+use super::rows::{Eras, Row, Rows, fill_inputs, low};
 use super::{Batch, Error, Options, Record, Route, follow_up, parts};
 use crate::config::model::KeyFormat;
 use crate::encode::avro;
@@ -17,7 +20,7 @@ use crate::encode::row::{self, Key, Lengths, RowEncoder};
 use crate::encode::wire::FRAMING_BYTES;
 use crate::generate::column::{CHUNK_ROWS, Frame};
 use crate::generate::cpu::{self, Context};
-use crate::plan::arrival::{Arrival, Arrivals};
+use crate::plan::arrival::Arrival;
 use crate::plan::batch::{Job, Part};
 use crate::plan::members::{Call, Members};
 use crate::plan::traffic::{Segment, Traffic};
@@ -28,7 +31,8 @@ use crate::plan::{Origin, Plan, StreamPlan};
 pub struct Producer {
     plan: Arc<Plan>,
     options: Options,
-    encoders: Vec<RowEncoder>,
+    /// By stream; none for the control stream, which a library writes.
+    encoders: Vec<Option<RowEncoder>>,
     /// By stream; of streams that count nothing they stay empty.
     ordinals: Vec<Ordinals>,
     /// All lanes, and those that are made here.
@@ -62,6 +66,8 @@ struct Scratch {
     /// Which tick they are of; the jobs that each make a part of it share them.
     arrivals_of: Option<u64>,
     rows: Rows,
+    /// What becomes of events of the job's window that phases keep away.
+    deferrals: Deferrals,
     /// Which ticks the rows are of, if they follow other events.
     rows_of: Option<Range<u64>>,
     /// Which of the rows are the job's.
@@ -181,6 +187,10 @@ impl Producer {
             arena: Arc::new(output.arena),
             records: Arc::new(output.records),
             digest: None,
+            deferrals: worker.streams.iter().fold(Deferrals::default(), |mut sum, of| {
+                sum.add(of.deferrals);
+                sum
+            }),
         };
         batch.digest = self.digest(&batch);
         Ok(Made { batch, ranks: output.ranks })
@@ -200,11 +210,17 @@ impl Producer {
                 }
                 let value = &batch.arena[record.value_range()];
                 // A tombstone has no value, and no framing either.
-                let datum = value.get(self.encoders[stream].framing_bytes()..);
+                let datum = value.get(self.framing_bytes(stream)..);
                 sum.add(Digest::of(&plan.name, key, datum.unwrap_or_default()));
             }
             sum
         })
+    }
+
+    /// How many bytes of a stream's values are framing.
+    fn framing_bytes(&self, stream: usize) -> usize {
+        let of_control = || self.route(stream).ids.value.map_or(0, |_| FRAMING_BYTES);
+        self.encoders[stream].as_ref().map_or_else(of_control, RowEncoder::framing_bytes)
     }
 
     /// Encodes rows of a stream that were found elsewhere: to see what its records are like.
@@ -269,6 +285,15 @@ impl Producer {
                 let before = |us: u64| rows.list.partition_point(|row| row.time_us < us);
                 before(job.window_us.start)..before(job.window_us.end)
             }
+            Origin::Control(control) => {
+                rows.clear(0);
+                if self.is_own(0) && job.snapshot.is_none() {
+                    control.events(&job.window_us, &mut |time_us, number| {
+                        rows.list.push(Row { time_us, number, child: 0, above: 0, ordinal: 0 });
+                    });
+                }
+                0..rows.list.len()
+            }
             Origin::Members(members) => {
                 rows.clear(0);
                 self.members(members, job, (scratch.stream, &mut rows.list, ranks));
@@ -293,76 +318,13 @@ impl Producer {
         let root = stream.follow_up().map_or(scratch.stream, |follow_up| follow_up.above[0]);
         let traffic = match &self.plan.streams[root].origin {
             Origin::Root(traffic) => Some(&**traffic),
-            Origin::FollowUp(_) | Origin::Members(_) => None,
+            Origin::FollowUp(_) | Origin::Members(_) | Origin::Control(_) => None,
         };
         let rows = std::mem::take(&mut scratch.rows);
         let own = scratch.own.clone();
         let made = self.rows((scratch, room), (&rows, own), traffic, output);
         scratch.rows = rows;
         made
-    }
-
-    /// The rows of a root stream, in send order.
-    fn roots(
-        &self,
-        scratch: &mut Scratch,
-        traffic: &Traffic,
-        job: &Job,
-        (rows, ranks, rows_max): (&mut Rows, &mut Ranks, usize),
-    ) -> Result<(), Error> {
-        let number = scratch.stream;
-        let stream = &self.plan.streams[number];
-        let tick_us = self.plan.tick.length_us().unsigned_abs();
-        rows.clear(0);
-        let mut ordinal = self.ordinal(number, traffic, job);
-        for tick in job.ticks.clone() {
-            let begin_us = tick * tick_us;
-            let slot = cpu::slot_of(self.plan.start_us.saturating_add_unsigned(begin_us));
-            if scratch.segment.as_ref().is_none_or(|(at, _)| *at != slot) {
-                scratch.segment = Some((slot, traffic.segment(slot)));
-            }
-            let Some((_, segment)) = &scratch.segment else { continue };
-            if scratch.arrivals_of != Some(tick) {
-                self.arrive((stream, traffic), segment, tick, &mut scratch.arrivals)?;
-                scratch.arrivals_of = Some(tick);
-            }
-            let arrivals = &scratch.arrivals;
-            let before = |us: u64| {
-                let since_us = us.saturating_sub(begin_us);
-                arrivals.partition_point(|arrival| u64::from(arrival.at_us) < since_us)
-            };
-            let inside = before(job.window_us.start)..before(job.window_us.end);
-            if self.options.count.is_some() {
-                let own = |number: u64| self.is_own(lane_of(number));
-                ranks.extend(number, begin_us, &arrivals[inside.clone()], own);
-            }
-            let ranked = (ordinal + inside.start as u64..).zip(&arrivals[inside]);
-            let own = ranked.filter(|(_, arrival)| self.is_own(lane_of(arrival.number)));
-            rows.list.extend(own.map(|(ordinal, arrival)| Row {
-                time_us: begin_us + u64::from(arrival.at_us),
-                number: arrival.number,
-                child: 0,
-                above: 0,
-                ordinal,
-            }));
-            ordinal += arrivals.len() as u64;
-            if rows.list.len() > rows_max {
-                return Ok(());
-            }
-        }
-        if stream.compiled.program.ordinal.is_some() {
-            self.ordinals[number].note(job.ticks.end, ordinal);
-        }
-        Ok(())
-    }
-
-    /// How many events of a stream come before a job's, if the stream counts.
-    fn ordinal(&self, number: usize, traffic: &Traffic, job: &Job) -> u64 {
-        let stream = &self.plan.streams[number];
-        if stream.compiled.program.ordinal.is_none() {
-            return 0;
-        }
-        self.ordinals[number].before(traffic, job.ticks.start)
     }
 
     /// The rows of a stream of members, in send order.
@@ -403,32 +365,6 @@ impl Producer {
         lane % self.options.shard.count == self.options.shard.index
     }
 
-    /// The events of a tick, in send order. Only those of the shard, unless the place of each in the
-    /// unsharded run is asked for.
-    fn arrive(
-        &self,
-        (stream, traffic): (&StreamPlan, &Traffic),
-        segment: &Segment,
-        tick: u64,
-        arrivals: &mut Vec<Arrival>,
-    ) -> Result<(), Error> {
-        arrivals.clear();
-        if segment.is_idle() {
-            // An exchange at night: nothing comes, whatever the draws would be.
-            return Ok(());
-        }
-        let every = self.options.count.is_some() || stream.compiled.program.ordinal.is_some();
-        let drawn = Arrivals::new(traffic, segment, tick);
-        if let Some(events) = drawn.too_many() {
-            let hours = tick as f64 * traffic.tick_us as f64 / 3.6e9;
-            return Err(Error::Rate { stream: stream.name.clone(), hours, events });
-        }
-        let lanes = if every { &self.lanes.0 } else { &self.lanes.1 };
-        drawn.each(lanes, &mut |_, arrival| arrivals.push(arrival));
-        arrivals.sort_unstable();
-        Ok(())
-    }
-
     /// Generates and encodes rows, chunk by chunk.
     fn rows(
         &self,
@@ -447,6 +383,11 @@ impl Producer {
         };
         room.eras.clear(&self.plan.scenarios);
         let ordinal = stream.compiled.program.ordinal;
+        let Some(encoder) = &self.encoders[scratch.stream] else {
+            let Origin::Control(control) = &stream.origin else { return Ok(()) };
+            let written = (&stream.schema, self.route(scratch.stream).ids.value);
+            return control::write(control, written, (&shape, &rows.list[own]), output);
+        };
         for chunk in rows.list[own].chunks(CHUNK_ROWS) {
             let eras = (&mut room.eras, traffic);
             fill_inputs(&mut scratch.frame, (rows, chunk, ordinal), eras, self.plan.start_us);
@@ -454,7 +395,7 @@ impl Producer {
             cpu::run(&stream.compiled.program, &mut scratch.frame, context);
             let start = output.arena.len();
             room.lengths.clear();
-            self.encoders[scratch.stream]
+            encoder
                 .encode(&scratch.frame, &mut room.encoder, &mut output.arena, &mut room.lengths)
                 .map_err(|source| Error::Encode { stream: stream.name.clone(), source })?;
             output.note(&shape, chunk, start, &room.lengths);
@@ -463,7 +404,10 @@ impl Producer {
     }
 }
 
-fn encoder(stream: &StreamPlan, route: Route) -> Result<RowEncoder, Error> {
+fn encoder(stream: &StreamPlan, route: Route) -> Result<Option<RowEncoder>, Error> {
+    if matches!(stream.origin, Origin::Control(_)) {
+        return Ok(None);
+    }
     let key = stream.compiled.key.as_ref().map(|text| match stream.key_format {
         KeyFormat::String => Key::Text(text.clone()),
         KeyFormat::Avro => Key::Avro { text: text.clone(), schema_id: route.ids.key },
@@ -476,5 +420,6 @@ fn encoder(stream: &StreamPlan, route: Route) -> Result<RowEncoder, Error> {
         schema: &stream.schema,
         fill: &stream.compiled.fill,
     })
+    .map(Some)
     .map_err(|source| Error::Encode { stream: stream.name.clone(), source })
 }

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
 use tidegate::plan::Plan;
-use tidegate::stream::{Options, Route, Shard};
+use tidegate::stream::deferrals::Deferrals;
+use tidegate::stream::{EventStream, Options, Route, Shard};
 
 use crate::determinism::{Event, START, events, model};
 
@@ -307,6 +308,61 @@ fn a_phase_multiplies_the_share_that_is_followed() {
 }
 
 #[test]
+fn the_control_stream_tells_each_begin_and_end() {
+    let scenario = "[\"payment_outage\", { use = \"viral_moment\", at = \"10h\" }]";
+    let plan = orders(&[("control", "run.control"), ("traffic.scenario", scenario)]);
+    let told = |hours: Range<u64>| records(&plan, "control", hours);
+    let all = told(0..24);
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        Value::Enum(_, symbol) => symbol.clone(),
+        other => panic!("{other:?}"),
+    };
+    let mut edges: Vec<(i64, String, String)> = all
+        .values()
+        .map(|event| {
+            let Value::TimestampMicros(at) = event["event_time"] else { panic!("no time") };
+            let hour = (at - plan.start_us) / HOUR_US.cast_signed();
+            (hour, text(&event["phase"]), text(&event["edge"]))
+        })
+        .collect();
+    edges.sort();
+    let expected = [
+        (1, "outage", "begin"),
+        (4, "outage", "end"),
+        (10, "sharing", "begin"),
+        (10, "wave", "begin"),
+        (17, "sharing", "end"),
+        (18, "wave", "end"),
+    ];
+    let expected = expected.map(|(hour, phase, edge)| (hour, phase.to_owned(), edge.to_owned()));
+    assert_eq!(edges, expected);
+    for event in all.values() {
+        assert_eq!(text(&event["model"]), "orders");
+        assert_eq!(text(&event["seed"]), "42");
+        assert_eq!(text(&event["model_hash"]).len(), 32);
+        if text(&event["phase"]) == "outage" {
+            let told = format!("{:?}", event["multipliers"]);
+            assert!(told.contains("\"orders\"") && told.contains("Double(0.2)"), "{told}");
+            assert!(format!("{:?}", event["fields"]).contains("failure_reason"));
+        }
+    }
+    // The keys are the scenarios; the parts of a window are the whole; one shard tells.
+    let keys: BTreeSet<Vec<u8>> =
+        events(&plan, only(&plan, &["control"], 0..24)).into_iter().map(|it| it.key).collect();
+    assert_eq!(keys, BTreeSet::from([b"payment_outage".to_vec(), b"viral_moment".to_vec()]));
+    let mut parts = told(0..4);
+    parts.extend(told(4..17));
+    parts.extend(told(17..24));
+    assert_eq!(parts, all);
+    let shards = [0, 1].map(|index| {
+        let shard = Shard { index, count: 2 };
+        events(&plan, Options { shard, ..only(&plan, &["control"], 0..24) }).len()
+    });
+    assert_eq!(shards, [6, 0]);
+}
+
+#[test]
 fn a_scenario_comes_again_and_is_placed_by_the_seed() {
     let placed = |seed: &str| {
         let scenario = "{ repeat = \"6h\", within = \"6h\", phases = { gap = { from = 0, until = \"30m\", rate = 0 } } }";
@@ -341,12 +397,13 @@ fn what_a_phase_keeps_away_comes_later_or_never() {
         let Value::TimestampMicros(at) = record["event_time"] else { unreachable!("a time") };
         (at - start_us) as f64 / HOUR_US as f64
     };
-    let (mut sent, mut released, mut all) = (0, Vec::new(), 0);
+    let (mut sent, mut released, mut all, mut gone) = (0, Vec::new(), 0, 0);
     for (identity, record) in &before {
         let due = hours(record);
         let Some(found) = after.get(identity) else {
             assert!((1.0..2.0).contains(&due), "an event outside the phase is gone");
             all += 1;
+            gone += 1;
             continue;
         };
         let comes = hours(found);
@@ -374,6 +431,20 @@ fn what_a_phase_keeps_away_comes_later_or_never() {
     // A rate that falls to a twentieth: two thirds come in the first third of the time.
     let early = released.iter().filter(|(_, comes)| *comes < 2.5).count() as f64;
     assert!((early / released.len() as f64 - 0.665).abs() < 0.05, "{early}");
+    for cut in [2 * HOUR_US, 2 * HOUR_US + 123_456_789, HOUR_US + 1] {
+        let mut sum = Deferrals::default();
+        for window_us in [0..cut, cut..4 * HOUR_US] {
+            let options = Options { window_us, ..only(&plan, &["orders"], 0..4) };
+            let mut stream = EventStream::start(Arc::clone(&plan), options).unwrap();
+            while let Some(batch) = stream.next_blocking() {
+                sum.add(batch.unwrap().deferrals);
+            }
+        }
+        let kept_away = released.len() as u64 + gone;
+        let deferrals =
+            Deferrals { deferred: kept_away, released: released.len() as u64, abandoned: gone };
+        assert_eq!((sum, sum.pending()), (deferrals, 0));
+    }
     let items = records(&plan, "order_items", 0..4);
     let told: BTreeSet<String> =
         items.values().map(|item| format!("{:?}", item["customer_id"])).collect();

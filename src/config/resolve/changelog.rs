@@ -138,6 +138,7 @@ fn stream(written: Written, fields: Vec<Field>) -> Stream {
         traffic: None,
         follows: None,
         members: Some(MemberEvents::Changelog(Changelog { entity, snapshot })),
+        control: false,
         lets: Vec::new(),
         fields,
     }

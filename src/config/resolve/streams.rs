@@ -82,6 +82,7 @@ pub(super) fn streams(
                 traffic: own_traffic,
                 follows,
                 members: members.map(MemberEvents::RollCall),
+                control: false,
                 lets,
                 fields,
             });

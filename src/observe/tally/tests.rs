@@ -65,6 +65,7 @@ fn slice(count: usize, clock_ns: i64) -> Slice {
             arena: Arc::default(),
             records: Arc::new(records),
             digest: None,
+            deferrals: crate::stream::deferrals::Deferrals::default(),
         }),
         records: 0..count,
         schedule: Schedule::Paced { anchor_ns: clock_ns, begin_us: 0, speed: 1.0 },

@@ -135,12 +135,9 @@ impl<'a> Arrivals<'a> {
     /// in each in order of time but for those that were deferred.
     pub fn each(&self, lanes: &[u32], event: &mut impl FnMut(u32, Arrival)) {
         if self.traffic.arrivals == model::Arrivals::Exact {
-            let mut take = |lane: u32, at_us, number| {
-                if lanes.binary_search(&lane).is_ok() {
-                    event(lane, Arrival { at_us, number });
-                }
-            };
-            return exact::events(self.traffic, self.segment, self.tick, &mut take);
+            let mut take = |lane: u32, at_us, number| event(lane, Arrival { at_us, number });
+            let asked = (self.tick, lanes);
+            return exact::events(self.traffic, self.segment, asked, &mut take);
         }
         for &lane in lanes {
             self.of_lane(lane, &mut |arrival| event(lane, arrival));

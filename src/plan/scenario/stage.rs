@@ -126,10 +126,8 @@ impl Stage<'_> {
     fn rates(&mut self, phase: &model::Phase) -> Vec<Option<Multiplier>> {
         let of_all = phase.rate.as_ref().map(|rate| rate.value.clone());
         let streams = self.model.streams.iter();
-        let comes_at_a_rate =
-            |stream: &model::Stream| stream.follows.is_none() && stream.members.is_none();
         let mut rates: Vec<Option<Multiplier>> =
-            streams.map(|stream| of_all.clone().filter(|_| comes_at_a_rate(stream))).collect();
+            streams.map(|stream| of_all.clone().filter(|_| stream.has_rate())).collect();
         for one in &phase.streams {
             let found = self.model.streams.iter().position(|it| it.name == one.stream.value);
             let Some(number) = found else {
@@ -154,8 +152,8 @@ impl Stage<'_> {
                 }
             }
             let Some(rate) = &one.rate else { continue };
-            if stream.members.is_some() {
-                let what = format!("`{}` has no rate: it tells of each member", stream.name);
+            if stream.follows.is_none() && !stream.has_rate() {
+                let what = format!("`{}` has no rate: it tells of members or phases", stream.name);
                 self.refuse::<()>(&rate.span, what, "leave it out");
             }
             if let (Some(follows), Multiplier::Constant(times)) = (&stream.follows, &rate.value)

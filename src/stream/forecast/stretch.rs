@@ -190,6 +190,9 @@ impl<'a> Worker<'a> {
                 follow_up::rows((self.plan, follow_up), &touched, &|_| true, (scratch, rows));
                 rows.list.iter().for_each(see);
             }
+            Origin::Control(control) => control.events(window_us, &mut |time_us, number| {
+                see(&Row { time_us, number, child: 0, above: 0, ordinal: 0 });
+            }),
             Origin::Members(members) => members.events(&|_| true, window_us, &mut |call| {
                 let (time_us, number) = (call.time_us, call.number);
                 see(&Row { time_us, number, child: 0, above: 0, ordinal: 0 });

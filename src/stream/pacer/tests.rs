@@ -26,6 +26,7 @@ impl Made {
                 arena: Arc::default(),
                 digest: Some(digest_of(&records)),
                 records: Arc::new(records),
+                deferrals: Deferrals::default(),
             }
         });
         Self(made.collect())
@@ -274,6 +275,7 @@ fn an_even_pace_does_not_look_at_times() {
             arena: Arc::default(),
             digest: Some(digest_of(&records)),
             records: Arc::new(records),
+            deferrals: Deferrals::default(),
         }
     });
     let mut made = Made(batches.collect());

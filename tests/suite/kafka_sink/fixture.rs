@@ -93,7 +93,13 @@ pub(crate) fn batch(numbers: Range<u64>, shape: Shape) -> Arc<Batch> {
         });
     }
     let (arena, records) = (Arc::new(arena), Arc::new(records));
-    Arc::new(Batch { window_us: 0..1, arena, records, digest: None })
+    Arc::new(Batch {
+        window_us: 0..1,
+        arena,
+        records,
+        digest: None,
+        deferrals: tidegate::stream::deferrals::Deferrals::default(),
+    })
 }
 
 /// All records of a batch, intended now.

@@ -46,7 +46,7 @@ fn phases_that_cannot_be_are_refused_with_the_way_out() {
         ("streams = { orders = { count = 2 } }", "for streams that follow another"),
         ("streams = { orders = { } }", "nothing is said of `orders`"),
         ("streams = { returns = { rate = 20 } }", "is more than all"),
-        ("streams = { customer = { rate = 2 } }", "it tells of each member"),
+        ("streams = { customer = { rate = 2 } }", "it tells of members or phases"),
         ("rate = 0.5, until = 2, defer = { released = 2, over = \"1h\" }", "2"),
         ("defer = { released = 1, over = \"1h\" }", "no end after which events come"),
         ("wave = 1", "no key `wave`"),

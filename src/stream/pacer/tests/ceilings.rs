@@ -120,6 +120,7 @@ fn what_a_ceiling_holds_is_late_from_its_intended_time() {
         arena: Arc::default(),
         digest: None,
         records: Arc::new(records),
+        deferrals: Deferrals::default(),
     });
     let (sink, options, _) = governed(&mut made, Speed::Times(1.0), events(5_000.0));
     assert_eq!(sink.came.len(), 24_000);
