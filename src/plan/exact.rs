@@ -3,7 +3,9 @@
 //! Of an hour's N events the i-th comes when (i + ½) / N of what the hour expects is over; its lane
 //! is drawn by hour and i. So both the events of a tick and the tick of an event are found at once.
 
-use super::arrival::position;
+use std::ops::Range;
+
+use super::arrival::{INDEX_BITS, position};
 use super::shape::Factors;
 use super::traffic::{Segment, Traffic};
 use crate::generate::philox::philox;
@@ -11,8 +13,20 @@ use crate::generate::philox::philox;
 /// Microseconds of an hour.
 pub const HOUR_US: u64 = 3_600_000_000;
 const LANE_SALT: u32 = 0xA005_0000;
+const DEFERRED_SALT: u32 = 0xA00A_0000;
+/// Where the indices of deferred events begin.
+const DEFERRED_INDEX: u32 = 1 << (INDEX_BITS - 1);
 /// What the densest tick of an hour weighs, as bits.
 const WEIGHT_BITS: i32 = 40;
+
+/// Which events of an hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// Those that come.
+    Sent,
+    /// Those that a phase keeps away: as many as are missing to a rate that it does not lower.
+    Deferred,
+}
 
 /// The events of an hour counted from the start.
 #[derive(Debug)]
@@ -49,14 +63,14 @@ impl Stretch {
 }
 
 impl Hour {
-    /// An hour of a stream's traffic.
+    /// A part of an hour of a stream's traffic.
     ///
     /// N = ⌊rate · intensity · curve · scenario⌋, in doubles and in this order; of multipliers that
     /// change inside the hour it is their mean over its ticks.
-    pub fn new(traffic: &Traffic, hour: u64) -> Self {
+    pub fn new(traffic: &Traffic, hour: u64, part: Part) -> Self {
         let ticks = HOUR_US / traffic.tick_us;
         let first_tick = hour * ticks;
-        let stretches = stretches(traffic, first_tick..first_tick + ticks);
+        let stretches = stretches(traffic, first_tick..first_tick + ticks, part);
         let rate = traffic.rate_per_hour * traffic.intensity;
         let densest = stretches.iter().map(Stretch::density).fold(0.0, f64::max);
         let expected = match &stretches[..] {
@@ -107,49 +121,53 @@ impl Hour {
 /// How many events of a stream come before a tick, from the start on.
 pub fn before(traffic: &Traffic, tick: u64) -> u64 {
     let hour = tick * traffic.tick_us / HOUR_US;
-    let whole: u64 = (0..hour).map(|hour| traffic.hour(hour).count).sum();
-    whole + traffic.hour(hour).before(tick)
+    let whole: u64 = (0..hour).map(|hour| traffic.hour(hour, Part::Sent).count).sum();
+    whole + traffic.hour(hour, Part::Sent).before(tick)
 }
 
 /// How many events of a stream come in a tick.
 pub fn count(traffic: &Traffic, tick: u64) -> u64 {
-    let hour = traffic.hour(tick * traffic.tick_us / HOUR_US);
+    let hour = traffic.hour(tick * traffic.tick_us / HOUR_US, Part::Sent);
     hour.before(tick + 1) - hour.before(tick)
 }
 
-/// Calls `event` with lane, time in the tick and number of each event of a tick in some lanes, which
-/// are in ascending order; in order of time.
+/// Calls `event` with lane, time in the tick and position of each event of a part of a tick in some
+/// lanes, and with its number in the hour; in order of time.
 pub fn events(
-    traffic: &Traffic,
+    (traffic, part): (&Traffic, Part),
     segment: &Segment,
     (tick, lanes): (u64, &[u32]),
-    event: &mut impl FnMut(u32, u32, u64),
+    event: &mut impl FnMut(u32, u32, u64, u64),
 ) {
+    let (salt, first) = match part {
+        Part::Sent => (LANE_SALT, 0),
+        Part::Deferred => (DEFERRED_SALT, DEFERRED_INDEX),
+    };
     let hour_number = tick * traffic.tick_us / HOUR_US;
-    let hour = traffic.hour(hour_number);
+    let hour = traffic.hour(hour_number, part);
     let begin_us = (tick - hour.first_tick) * traffic.tick_us;
     // How many events each lane has so far, if it is asked for.
     let mut counts = vec![None; traffic.lanes as usize];
     for &lane in lanes {
-        counts[lane as usize] = Some(0);
+        counts[lane as usize] = Some(first);
     }
     let (mut block, mut words) = (u64::MAX, [0; 4]);
     for number in hour.before(tick)..hour.before(tick + 1) {
         if block != number / 4 {
             block = number / 4;
-            let counter = [low(hour_number), low(block), LANE_SALT | low(block >> 32), 0];
+            let counter = [low(hour_number), low(block), salt | low(block >> 32), 0];
             words = philox(traffic.key, counter);
         }
         let lane = segment.lane(words[(number % 4) as usize]);
         if let Some(index) = &mut counts[lane as usize] {
             let at_us = hour.time_us(number, traffic.tick_us) - begin_us;
-            event(lane, low(at_us), position(tick, lane, *index));
+            event(lane, low(at_us), position(tick, lane, *index), number);
             *index += 1;
         }
     }
 }
 
-fn stretches(traffic: &Traffic, ticks: std::ops::Range<u64>) -> Vec<Stretch> {
+fn stretches(traffic: &Traffic, ticks: Range<u64>, part: Part) -> Vec<Stretch> {
     let mut all: Vec<Stretch> = Vec::new();
     let mut tick = ticks.start;
     while tick < ticks.end {
@@ -157,7 +175,8 @@ fn stretches(traffic: &Traffic, ticks: std::ops::Range<u64>) -> Vec<Stretch> {
         let local = traffic.segment(traffic.slot_of(tick)).total();
         while tick < slot_end {
             let end = traffic.shape.constant_until(tick).min(slot_end);
-            let next = Stretch { ticks: end - tick, local, factors: traffic.shape.at(tick) };
+            let factors = factors(traffic, tick, part);
+            let next = Stretch { ticks: end - tick, local, factors };
             match all.last_mut() {
                 Some(last) if same(last, &next) => last.ticks += next.ticks,
                 _ => all.push(next),
@@ -166,6 +185,18 @@ fn stretches(traffic: &Traffic, ticks: std::ops::Range<u64>) -> Vec<Stretch> {
         }
     }
     all
+}
+
+/// The multipliers of a part of a tick.
+fn factors(traffic: &Traffic, tick: u64, part: Part) -> Factors {
+    let factors = traffic.shape.at(tick);
+    match part {
+        Part::Sent => factors,
+        Part::Deferred if traffic.shape.deferring_at(tick).is_none() => {
+            Factors { scenario: 0.0, ..factors }
+        }
+        Part::Deferred => Factors { scenario: 1.0 - factors.scenario.min(1.0), ..factors },
+    }
 }
 
 fn same(one: &Stretch, other: &Stretch) -> bool {

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use super::alias::Alias;
 use super::curve::Curves;
-use super::exact::Hour;
+use super::exact::{Hour, Part};
 use super::poisson::Mean;
 use super::population::Population;
 use super::shape::Shape;
@@ -71,7 +71,7 @@ pub struct Traffic {
 #[derive(Debug, Default)]
 pub struct Known {
     segments: RwLock<Segments>,
-    hours: RwLock<BTreeMap<u64, Arc<Hour>>>,
+    hours: RwLock<BTreeMap<(u64, Part), Arc<Hour>>>,
 }
 
 #[derive(Debug, Default)]
@@ -220,19 +220,19 @@ impl Traffic {
         self.arrivals == Arrivals::Poisson && self.shape.is_flat()
     }
 
-    /// An hour of exact arrivals, counted from the start.
-    pub fn hour(&self, hour: u64) -> Arc<Hour> {
+    /// A part of an hour of exact arrivals, counted from the start.
+    pub fn hour(&self, hour: u64, part: Part) -> Arc<Hour> {
         let known = self.known.hours.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known.get(&hour) {
+        if let Some(known) = known.get(&(hour, part)) {
             return Arc::clone(known);
         }
         drop(known);
-        let made = Arc::new(Hour::new(self, hour));
+        let made = Arc::new(Hour::new(self, hour, part));
         let mut known = self.known.hours.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= HOURS_KEPT {
             known.clear();
         }
-        known.insert(hour, Arc::clone(&made));
+        known.insert((hour, part), Arc::clone(&made));
         made
     }
 

@@ -23,7 +23,7 @@ impl Ordinals {
     /// How many events come before a tick: those before the nearest tick that is known, and those
     /// from there on, counted.
     pub(super) fn before(&self, traffic: &Traffic, tick: u64) -> u64 {
-        if traffic.arrivals == Arrivals::Exact {
+        if traffic.arrivals == Arrivals::Exact && !traffic.shape.defers {
             return exact::before(traffic, tick);
         }
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

@@ -6,6 +6,7 @@ mod canary;
 mod delivered;
 mod invocation;
 mod models;
+mod planned;
 mod readme;
 mod running;
 

@@ -1,6 +1,8 @@
 //! Scenarios, formulas and exact hours: what they change, and what they leave alone.
 
 mod library;
+mod deferred;
+mod exact;
 mod messages;
 mod phases;
 
@@ -11,8 +13,7 @@ use std::sync::Arc;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
 use tidegate::plan::Plan;
-use tidegate::stream::deferrals::Deferrals;
-use tidegate::stream::{EventStream, Options, Route, Shard};
+use tidegate::stream::{Options, Route, Shard};
 
 use crate::determinism::{Event, START, events, model};
 
@@ -74,44 +75,6 @@ fn the_counts_of_the_orders_are_those_of_the_rules() {
     };
     let flags = [("traffic.scenario", "viral_moment")];
     assert_eq!(hourly(&orders(&flags), 24), by_rule(800.0, 2.5, 24, viral));
-}
-
-#[test]
-fn exact_hours_begin_at_the_start_wherever_it_is() {
-    let expected = by_rule(800.0, 1.0, 30, |_| 1.0);
-    for start in ["2026-03-29T00:37:20Z", "2026-10-25T01:59:50Z"] {
-        assert_eq!(hourly(&model("orders", &[("start", start)]), 30), expected, "{start}");
-    }
-}
-
-#[test]
-fn exact_hours_are_evenly_spread() {
-    let plan = orders(&[("traffic.rate", "20000/h"), ("tick", "1s")]);
-    let times: Vec<u64> = events(&plan, only(&plan, &["orders"], 0..1))
-        .iter()
-        .map(|event| since_us(&plan, event))
-        .collect();
-    let apart = HOUR_US / times.len() as u64;
-    for (place, time) in times.iter().enumerate() {
-        let expected = apart * place as u64 + apart / 2;
-        assert!(time.abs_diff(expected) <= 3_000, "{place}: {time}, not {expected}");
-    }
-}
-
-#[test]
-fn exact_lanes_have_their_shares() {
-    let plan = orders(&[("traffic.rate", "60000/h"), ("lanes", "8")]);
-    let mut lanes = BTreeMap::new();
-    for index in 0..8 {
-        let shard = Shard { index, count: 8 };
-        let options = Options { shard, ..only(&plan, &["orders"], 0..1) };
-        lanes.insert(index, events(&plan, options).len() as f64);
-    }
-    let total: f64 = lanes.values().sum();
-    let deviation: f64 = lanes.values().map(|n| (n - total / 8.0).powi(2) / (total / 8.0)).sum();
-    // Chi-squared with 7 degrees of freedom, and shares that differ a bit: beyond 60 is no chance.
-    assert!(deviation < 60.0, "{lanes:?}");
-    assert!(total > 17_000.0, "{total}");
 }
 
 /// The events of a model with more flags, as sets by stream, and by whether they lie in a stretch.
@@ -382,73 +345,4 @@ fn a_scenario_comes_again_and_is_placed_by_the_seed() {
         empty
     };
     assert_ne!(placed("1"), placed("2"));
-}
-
-#[test]
-fn what_a_phase_keeps_away_comes_later_or_never() {
-    let flags = [("traffic.rate", "6000/h"), ("traffic.arrivals", "poisson"), ("tick", "1s")];
-    let scenario = "{ phases = { down = { from = 1, until = 2, rate = 0.2, \
-                    defer = { released = 0.7, over = \"90m\" } } } }";
-    let mut with: Vec<(&str, &str)> = flags.to_vec();
-    with.push(("traffic.scenario", scenario));
-    let (base, plan) = (orders(&flags), orders(&with));
-    let start_us = plan.start_us;
-    let [before, after] = [&base, &plan].map(|plan| records(plan, "orders", 0..4));
-    let hours = |record: &BTreeMap<String, Value>| {
-        let Value::TimestampMicros(at) = record["event_time"] else { unreachable!("a time") };
-        (at - start_us) as f64 / HOUR_US as f64
-    };
-    let (mut sent, mut released, mut all, mut gone) = (0, Vec::new(), 0, 0);
-    for (identity, record) in &before {
-        let due = hours(record);
-        let Some(found) = after.get(identity) else {
-            assert!((1.0..2.0).contains(&due), "an event outside the phase is gone");
-            all += 1;
-            gone += 1;
-            continue;
-        };
-        let comes = hours(found);
-        for name in ["customer_id", "total_minor", "channel", "status"] {
-            assert_eq!(record[name], found[name], "{name} is the same whenever it comes");
-        }
-        if (1.0..2.0).contains(&due) {
-            all += 1;
-            if comes > due {
-                assert!((2.0..3.5).contains(&comes), "{comes}");
-                released.push((due, comes));
-            } else {
-                sent += 1;
-            }
-        } else {
-            assert_eq!(record, found);
-        }
-    }
-    assert_eq!(after.keys().filter(|identity| !before.contains_key(*identity)).count(), 0);
-    released.sort_by(|one, other| one.0.total_cmp(&other.0));
-    assert!(released.is_sorted_by(|one, other| one.1 <= other.1), "who was first comes first");
-    let (all, sent) = (f64::from(all), f64::from(sent));
-    assert!((sent / all - 0.2).abs() < 0.03, "{sent} of {all}");
-    assert!((released.len() as f64 / all - 0.56).abs() < 0.03, "{} of {all}", released.len());
-    // A rate that falls to a twentieth: two thirds come in the first third of the time.
-    let early = released.iter().filter(|(_, comes)| *comes < 2.5).count() as f64;
-    assert!((early / released.len() as f64 - 0.665).abs() < 0.05, "{early}");
-    for cut in [2 * HOUR_US, 2 * HOUR_US + 123_456_789, HOUR_US + 1] {
-        let mut sum = Deferrals::default();
-        for window_us in [0..cut, cut..4 * HOUR_US] {
-            let options = Options { window_us, ..only(&plan, &["orders"], 0..4) };
-            let mut stream = EventStream::start(Arc::clone(&plan), options).unwrap();
-            while let Some(batch) = stream.next_blocking() {
-                sum.add(batch.unwrap().deferrals);
-            }
-        }
-        let kept_away = released.len() as u64 + gone;
-        let deferrals =
-            Deferrals { deferred: kept_away, released: released.len() as u64, abandoned: gone };
-        assert_eq!((sum, sum.pending()), (deferrals, 0));
-    }
-    let items = records(&plan, "order_items", 0..4);
-    let told: BTreeSet<String> =
-        items.values().map(|item| format!("{:?}", item["customer_id"])).collect();
-    let asked = after.values().map(|order| format!("{:?}", order["customer_id"])).collect();
-    assert_eq!(told, asked, "what follows a released order comes too");
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::config::model;
 use crate::generate::philox::philox;
-use crate::plan::exact;
+use crate::plan::exact::{self, Part};
 use crate::plan::poisson::MEAN_MAX;
 use crate::plan::scenario::Backlog;
 use crate::plan::shape::Factors;
@@ -135,12 +135,11 @@ impl<'a> Arrivals<'a> {
     /// in each in order of time but for those that were deferred.
     pub fn each(&self, lanes: &[u32], event: &mut impl FnMut(u32, Arrival)) {
         if self.traffic.arrivals == model::Arrivals::Exact {
-            let mut take = |lane: u32, at_us, number| event(lane, Arrival { at_us, number });
-            let asked = (self.tick, lanes);
-            return exact::events(self.traffic, self.segment, asked, &mut take);
-        }
-        for &lane in lanes {
-            self.of_lane(lane, &mut |arrival| event(lane, arrival));
+            self.exact(Part::Sent, lanes, &mut |lane, arrival, _| event(lane, arrival));
+        } else {
+            for &lane in lanes {
+                self.of_lane(lane, &mut |arrival| event(lane, arrival));
+            }
         }
         if self.traffic.shape.defers {
             self.released(lanes, event);
@@ -154,7 +153,8 @@ impl<'a> Arrivals<'a> {
             return lanes.iter().map(of_lane).sum();
         }
         let all = lanes.len() == self.traffic.lanes as usize;
-        if self.traffic.arrivals == model::Arrivals::Exact && all {
+        let is_exact = self.traffic.arrivals == model::Arrivals::Exact;
+        if is_exact && all && !self.traffic.shape.defers {
             return exact::count(self.traffic, self.tick);
         }
         let mut count = 0;
@@ -165,8 +165,15 @@ impl<'a> Arrivals<'a> {
     /// Calls `event` for each event of the tick in some lanes that a phase defers: when it is due, and
     /// what becomes of it.
     pub fn deferred(&self, lanes: &[u32], event: &mut dyn FnMut(Arrival, Fate)) {
-        if self.traffic.shape.deferral_at(self.tick).is_none() {
-            return;
+        let Some(deferral) = self.traffic.shape.deferral_at(self.tick) else { return };
+        if self.traffic.arrivals == model::Arrivals::Exact {
+            // Of each hour's as many as its share comes to, evenly spread among them.
+            let share = u128::from(share(deferral.released));
+            let released = |number: u64| u128::from(number) * share / u128::from(ALL);
+            return self.exact(Part::Deferred, lanes, &mut |_, arrival, number| {
+                let comes = released(number + 1) > released(number);
+                event(arrival, if comes { Fate::Released } else { Fate::Abandoned });
+            });
         }
         for &lane in lanes {
             self.candidates(lane, &mut |arrival, fate| {
@@ -175,6 +182,15 @@ impl<'a> Arrivals<'a> {
                 }
             });
         }
+    }
+
+    /// Calls `event` for the events of a part of an exact hour, with their numbers in it.
+    fn exact(&self, part: Part, lanes: &[u32], event: &mut impl FnMut(u32, Arrival, u64)) {
+        let mut see = |lane, at_us, number, of_hour| {
+            event(lane, Arrival { at_us, number }, of_hour);
+        };
+        let asked = (self.tick, lanes);
+        exact::events((self.traffic, part), self.segment, asked, &mut see);
     }
 
     fn of_lane(&self, lane: u32, event: &mut impl FnMut(Arrival)) {

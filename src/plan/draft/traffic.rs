@@ -73,15 +73,6 @@ impl Draft<'_> {
             known: traffic::Known::default(),
             kept_bytes: traffic::KEPT_BYTES,
         };
-        if let (true, Some(first)) = (traffic.shape.defers, self.model.scenarios.first())
-            && traffic.arrivals == model::Arrivals::Exact
-        {
-            let what = format!(
-                "a phase keeps events of `{}` away for later, but its hours are exact",
-                stream.name
-            );
-            return Err(refused(&first.span, what, "set arrivals = \"poisson\""));
-        }
         check_rate(self.model, &traffic, stream, named)?;
         Ok(traffic)
     }

@@ -8,7 +8,7 @@ use crate::config::model;
 use crate::generate::cpu;
 use crate::generate::philox::Many;
 use crate::plan::arrival::{self, Arrivals};
-use crate::plan::exact::Hour;
+use crate::plan::exact::{Hour, Part};
 use crate::plan::poisson::Mean;
 use crate::plan::traffic::{Segment, Traffic};
 use crate::plan::{Plan, StreamPlan};
@@ -63,13 +63,14 @@ impl<'a> Roots<'a> {
         segment: &Segment,
         see: &mut impl FnMut(u64, u64),
     ) -> Result<(), Error> {
-        if self.traffic.arrivals == model::Arrivals::Exact {
+        let is_exact = self.traffic.arrivals == model::Arrivals::Exact;
+        if is_exact && !self.traffic.shape.defers {
             let mut known: Option<(u64, Arc<Hour>)> = None;
             for tick in ticks {
                 let number = tick * self.tick_us() / HOUR_US;
                 let hour = match known.take() {
                     Some((of, hour)) if of == number => hour,
-                    _ => self.traffic.hour(number),
+                    _ => self.traffic.hour(number, Part::Sent),
                 };
                 see(tick, hour.before(tick + 1) - hour.before(tick));
                 known = Some((number, hour));

@@ -17,6 +17,24 @@ use crate::brokers::{
 /// What stands before each value: a zero, and the schema's id.
 const FRAMING_BYTES: usize = 5;
 
+/// The flags that point a run at these servers.
+pub(super) fn there_with(servers: &str, registry: &str) -> Vec<String> {
+    let words = ["-X", &format!("bootstrap.servers={servers}"), "--registry", registry];
+    words.map(str::to_owned).into()
+}
+
+/// The values of a topic's records, read by the schema that they name.
+pub(super) fn read_back(servers: &str, registry: &str, name: &str) -> Vec<Value> {
+    let records = topic::read(servers, name);
+    let Some(first) = records.first() else { return Vec::new() };
+    let schema = schema_of(first, registry);
+    let reader = apache_avro::reader::datum::GenericDatumReader::builder(&schema).build().unwrap();
+    let value = |record: &Record| {
+        reader.read_value(&mut &record.value.as_ref().unwrap()[FRAMING_BYTES..]).unwrap()
+    };
+    records.iter().map(value).collect()
+}
+
 /// The flags that point a run of payments at these servers, and at a topic of its own.
 fn there(servers: &str, registry: &str, topic: &str) -> Vec<String> {
     let words = [
@@ -30,7 +48,7 @@ fn there(servers: &str, registry: &str, topic: &str) -> Vec<String> {
     words.map(str::to_owned).into()
 }
 
-fn words<'a>(first: &'a str, rest: &'a [String]) -> Vec<&'a str> {
+pub(super) fn words<'a>(first: &'a str, rest: &'a [String]) -> Vec<&'a str> {
     first.split(' ').chain(rest.iter().map(String::as_str)).collect()
 }
 
@@ -48,7 +66,7 @@ fn schema_of(record: &Record, registry: &str) -> Schema {
     Schema::parse_str(answer["schema"].as_str().unwrap()).unwrap()
 }
 
-fn field<'v>(value: &'v Value, name: &str) -> &'v Value {
+pub(super) fn field<'v>(value: &'v Value, name: &str) -> &'v Value {
     let Value::Record(fields) = value else { panic!("not a record: {value:?}") };
     &fields.iter().find(|(field, _)| field == name).unwrap().1
 }
