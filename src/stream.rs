@@ -215,6 +215,16 @@ pub enum Error {
         /// The most.
         limit: u64,
     },
+    /// More phases than can be counted one by one.
+    #[error(
+        "the window has {phases} phases, but {limit} are the most that a plan shows: shorten it"
+    )]
+    Phases {
+        /// Its phases, each time that one holds.
+        phases: usize,
+        /// The most.
+        limit: usize,
+    },
     /// A thread could not be started.
     #[error("cannot start a thread to generate on")]
     Thread(#[source] std::io::Error),

@@ -9,6 +9,7 @@ mod arrival;
 #[expect(dead_code, reason = "the tests use more of it")]
 #[path = "../../tests/suite/brokers.rs"]
 mod brokers;
+mod forecast;
 mod generator;
 mod instructions;
 mod memory;
@@ -42,7 +43,7 @@ struct Bench {
 type Measure = fn(&mut Bench) -> Result<Vec<Row>>;
 
 /// The rows, in the order of the table; a name may stand for more than one.
-const ROWS: [(&str, Measure); 13] = [
+const ROWS: [(&str, Measure); 14] = [
     ("encode", |_| processor::encode()),
     ("generate", |_| processor::generate()),
     ("threads", |_| processor::threads()),
@@ -51,6 +52,7 @@ const ROWS: [(&str, Measure); 13] = [
     ("schemas", |_| generator::schemas()),
     ("bars", |_| models::bars()),
     ("days", |_| models::days()),
+    ("plan", |_| forecast::forecast()),
     ("memory", |bench| memory::memory(bench.seconds(15, 60))),
     ("pacing", |bench| pacing::pacing(bench.seconds(20, 60))),
     ("kafka-pacing", |bench| {

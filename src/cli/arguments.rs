@@ -238,7 +238,7 @@ pub struct Plan {
     /// End before this model time: RFC 3339, or a time after the start such as 2h.
     #[arg(long, value_name = "TIME", conflicts_with = "duration")]
     pub until: Option<String>,
-    /// So much model time, such as 10m; 24h where neither a flag nor the model gives an end.
+    /// So much model time, such as 10m; without an end, what scenarios say, or 24h.
     #[arg(long, value_name = "TIME")]
     pub duration: Option<String>,
     /// Only these streams, comma separated.

@@ -23,7 +23,10 @@ pub fn plan(arguments: &Plan, people: &People) -> Result<Exit, Failure> {
     let foreseen = forecast(&configuration, &arguments.streams, arguments.all)?;
     super::warn(&configuration.source, &foreseen.plan.warnings, people);
     if foreseen.is_endless {
-        people.say("plan: nothing says when the run ends; this is its first 24 h (`--duration`)");
+        let length = figure::time(foreseen.length());
+        people.say(&format!(
+            "plan: nothing says when the run ends; these are its first {length} (`--duration`)"
+        ));
     }
     let picture = picture(&foreseen);
     if let Some(path) = &arguments.svg {
@@ -59,7 +62,10 @@ fn picture(foreseen: &Foreseen) -> Picture {
             .map(|(number, counts)| (plan.streams[number].name.clone(), counts.hours.clone()))
             .collect(),
         phases: (foreseen.phases.iter())
-            .map(|it| Span { name: it.name.clone(), window_us: (it.from_us, it.until_us) })
+            .map(|it| Span {
+                name: it.name.clone(),
+                window_us: (it.from_us, it.until_us.unwrap_or(*until_us)),
+            })
             .collect(),
         peak: forecast.peak.map(|peak| (since_start(peak.second * 1_000_000), peak.events)),
     }

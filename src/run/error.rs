@@ -179,8 +179,8 @@ impl Error {
                     | registry::Error::NotPem { .. }
             ),
             Self::Stream(error) => {
-                use stream::Error::{Long, Shard, Window};
-                matches!(error, Shard { .. } | Window { .. } | Long { .. })
+                use stream::Error::{Long, Phases, Shard, Window};
+                matches!(error, Shard { .. } | Window { .. } | Long { .. } | Phases { .. })
             }
             _ => false,
         }

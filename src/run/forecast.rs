@@ -1,6 +1,7 @@
 //! What a run would send: its plan and window, what comes in it, and what that takes.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -17,11 +18,14 @@ use crate::stream::forecast::keys::Keys;
 use crate::stream::forecast::{Asked, Counts, Forecast, HOUR_US};
 use crate::stream::{Record, Route, SchemaIds};
 
-/// How much model time is looked at where nothing says when to end.
+/// How much model time is looked at where nothing says when to end, and no scenario how long it is.
 const DAY: Duration = Duration::from_hours(24);
 
 /// Looks at root events that finding what follows them may take: some seconds.
 const LOOKS_MAX: f64 = 200e6;
+
+/// Events whose keys are looked at, at most, about.
+const KEYED_EVENTS_MAX: u64 = 1_000_000;
 
 /// What segments of traffic may take in each stream: those of all hours of a week, in summer and
 /// winter time, are looked at again and again.
@@ -48,19 +52,22 @@ pub struct Foreseen {
     pub memory: Memory,
     /// By stream: the value that is the key, if one is.
     pub key_names: Vec<Option<String>>,
-    /// What is different for a time; nothing is, as long as a model has no scenarios.
+    /// What is different for a time: each time that a phase of a scenario holds, in the order of
+    /// its begin.
     pub phases: Vec<Phase>,
 }
 
-/// A stretch of model time with a name.
+/// A phase of a scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phase {
-    /// Its name.
+    /// The scenario's name.
+    pub scenario: String,
+    /// Its own name.
     pub name: String,
     /// When it begins, in microseconds since the Unix epoch.
     pub from_us: i64,
-    /// When it ends.
-    pub until_us: i64,
+    /// When it ends; none if it has no end.
+    pub until_us: Option<i64>,
 }
 
 /// The bounds of what a run keeps in memory, beside what it keeps of the model.
@@ -86,13 +93,21 @@ pub fn forecast(
     let mut run = configuration.settings.run.clone();
     let is_endless = Window::resolve(&run, plan.start_us)?.until_us.is_none();
     if is_endless {
-        run.duration = Some(DAY);
+        let scenarios = configuration.model.scenarios.iter();
+        let worth_us = scenarios.filter_map(|scenario| scenario.duration_us).max();
+        run.duration = Some(worth_us.map_or(DAY, Duration::from_micros));
     }
     let window = Window::resolve(&run, plan.start_us)?;
     let (from_us, until_us) = (window.from_us, window.until_us.unwrap_or(window.from_us));
     let since_start = |time_us: i64| (time_us - plan.start_us).unsigned_abs();
     let threads = run.threads.or_else(|| available_parallelism().ok());
     let threads = threads.map_or(1, NonZeroUsize::get);
+    let window_us = since_start(from_us)..since_start(until_us);
+    let phases = phases(&plan, &window_us);
+    let inside = phases.iter().map(|phase| {
+        let until_us = phase.until_us.map_or(until_us, |it| it.min(until_us));
+        since_start(phase.from_us.max(from_us))..since_start(until_us)
+    });
     let routes = plan.streams.iter().map(|stream| Route {
         // As a broker gets them: framed, whatever the ids.
         ids: SchemaIds { value: Some(0), key: Some(0) },
@@ -100,13 +115,14 @@ pub fn forecast(
         skipped: !streams.is_empty() && !streams.contains(&stream.name),
     });
     let asked = Asked {
-        window_us: since_start(from_us)..since_start(until_us),
+        window_us,
         routes: routes.collect(),
+        phases_us: inside.collect(),
         threads,
         looks_max: if all { f64::INFINITY } else { LOOKS_MAX },
     };
     let forecast = Forecast::new(&plan, &asked)?;
-    let keys = Keys::of(&plan, &asked, &forecast)?;
+    let keys = Keys::of((&plan, &asked), &forecast, KEYED_EVENTS_MAX)?;
     let memory = Memory {
         ahead_bytes: ahead_bytes(&plan, &asked, &forecast),
         in_flight_bytes: run.in_flight_bytes_max,
@@ -123,7 +139,7 @@ pub fn forecast(
         keys,
         memory,
         key_names,
-        phases: Vec::new(),
+        phases,
     })
 }
 
@@ -166,6 +182,30 @@ impl Foreseen {
             events => events,
         }
     }
+}
+
+/// Each time that a phase holds in a window.
+fn phases(plan: &Plan, window_us: &Range<u64>) -> Vec<Phase> {
+    let tick_us = plan.tick.length_us();
+    let ticks_us = tick_us.unsigned_abs();
+    let ticks = window_us.start / ticks_us..window_us.end.div_ceil(ticks_us);
+    let at = |tick: i64| plan.start_us.saturating_add(tick.saturating_mul(tick_us));
+    let holds = |found: &Phase| {
+        let since = |us: u64| plan.start_us.saturating_add_unsigned(us);
+        found.from_us < since(window_us.end)
+            && found.until_us.is_none_or(|until_us| until_us > since(window_us.start))
+    };
+    let all = plan.scenarios.phases.iter().flat_map(|phase| {
+        phase.within(ticks.clone()).map(|found| Phase {
+            scenario: phase.scenario.clone(),
+            name: phase.name.clone(),
+            from_us: at(found.begin),
+            until_us: found.end.map(at),
+        })
+    });
+    let mut phases: Vec<Phase> = all.filter(holds).collect();
+    phases.sort_by_key(|phase| phase.from_us);
+    phases
 }
 
 /// The bytes of as many batches as are made ahead, in the busiest hour.

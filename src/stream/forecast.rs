@@ -26,6 +26,9 @@ const SECOND_US: u64 = 1_000_000;
 /// The most hours that are counted: eleven years.
 const HOURS_MAX: u64 = 100_000;
 
+/// The most phases that are counted, each time that one holds.
+const PHASES_MAX: usize = 10_000;
+
 /// Records of a stream that are made, about, to see what they are like.
 const SAMPLE: u64 = 131_072;
 
@@ -36,6 +39,8 @@ pub struct Asked {
     pub window_us: Range<u64>,
     /// By stream: ids, partitions, and whether it is left out. Streams beyond the end have neither.
     pub routes: Vec<Route>,
+    /// Stretches of the window whose events are to be told, in microseconds since the start.
+    pub phases_us: Vec<Range<u64>>,
     /// Threads that count; at least 1.
     pub threads: usize,
     /// Looks at root events that finding all that follows them may take; if it took more, what follows
@@ -61,6 +66,8 @@ pub struct Forecast {
 pub struct Counts {
     /// Events in each hour that the window touches.
     pub hours: Vec<u64>,
+    /// Events in each of the stretches that were asked for.
+    pub phases: Vec<u64>,
     /// If they are estimated: how far off their sum may be, two times in a hundred.
     pub apart: Option<u64>,
     /// What its records are like; none if no event was found.
@@ -116,13 +123,17 @@ impl Forecast {
             let (hours, limit) = (hours.end - hours.start, HOURS_MAX);
             return Err(Error::Long { hours, limit });
         }
+        if asked.phases_us.len() > PHASES_MAX {
+            let (phases, limit) = (asked.phases_us.len(), PHASES_MAX);
+            return Err(Error::Phases { phases, limit });
+        }
         let options = Options { routes: asked.routes.clone(), ..Options::default() };
         let producer = Producer::new(Arc::clone(plan), options)?;
-        let jobs = Jobs::new(plan, asked, window_us);
+        let jobs = Jobs::new(plan, asked, &window_us);
         let most = usize::try_from(SAMPLE.div_ceil(jobs.count())).unwrap_or(usize::MAX);
-        let make = || Worker::new((plan, &producer), &asked.routes, hours.clone(), most);
+        let make = || Worker::new((plan, &producer), asked, hours.clone(), most);
         let done = workers::share(asked.threads, make, |worker, number| match jobs.job(number) {
-            Some(stretch) => worker.count(&stretch).map(|()| true),
+            Some(stretch) => worker.count(stretch).map(|()| true),
             None => Ok(false),
         })?;
         let mut whole = make();

@@ -1,5 +1,9 @@
 //! `tidegate plan`: what it says is what a run sends.
 
+mod golden;
+mod keys;
+mod told;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -19,7 +23,8 @@ const MODELS: [&str; 5] = ["payments", "transfers", "orders", "sessions", "marke
 
 /// All streams, and all that follows.
 fn asked(window_us: Range<u64>, threads: usize) -> Asked {
-    Asked { window_us, routes: Vec::new(), threads, looks_max: f64::INFINITY }
+    let (routes, phases_us) = (Vec::new(), Vec::new());
+    Asked { window_us, routes, phases_us, threads, looks_max: f64::INFINITY }
 }
 
 fn forecast(plan: &Arc<Plan>, window_us: Range<u64>, threads: usize) -> Forecast {
@@ -114,6 +119,28 @@ fn what_is_foreseen_of_a_scenario_is_what_a_run_issues() {
     }
 }
 
+// Three standard deviations, for each of eleven streams.
+#[test]
+fn what_is_estimated_is_what_comes_within_what_is_told() {
+    let plan = model("orders", &[("start", START), ("traffic.rate", "6k/h")]);
+    let window_us = 70 * DAY_US + 1_234_567..70 * DAY_US + 5 * HOUR_US;
+    let exact = forecast(&plan, window_us.clone(), 2);
+    let looks_max = 120_000.0;
+    let found = Forecast::new(&plan, &Asked { looks_max, ..asked(window_us, 2) }).unwrap();
+    assert!(found.is_estimated() && (0.05..0.5).contains(&found.looked_at), "{}", found.looked_at);
+    for (number, stream) in plan.streams.iter().enumerate() {
+        let of = |forecast: &Forecast| forecast.streams[number].clone().unwrap();
+        let (found, exact) = (of(&found), of(&exact));
+        if stream.follow_up().is_none() {
+            assert_eq!((&found.hours, found.apart), (&exact.hours, None), "{}", stream.name);
+            continue;
+        }
+        let off = found.total().abs_diff(exact.total());
+        let most = found.apart.unwrap() * 3 / 2;
+        assert!(off <= most && most < exact.total(), "{}: {off} of {most}", stream.name);
+    }
+}
+
 #[test]
 fn threads_change_no_count() {
     let plan = model("orders", &[("start", START)]);
@@ -150,7 +177,7 @@ fn without_an_end_a_day_is_planned_and_that_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let output = run(folder.path(), &["plan", "orders", "--streams", "orders,refunds", "--json"]);
     assert_exit(&output, 0);
-    assert!(stderr(&output).contains("first 24 h"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("first 1 d 00 h"), "{}", stderr(&output));
     let plan = json(&output);
     assert_eq!(plan["duration_s"], 86_400);
     assert_eq!(plan["hours"].as_array().unwrap().len(), 24);

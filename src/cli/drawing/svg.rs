@@ -12,6 +12,10 @@ const AREA: [f64; 4] = [64.0, 64.0, 700.0, 340.0];
 /// A line of the legend.
 const LINE: f64 = 20.0;
 
+/// A line of names of phases, and how many there are at most.
+const NAME: f64 = 15.0;
+const NAMES: usize = 4;
+
 /// Columns at most: more could not be told apart.
 const COLUMNS_MAX: usize = 640;
 
@@ -46,7 +50,10 @@ impl Picture {
         let most = (0..columns).map(sum).fold(0.0, f64::max);
         let step = step(most / 6.0);
         let top = step * (most / step).ceil().max(1.0);
-        let height = (AREA[3] + 44.0).max(AREA[1] + LINE * (ranked.len() + 3) as f64);
+        let named = self.named_phases();
+        // Names of phases stand above the area, which moves down to give them room.
+        let lower = NAME * named.iter().map(|(_, line)| line + 1).max().unwrap_or(0) as f64;
+        let height = lower + (AREA[3] + 44.0).max(AREA[1] + LINE * (ranked.len() + 3) as f64);
         let mut text = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
              width=\"{WIDTH}\" height=\"{height}\" role=\"img\">\n<title>{title}</title>\n\
@@ -54,14 +61,29 @@ impl Picture {
              <text class=\"text title\" x=\"16\" y=\"28\">{title}</text>\n",
             title = escaped(&self.title),
         );
-        self.phases(&mut text);
+        text.push_str("<text class=\"dim\" x=\"16\" y=\"46\">events an hour</text>\n");
+        _ = writeln!(text, "<g transform=\"translate(0 {lower})\">");
+        self.phases(&mut text, &named);
         grid(&mut text, step, top);
         self.steps(&mut text, &layers, (columns, top));
         self.time_axis(&mut text, columns, joined);
         self.busiest(&mut text);
         legend(&mut text, &ranked);
-        text.push_str("</svg>\n");
+        text.push_str("</g>\n</svg>\n");
         text
+    }
+
+    /// Which phases have room for their names, and in which line above the area; the lowest is 0.
+    fn named_phases(&self) -> Vec<(&Span, usize)> {
+        let mut used = [f64::MIN; NAMES];
+        let named = self.phases.iter().filter_map(|phase| {
+            let x = self.x(phase.window_us.0);
+            let line = used.iter().position(|end| *end < x)?;
+            // About as wide as letters of 12 pixels are.
+            used[line] = x + 7.0 * (phase.name.chars().count() + 1) as f64;
+            Some((phase, line))
+        });
+        named.collect()
     }
 
     /// Streams with their totals, the greatest first.
@@ -139,22 +161,23 @@ impl Picture {
         );
     }
 
-    /// Shaded stretches with their names.
-    fn phases(&self, text: &mut String) {
+    /// Shaded stretches, and the names of those that have room for one.
+    fn phases(&self, text: &mut String, named: &[(&Span, usize)]) {
         let [_, top, _, bottom] = AREA;
-        for (number, Span { name, window_us }) in self.phases.iter().enumerate() {
+        for Span { window_us, .. } in &self.phases {
             let (x, end) = (self.x(window_us.0), self.x(window_us.1));
-            let width = (end - x).max(1.0);
-            // Names of neighbours stand on two lines.
-            let y = top - 4.0 - 13.0 * (number % 2) as f64;
             _ = writeln!(
                 text,
-                "<rect class=\"phase\" opacity=\"0.15\" x=\"{x:.1}\" y=\"{top}\" \
-                 width=\"{width:.1}\" height=\"{:.1}\"/><text class=\"dim\" x=\"{x:.1}\" \
-                 y=\"{y:.1}\">{}</text>",
-                bottom - top,
-                escaped(name)
+                "<rect class=\"phase\" opacity=\"0.12\" x=\"{x:.1}\" y=\"{top}\" \
+                 width=\"{:.1}\" height=\"{:.1}\"/>",
+                (end - x).max(1.0),
+                bottom - top
             );
+        }
+        for (Span { name, window_us }, line) in named {
+            let (x, y) = (self.x(window_us.0), top - 5.0 - NAME * *line as f64);
+            let name = escaped(name);
+            _ = writeln!(text, "<text class=\"dim\" x=\"{x:.1}\" y=\"{y:.1}\">{name}</text>");
         }
     }
 
@@ -208,7 +231,6 @@ fn grid(text: &mut String, step: f64, top: f64) {
         );
         events += step;
     }
-    _ = writeln!(text, "<text class=\"dim\" x=\"16\" y=\"46\">events an hour</text>");
 }
 
 fn legend(text: &mut String, ranked: &[(&str, &[u64], u64)]) {

@@ -19,9 +19,17 @@ pub(super) fn of(foreseen: &Foreseen) -> Value {
         let at_us = plan.start_us.saturating_add_unsigned(peak.second * 1_000_000);
         json!({ "at": rfc3339(at_us), "second": peak.second, "events": peak.events })
     });
-    let phases = foreseen.phases.iter().map(|phase| {
-        let (from, until) = (rfc3339(phase.from_us), rfc3339(phase.until_us));
-        json!({ "name": phase.name, "from": from, "until": until })
+    let phases = foreseen.phases.iter().enumerate().map(|(place, phase)| {
+        let of = foreseen.sent().map(|(number, counts)| {
+            (plan.streams[number].name.clone(), counts.phases[place].into())
+        });
+        json!({
+            "scenario": phase.scenario,
+            "phase": phase.name,
+            "from": rfc3339(phase.from_us),
+            "until": phase.until_us.map(rfc3339),
+            "streams": of.collect::<Map<String, Value>>(),
+        })
     });
     json!({
         "model": plan.name,

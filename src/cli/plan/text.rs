@@ -18,6 +18,7 @@ pub(super) fn of(foreseen: &Foreseen, picture: &Picture, canvas: Canvas) -> Stri
         format!("{}\n  start {}, seed {}", picture.title, start(foreseen), foreseen.plan.seed),
         picture.in_letters(canvas.width, canvas.colour),
         table(&streams(foreseen)),
+        table(&phases(foreseen)),
         table(&keys(foreseen)),
         facts(foreseen),
     ];
@@ -87,6 +88,29 @@ fn events(counts: &Counts) -> String {
         Some(apart) => format!("≈ {events} ± {}", figure::count(apart)),
         None => events,
     }
+}
+
+/// Lines of phases that are told: the others are in the result of `--json`.
+const PHASES_TOLD: usize = 24;
+
+/// A line for each time that a phase holds.
+fn phases(foreseen: &Foreseen) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    for (place, phase) in foreseen.phases.iter().enumerate().take(PHASES_TOLD) {
+        let events = foreseen.sent().map(|(_, counts)| counts.phases[place]).sum();
+        let until = phase.until_us.map_or_else(|| "the end".to_owned(), rfc3339);
+        let name = format!("{} of {}", phase.name, phase.scenario);
+        let window = format!("{} to {until}", rfc3339(phase.from_us));
+        rows.push(vec![name, figure::count(events), window]);
+    }
+    if !rows.is_empty() {
+        rows.insert(0, cells(["phase", "events", "in"]));
+    }
+    let left = foreseen.phases.len().saturating_sub(PHASES_TOLD);
+    if left > 0 {
+        rows.push(vec![format!("and {left} more: `--json` tells them")]);
+    }
+    rows
 }
 
 /// A line for each stream with keys: how they share its events.

@@ -11,7 +11,7 @@ const JOB_LOOKS: f64 = 262_144.0;
 /// What a step from a lane and tick costs, in looks at events.
 const LANE_LOOKS: f64 = 0.5;
 
-/// Stretches whose followers stand for those of the whole window, at most this long each.
+/// How long pieces are of which a part is looked at for what follows.
 const PIECE_US: u64 = HOUR_US / 4;
 
 /// Points of the window at which it is asked how far back delays reach.
@@ -37,22 +37,14 @@ pub(super) enum What {
     Following(u64),
 }
 
-/// The stretches of a window.
+/// The stretches of a window; in each, the same phases hold all along.
 #[derive(Debug)]
 pub(super) struct Jobs {
-    window_us: Range<u64>,
-    /// The length of a job, of which a whole number makes an hour.
-    length_us: u64,
-    estimated: Option<Estimated>,
-}
-
-/// In which stretches is looked for what follows, if it is estimated.
-#[derive(Clone, Copy, Debug)]
-struct Estimated {
-    /// How long they are.
-    looked_us: u64,
-    /// They begin so many microseconds after their piece, times a whole number.
-    step_us: u64,
+    list: Vec<Stretch>,
+    /// How many of them look at what one stream sends.
+    of_stream: u64,
+    /// The share of the window in which what follows is looked for.
+    looked_at: f64,
 }
 
 impl Stretch {
@@ -74,16 +66,13 @@ impl Stretch {
 }
 
 impl Jobs {
-    pub(super) fn new(plan: &Plan, asked: &Asked, window_us: Range<u64>) -> Self {
+    pub(super) fn new(plan: &Plan, asked: &Asked, window_us: &Range<u64>) -> Self {
         let tick_us = plan.tick.length_us().unsigned_abs();
-        let (looks, per_s) = looks(plan, asked, &window_us);
+        let (looks, per_s) = looks(plan, asked, window_us);
+        let cuts = Cuts::new(asked, window_us);
         let share = asked.looks_max / looks;
         if share < 1.0 {
-            let step_us = tick_us.max(SECOND_US);
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below 1")]
-            let looked_us = (PIECE_US as f64 * share) as u64 / step_us * step_us;
-            let estimated = Some(Estimated { looked_us: looked_us.max(step_us), step_us });
-            return Self { window_us, length_us: HOUR_US, estimated };
+            return Self::estimated(&cuts, share, tick_us.max(SECOND_US));
         }
         // Of the divisors of an hour, the greatest that is not too long: whole seconds and ticks.
         let lengths = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600];
@@ -91,46 +80,83 @@ impl Jobs {
         let length_s = JOB_LOOKS / per_s;
         let fits = |length: &u64| length.is_multiple_of(tick_s) && *length as f64 <= length_s;
         let length_s = lengths.into_iter().rev().find(fits).unwrap_or(tick_s);
-        Self { window_us, length_us: length_s * SECOND_US, estimated: None }
+        let stretches = cuts.every(length_s * SECOND_US);
+        let whole = stretches.map(|window_us| Stretch { window_us, what: What::All });
+        let list: Vec<Stretch> = whole.collect();
+        Self { of_stream: list.len() as u64, list, looked_at: 1.0 }
+    }
+
+    /// Those in which what follows is looked for in a share of the window.
+    fn estimated(cuts: &Cuts, share: f64, step_us: u64) -> Self {
+        let hours = cuts.every(HOUR_US);
+        let hours = hours.map(|window_us| Stretch { window_us, what: What::Unfollowing });
+        let mut list: Vec<Stretch> = hours.collect();
+        let first = list.len();
+        list.extend(cuts.every(PIECE_US).map(|piece| {
+            let length_us = piece.end - piece.start;
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below 1")]
+            let looked_us = (length_us as f64 * share) as u64 / step_us * step_us;
+            let looked_us = looked_us.clamp(step_us.min(length_us), length_us);
+            let from_us = piece.start + (length_us - looked_us) / 2 / step_us * step_us;
+            let window_us = from_us..from_us + looked_us;
+            Stretch { window_us, what: What::Following(length_us) }
+        }));
+        let (mut looked_us, mut all_us) = (0, 0);
+        for Stretch { window_us, what } in &list[first..] {
+            if let What::Following(of_us) = what {
+                looked_us += window_us.end - window_us.start;
+                all_us += of_us;
+            }
+        }
+        let of_stream = (list.len() - first) as u64;
+        Self { list, of_stream, looked_at: looked_us as f64 / all_us as f64 }
     }
 
     /// The share of the window in which what follows is looked for.
     pub(super) fn looked_at(&self) -> f64 {
-        self.estimated.map_or(1.0, |it| it.looked_us as f64 / PIECE_US as f64)
+        self.looked_at
     }
 
     /// How many jobs look at what one stream sends.
     pub(super) fn count(&self) -> u64 {
-        let length_us = self.estimated.map_or(self.length_us, |_| PIECE_US);
-        (self.window_us.end - self.window_us.start).div_ceil(length_us) + 1
+        self.of_stream
     }
 
-    /// The stretch of that number; none beyond the window.
-    pub(super) fn job(&self, number: u64) -> Option<Stretch> {
-        let Some(Estimated { looked_us, step_us }) = self.estimated else {
-            let window_us = self.part(self.length_us, number)?;
-            return Some(Stretch { window_us, what: What::All });
-        };
-        if let Some(window_us) = self.part(self.length_us, number) {
-            return Some(Stretch { window_us, what: What::Unfollowing });
-        }
-        let before =
-            self.window_us.end.div_ceil(self.length_us) - self.window_us.start / self.length_us;
-        let piece = self.part(PIECE_US, number - before)?;
-        let length_us = piece.end - piece.start;
-        let looked_us = looked_us.min(length_us);
-        let from_us = piece.start + (length_us - looked_us) / 2 / step_us * step_us;
-        let window_us = from_us..from_us + looked_us;
-        Some(Stretch { window_us, what: What::Following(length_us) })
+    /// The stretch of that number; none beyond the last.
+    pub(super) fn job(&self, number: u64) -> Option<&Stretch> {
+        self.list.get(usize::try_from(number).ok()?)
+    }
+}
+
+/// A window, and where its phases begin and end.
+#[derive(Debug)]
+struct Cuts {
+    window_us: Range<u64>,
+    /// Ascending.
+    edges_us: Vec<u64>,
+}
+
+impl Cuts {
+    fn new(asked: &Asked, window_us: &Range<u64>) -> Self {
+        let edges = asked.phases_us.iter().flat_map(|it| [it.start, it.end]);
+        let mut edges_us: Vec<u64> = edges.collect();
+        edges_us.sort_unstable();
+        edges_us.dedup();
+        Self { window_us: window_us.clone(), edges_us }
     }
 
-    /// The part of the window in the slot of that number, of slots of one length.
-    fn part(&self, length_us: u64, number: u64) -> Option<Range<u64>> {
-        let begin_us = self.window_us.start / length_us + number;
-        let begin_us = begin_us.checked_mul(length_us)?;
-        let end_us = begin_us.saturating_add(length_us).min(self.window_us.end);
-        let begin_us = begin_us.max(self.window_us.start);
-        (begin_us < end_us).then_some(begin_us..end_us)
+    /// The window, cut at its edges and every so many microseconds since the start.
+    fn every(&self, length_us: u64) -> impl Iterator<Item = Range<u64>> + '_ {
+        let mut at_us = self.window_us.start;
+        std::iter::from_fn(move || {
+            let next = self.edges_us.partition_point(|edge| *edge <= at_us);
+            let edge_us = self.edges_us.get(next).copied().unwrap_or(u64::MAX);
+            let slot_us = (at_us / length_us + 1).saturating_mul(length_us);
+            let end_us = self.window_us.end.min(edge_us).min(slot_us);
+            let part = at_us..end_us;
+            at_us = end_us;
+            (!part.is_empty()).then_some(part)
+        })
     }
 }
 
@@ -162,36 +188,43 @@ fn looks(plan: &Plan, asked: &Asked, window_us: &Range<u64>) -> (f64, f64) {
 mod tests {
     use super::*;
 
-    fn check(jobs: &Jobs) {
-        let mut at_us = [jobs.window_us.start; 2];
-        let mut looked_us = 0;
-        for number in 0.. {
-            let Some(Stretch { window_us, what }) = jobs.job(number) else { break };
+    /// That stretches follow each other, in one hour each, and stand for all of the window.
+    fn check(jobs: &Jobs, cuts: &Cuts) {
+        let mut at_us = [cuts.window_us.start; 2];
+        for Stretch { window_us, what } in &jobs.list {
             assert_eq!(window_us.start / HOUR_US, (window_us.end - 1) / HOUR_US, "one hour");
+            let inside = |edge: &&u64| window_us.start < **edge && **edge < window_us.end;
+            assert_eq!(cuts.edges_us.iter().find(inside), None, "{window_us:?}");
             if let What::Following(of_us) = what {
                 assert!(window_us.start >= at_us[1] && window_us.end <= at_us[1] + of_us);
-                looked_us += window_us.end - window_us.start;
                 at_us[1] += of_us;
             } else {
                 assert_eq!(window_us.start, at_us[0]);
                 at_us[0] = window_us.end;
             }
         }
-        assert_eq!(at_us[0], jobs.window_us.end);
-        if jobs.estimated.is_some() {
-            assert_eq!(at_us[1], jobs.window_us.end);
-            let share = looked_us as f64 / (jobs.window_us.end - jobs.window_us.start) as f64;
-            assert!((share / jobs.looked_at() - 1.0).abs() < 0.1, "{share}");
-        }
+        assert_eq!(at_us[0], cuts.window_us.end);
+        assert!(jobs.looked_at >= 1.0 || at_us[1] == cuts.window_us.end);
     }
 
     #[test]
     fn stretches_follow_each_other_without_gap_and_stand_for_all_of_the_window() {
         let long_us = 30 * HOUR_US + 1_234_567..100 * HOUR_US + 5;
-        for window_us in [0..HOUR_US, 5..6, HOUR_US - 1..HOUR_US + 1, long_us.clone()] {
-            check(&Jobs { window_us, length_us: 300 * SECOND_US, estimated: None });
+        for window_us in [0..HOUR_US, 5..6, HOUR_US - 1..HOUR_US + 1, long_us] {
+            for edges_us in [vec![], vec![40 * HOUR_US + 17, 41 * HOUR_US, 200 * HOUR_US]] {
+                let cuts = Cuts { window_us: window_us.clone(), edges_us };
+                let list: Vec<Stretch> = (cuts.every(300 * SECOND_US))
+                    .map(|window_us| Stretch { window_us, what: What::All })
+                    .collect();
+                check(&Jobs { list, of_stream: 1, looked_at: 1.0 }, &cuts);
+                for share in [0.001, 0.03, 0.7] {
+                    let jobs = Jobs::estimated(&cuts, share, 10 * SECOND_US);
+                    check(&jobs, &cuts);
+                    let long = window_us.end - window_us.start > 10 * HOUR_US;
+                    let least = (10.0 / 900.0_f64).max(share - 0.02);
+                    assert!(!long || (least..share + 0.012).contains(&jobs.looked_at), "{share}");
+                }
+            }
         }
-        let estimated = Estimated { looked_us: 30 * SECOND_US, step_us: 10 * SECOND_US };
-        check(&Jobs { window_us: long_us, length_us: HOUR_US, estimated: Some(estimated) });
     }
 }

@@ -13,9 +13,6 @@ use crate::stream::{Error, EventStream, Options, Shard};
 const DAY_HOURS: usize = 24;
 const DAY_US: u64 = 24 * HOUR_US;
 
-/// Events that are made at most, about.
-const EVENTS_MAX: u64 = 1_000_000;
-
 /// The part of the time in which it is seen whether other lanes have the same keys.
 const COMPARED: u64 = 8;
 
@@ -40,17 +37,18 @@ impl Keys {
     /// The keys of each stream that is sent and has keys, from the first day of the window.
     ///
     /// Members of a family are in one lane, so that a lane tells of all events of its keys; of streams
-    /// whose keys turn up in several, all are looked at, if need be for a shorter time.
+    /// whose keys turn up in several, all are looked at, if need be for a shorter time. About
+    /// `events_max` events are made at most.
     pub fn of(
-        plan: &Arc<Plan>,
-        asked: &Asked,
+        (plan, asked): (&Arc<Plan>, &Asked),
         forecast: &Forecast,
+        events_max: u64,
     ) -> Result<Vec<Option<Self>>, Error> {
         let keyed = |number: usize| {
             sends(&asked.routes, number) && plan.streams[number].compiled.key.is_some()
         };
         let keyed: Vec<bool> = (0..plan.streams.len()).map(keyed).collect();
-        let look = Look::new((plan, asked), forecast, (&keyed, plan.lanes));
+        let look = Look::new((plan, asked), forecast, (&keyed, plan.lanes), events_max);
         let found = look.hashes(0)?;
         let compared = if look.count > 1 {
             let window_us = look.part(1, COMPARED);
@@ -62,7 +60,7 @@ impl Keys {
         let shared: Vec<bool> = both.map(|(one, other)| have_one_in_both(one, other)).collect();
         let mut keys: Vec<Option<Self>> = found.iter().map(|it| look.told(it)).collect();
         if shared.contains(&true) {
-            let look = Look::new((plan, asked), forecast, (&shared, 1));
+            let look = Look::new((plan, asked), forecast, (&shared, 1), events_max);
             for (number, found) in look.hashes(0)?.iter().enumerate() {
                 if shared[number] {
                     keys[number] = look.told(found);
@@ -90,6 +88,7 @@ impl<'a> Look<'a> {
         (plan, asked): (&'a Arc<Plan>, &'a Asked),
         forecast: &Forecast,
         (streams, shares_max): (&[bool], u32),
+        events_max: u64,
     ) -> Self {
         let Range { start, end } = asked.window_us;
         let window_us = start..end.min(start.saturating_add(DAY_US));
@@ -101,7 +100,7 @@ impl<'a> Look<'a> {
         let days = (hours.unwrap_or(1) as f64 / DAY_HOURS as f64).max(1.0);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
         let events = (whole as f64 / days) as u64;
-        let count = events.div_ceil(EVENTS_MAX).clamp(1, u64::from(shares_max));
+        let count = events.div_ceil(events_max).clamp(1, u64::from(shares_max));
         let each = events / count;
         let look = Self {
             plan,
@@ -110,10 +109,10 @@ impl<'a> Look<'a> {
             window_us,
             count: u32::try_from(count).unwrap_or(u32::MAX),
         };
-        if each <= EVENTS_MAX {
+        if each <= events_max {
             return look;
         }
-        Self { window_us: look.part(EVENTS_MAX, each), ..look }
+        Self { window_us: look.part(events_max, each), ..look }
     }
 
     /// The first part of the time.

@@ -5,12 +5,12 @@ use std::ops::Range;
 use super::jobs::{Stretch, What};
 use super::roots::Roots;
 use super::sample::{Sampled, Thinned};
-use super::{Counts, HOUR_US, Peak, Records, SECOND_US, index, sends};
+use super::{Asked, Counts, HOUR_US, Peak, Records, SECOND_US, index, sends};
 use crate::generate::philox::Many;
 use crate::plan::{Origin, Plan};
 use crate::stream::producer::{self, Producer};
 use crate::stream::rows::{Row, Rows};
-use crate::stream::{Error, Route, follow_up};
+use crate::stream::{Error, follow_up};
 
 /// Ticks of a root stream in one stretch from which records are taken.
 const TICKS_SAMPLED: u64 = 64;
@@ -23,7 +23,7 @@ const UNIT: u64 = 1 << 12;
 pub(super) struct Worker<'a> {
     plan: &'a Plan,
     producer: &'a Producer,
-    routes: &'a [Route],
+    asked: &'a Asked,
     hours: Range<u64>,
     streams: Vec<Stream>,
     peak: Option<Peak>,
@@ -36,6 +36,8 @@ pub(super) struct Worker<'a> {
 struct Stream {
     /// By hour, in units.
     hours: Vec<u64>,
+    /// By phase, in units.
+    phases: Vec<u64>,
     /// Events that were seen.
     seen: u64,
     sampled: Sampled,
@@ -57,17 +59,18 @@ impl<'a> Worker<'a> {
     /// One that takes at most `most` records of each stream from a stretch.
     pub(super) fn new(
         (plan, producer): (&'a Plan, &'a Producer),
-        routes: &'a [Route],
+        asked: &'a Asked,
         hours: Range<u64>,
         most: usize,
     ) -> Self {
         let length = index(hours.end - hours.start);
         let streams = (0..plan.streams.len()).map(|number| {
-            let partitions = routes.get(number).and_then(|route| route.partitions).unwrap_or(0);
+            let partitions =
+                asked.routes.get(number).and_then(|route| route.partitions).unwrap_or(0);
             let partitions = vec![0; partitions as usize];
             let sampled = Sampled { partitions, ..Sampled::default() };
-            let hours = vec![0; if sends(routes, number) { length } else { 0 }];
-            Stream { hours, seen: 0, sampled }
+            let hours = vec![0; if sends(&asked.routes, number) { length } else { 0 }];
+            Stream { hours, phases: vec![0; asked.phases_us.len()], seen: 0, sampled }
         });
         let room = Room {
             many: Many::default(),
@@ -78,13 +81,14 @@ impl<'a> Worker<'a> {
             ticks: Vec::new(),
         };
         let (streams, made) = (streams.collect(), producer::Worker::default());
-        Self { plan, producer, routes, hours, streams, peak: None, room, made }
+        Self { plan, producer, asked, hours, streams, peak: None, room, made }
     }
 
     /// Adds what another one has counted.
     pub(super) fn add(&mut self, other: &Self) {
         for (own, other) in self.streams.iter_mut().zip(&other.streams) {
             own.hours.iter_mut().zip(&other.hours).for_each(|(sum, count)| *sum += count);
+            own.phases.iter_mut().zip(&other.phases).for_each(|(sum, count)| *sum += count);
             own.seen += other.seen;
             own.sampled.add(&other.sampled);
         }
@@ -97,14 +101,15 @@ impl<'a> Worker<'a> {
 
     /// By stream; what follows was looked for in a share of the window.
     pub(super) fn into_counts(self, looked_at: f64) -> Vec<Option<Counts>> {
-        let (plan, routes) = (self.plan, self.routes);
+        let (plan, routes) = (self.plan, &self.asked.routes);
         let streams = self.streams.into_iter().enumerate();
         let counts = streams.map(|(number, stream)| {
             sends(routes, number).then(|| {
                 let estimated = looked_at < 1.0 && plan.streams[number].follow_up().is_some();
                 let apart = estimated.then(|| apart(stream.seen, looked_at));
                 let records = Records::new(&stream.sampled);
-                Counts { hours: whole(&stream.hours), apart, records }
+                let phases = stream.phases.iter().map(|units| (units + UNIT / 2) / UNIT);
+                Counts { hours: whole(&stream.hours), phases: phases.collect(), apart, records }
             })
         });
         counts.collect()
@@ -127,7 +132,7 @@ impl<'a> Worker<'a> {
                 What::Following(of_us) if follows => of_us,
                 What::Unfollowing | What::Following(_) => continue,
             };
-            if !sends(self.routes, number) {
+            if !sends(&self.asked.routes, number) {
                 continue;
             }
             let seen = self.stream(number, stretch)?;
@@ -135,6 +140,9 @@ impl<'a> Worker<'a> {
             let units = u64::try_from(units).unwrap_or(u64::MAX);
             self.streams[number].seen += seen;
             self.streams[number].hours[place] += units;
+            for (sum, phase) in self.streams[number].phases.iter_mut().zip(&self.asked.phases_us) {
+                *sum += if phase.contains(&stretch.window_us.start) { units } else { 0 };
+            }
             self.sample(number, stretch, units)?;
         }
         if !matches!(stretch.what, What::Following(_)) {
@@ -253,7 +261,8 @@ impl<'a> Worker<'a> {
                 continue;
             }
             for (number, stream) in self.plan.streams.iter().enumerate() {
-                if let (Some(traffic), true) = (stream.traffic(), sends(self.routes, number)) {
+                if let (Some(traffic), true) = (stream.traffic(), sends(&self.asked.routes, number))
+                {
                     let roots = Roots::new(self.plan, stream, traffic);
                     roots.rows(tick, &mut |row| {
                         seconds[index(row.time_us / SECOND_US - first)] += 1;

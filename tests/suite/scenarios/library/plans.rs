@@ -34,6 +34,7 @@ fn told(scenario: &str, of: &str, hours: u64) -> String {
     let asked = Asked {
         window_us: 0..hours * HOUR_US,
         routes: routes.collect(),
+        phases_us: Vec::new(),
         threads: 2,
         looks_max: f64::INFINITY,
     };
