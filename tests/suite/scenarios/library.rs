@@ -1,5 +1,6 @@
 //! The scenarios that come with the program: what they are like on the models that they are for.
 
+mod attempts;
 mod outages;
 mod plans;
 mod shop;
