@@ -26,6 +26,12 @@ impl Curves {
         Self { shapes, floor, cap }
     }
 
+    /// The same product, whatever it is.
+    #[must_use]
+    pub fn without_bounds(self) -> Self {
+        Self { floor: 0.0, cap: f64::INFINITY, ..self }
+    }
+
     /// Whether local time does not matter.
     pub fn is_flat(&self) -> bool {
         self.shapes.is_empty()

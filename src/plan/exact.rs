@@ -95,6 +95,12 @@ impl Hour {
         Self { count, first_tick, pieces, total: before }
     }
 
+    /// How many stretches of ticks it is told apart by.
+    pub fn pieces(&self) -> usize {
+        // Each hour takes room beside them.
+        self.pieces.len() + 8
+    }
+
     /// How many of its events come before a tick.
     pub fn before(&self, tick: u64) -> u64 {
         let Some(tick) = tick.checked_sub(self.first_tick) else { return 0 };

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use super::curve::Curves;
 use super::scenario::Scenarios;
+use super::zone::{SLOT_US, Zones};
 use crate::config::model::{Deferral, Formula, Instant};
 
 const HOUR_US: u64 = 3_600_000_000;
@@ -14,6 +16,8 @@ const READ_US: u64 = HOUR_US / 4;
 pub struct Shape {
     /// Curves that are formulas.
     pub formulas: Vec<Formula>,
+    /// Curves of local time that are bounded together with the formulas.
+    pub bounded: Option<Arc<Bounded>>,
     /// The scenarios, and the stream's number in them.
     pub scenarios: Arc<Scenarios>,
     /// The number of the stream.
@@ -22,6 +26,36 @@ pub struct Shape {
     pub tick_us: u64,
     /// Whether any phase keeps events of the stream away for later.
     pub defers: bool,
+}
+
+/// Curves of one zone's local time, and the bounds of their product with formulas.
+#[derive(Debug)]
+pub struct Bounded {
+    /// The curves.
+    pub curves: Curves,
+    /// The zone, alone.
+    pub zones: Zones,
+    /// The start of model time, in microseconds since the Unix epoch.
+    pub start_us: i64,
+    /// The product is never below.
+    pub floor: f64,
+    /// Nor above.
+    pub cap: f64,
+}
+
+impl Bounded {
+    /// The product of the curves in the middle of a tick's quarter of an hour.
+    fn at(&self, since_us: u64) -> f64 {
+        let slot = self.start_us.saturating_add_unsigned(since_us).div_euclid(SLOT_US);
+        let minutes = self.zones.offsets_minutes(slot).first().copied().unwrap_or(0);
+        self.curves.at(slot * SLOT_US + SLOT_US / 2 + i64::from(minutes) * 60_000_000)
+    }
+
+    /// Where its next quarter of an hour begins, in microseconds since the start.
+    fn next_us(&self, since_us: u64) -> u64 {
+        let slot = self.start_us.saturating_add_unsigned(since_us).div_euclid(SLOT_US);
+        u64::try_from((slot + 1) * SLOT_US - self.start_us).unwrap_or(u64::MAX)
+    }
 }
 
 /// The multipliers of a tick.
@@ -74,7 +108,15 @@ impl Shape {
         let middle_us = tick * self.tick_us / READ_US * READ_US + READ_US / 2;
         let hours = middle_us as f64 / HOUR_US as f64;
         let instant = Instant { hours, ..Instant::default() };
-        self.formulas.iter().map(|formula| formula.at(&instant)).product()
+        let product: f64 = self.formulas.iter().map(|formula| formula.at(&instant)).product();
+        match &self.bounded {
+            // What is no number, or below 0, stays so: it is refused.
+            Some(bounded) if product >= 0.0 => {
+                let local = bounded.at(tick * self.tick_us);
+                (local * product).clamp(bounded.floor, bounded.cap)
+            }
+            _ => product,
+        }
     }
 
     /// The ticks at which it is looked at before a run: of formulas those of the first year, of
@@ -91,6 +133,8 @@ impl Shape {
     pub fn constant_until(&self, tick: u64) -> u64 {
         let read = READ_US / self.tick_us;
         let formulas = if self.formulas.is_empty() { u64::MAX } else { (tick / read + 1) * read };
-        formulas.min(self.scenarios.constant_until(self.stream, tick))
+        let local = self.bounded.as_ref().map(|it| it.next_us(tick * self.tick_us));
+        let local = local.map_or(u64::MAX, |us| us.div_ceil(self.tick_us));
+        formulas.min(local).min(self.scenarios.constant_until(self.stream, tick))
     }
 }

@@ -29,8 +29,9 @@ const SLOTS_KEPT: usize = 12_288;
 /// The powers of 2 whose means are kept: 2^−12 to 2^19.
 pub const POWER_MIN: i32 = -12;
 const POWERS: usize = 32;
-/// The hours of exact arrivals that are kept.
-const HOURS_KEPT: usize = 64;
+/// The pieces of hours of exact arrivals that are kept: 8 MiB. Streams that follow others look back at
+/// many hours, again and again.
+const PIECES_KEPT: usize = 1 << 18;
 
 /// How fast the events of a root stream come, and who acts.
 #[derive(Debug)]
@@ -71,7 +72,13 @@ pub struct Traffic {
 #[derive(Debug, Default)]
 pub struct Known {
     segments: RwLock<Segments>,
-    hours: RwLock<BTreeMap<(u64, Part), Arc<Hour>>>,
+    hours: RwLock<Hours>,
+}
+
+#[derive(Debug, Default)]
+struct Hours {
+    all: BTreeMap<(u64, Part), Arc<Hour>>,
+    pieces: usize,
 }
 
 #[derive(Debug, Default)]
@@ -94,6 +101,8 @@ pub struct Segment {
     powers: [OnceLock<Box<[OnceLock<Mean>]>>; POWERS],
     /// The lanes by what each has of the rate.
     shares: OnceLock<Alias>,
+    /// What all lanes have of the rate, and what the fullest has.
+    sums: OnceLock<[f64; 2]>,
 }
 
 #[derive(Debug, Default)]
@@ -153,17 +162,29 @@ impl Segment {
 
     /// What all lanes together have of the rate before multipliers.
     pub fn total(&self) -> f64 {
-        let first = self.multipliers.first().copied().unwrap_or(1.0);
-        // The shares of lanes add up to 1 but for rounding.
-        if self.multipliers.iter().all(|other| other.to_bits() == first.to_bits()) {
-            return first;
-        }
-        self.all_lanes().map(|lane| self.expected(lane)).sum()
+        self.sums()[0]
     }
 
     /// How many events the fullest lane expects in a tick before multipliers.
     pub fn fullest(&self) -> f64 {
-        self.all_lanes().map(|lane| self.expected(lane)).fold(0.0, f64::max) * self.per_tick
+        self.sums()[1] * self.per_tick
+    }
+
+    /// What the fullest lane has of all.
+    pub fn fullest_share(&self) -> f64 {
+        let [total, fullest] = self.sums();
+        if total > 0.0 { fullest / total } else { 0.0 }
+    }
+
+    fn sums(&self) -> [f64; 2] {
+        *self.sums.get_or_init(|| {
+            let lanes: Vec<f64> = self.all_lanes().map(|lane| self.expected(lane)).collect();
+            let first = self.multipliers.first().copied().unwrap_or(1.0);
+            // The shares of lanes add up to 1 but for rounding.
+            let same = self.multipliers.iter().all(|other| other.to_bits() == first.to_bits());
+            let total = if same { first } else { lanes.iter().sum() };
+            [total, lanes.into_iter().fold(0.0, f64::max)]
+        })
     }
 
     fn all_lanes(&self) -> std::ops::Range<u32> {
@@ -223,16 +244,17 @@ impl Traffic {
     /// A part of an hour of exact arrivals, counted from the start.
     pub fn hour(&self, hour: u64, part: Part) -> Arc<Hour> {
         let known = self.known.hours.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known.get(&(hour, part)) {
+        if let Some(known) = known.all.get(&(hour, part)) {
             return Arc::clone(known);
         }
         drop(known);
         let made = Arc::new(Hour::new(self, hour, part));
         let mut known = self.known.hours.write().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= HOURS_KEPT {
-            known.clear();
+        if known.pieces > PIECES_KEPT {
+            *known = Hours::default();
         }
-        known.insert((hour, part), Arc::clone(&made));
+        known.pieces += made.pieces();
+        known.all.insert((hour, part), Arc::clone(&made));
         made
     }
 

@@ -119,9 +119,17 @@ impl<'a> Arrivals<'a> {
     /// How many events a lane expects that is too full, if any is; not a number if a multiplier is
     /// none, or is below 0.
     pub fn too_many(&self) -> Option<f64> {
-        let Factors { base, scenario } = self.factors;
-        if !(base >= 0.0 && scenario >= 0.0 && self.factors.product().is_finite()) {
+        let is_exact = self.traffic.arrivals == model::Arrivals::Exact;
+        let factors = if is_exact { self.traffic.shape.at(self.tick) } else { self.factors };
+        let Factors { base, scenario } = factors;
+        if !(base >= 0.0 && scenario >= 0.0 && factors.product().is_finite()) {
             return Some(f64::NAN);
+        }
+        if is_exact {
+            let events =
+                exact::count(self.traffic, self.tick) as f64 * self.segment.fullest_share();
+            // Half of the indices are for events that were deferred.
+            return (events > MEAN_MAX / 2.0).then_some(events);
         }
         if base * scenario.max(1.0) <= 1.0 {
             return None;

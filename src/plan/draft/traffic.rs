@@ -8,7 +8,7 @@ use crate::config::model::{self, CurveShape, Generator, Model, Zone};
 use crate::config::{Mistake, Span, Spanned};
 use crate::plan::curve::Curves;
 use crate::plan::population::Population;
-use crate::plan::shape::{Factors, Shape};
+use crate::plan::shape::{Bounded, Factors, Shape};
 use crate::plan::traffic::{self, Traffic};
 use crate::plan::zone::Zones;
 use crate::plan::{LANE_EVENTS_MAX, compile, rate_of};
@@ -35,18 +35,18 @@ impl Draft<'_> {
         let is_formula = |shape: &&CurveShape| matches!(shape, CurveShape::Formula(_));
         let (formulas, local): (Vec<_>, Vec<_>) = shapes.into_iter().partition(is_formula);
         let formulas: Vec<_> = formulas.into_iter().filter_map(CurveShape::formula).collect();
-        let bounded = floor > 0.0 || cap.is_finite();
+        let is_bounded = !formulas.is_empty() && (floor > 0.0 || cap.is_finite());
         let named = written.map_or(&[][..], |traffic| &traffic.curves);
-        if let (false, true, Some(first)) = (formulas.is_empty(), bounded, named.first()) {
-            let what =
-                "`floor` and `cap` bound curves of local time, and one of these is a formula";
-            let help = "bound it in the expression: \"max(0.5, min(3, …))\"";
-            return Err(refused(&first.span, what.to_owned(), help));
-        }
-        let curves = Curves::new(local.into_iter().cloned().collect(), floor, cap);
         let population = actor.map(|actor| Arc::clone(&self.world.kinds[actor].actors));
         let zone = written.and_then(|traffic| traffic.zone.as_ref());
         let (zones, zone_of_group) = self.zones(zone, actor, population.as_deref())?;
+        let local: Vec<CurveShape> = local.into_iter().cloned().collect();
+        let (mut curves, mut bounded) = (Curves::new(local, floor, cap), None);
+        if is_bounded {
+            let place = named.first().map_or(&stream.span, |first| &first.span);
+            let together = self.bounded(zone, (curves, floor, cap), place)?;
+            (curves, bounded) = (Curves::new(Vec::new(), 0.0, f64::INFINITY), Some(together));
+        }
         let tick_us = self.tick.length_us().unsigned_abs();
         let rate_per_hour = written.and_then(|traffic| traffic.rate_per_hour);
         let way = |traffic: Option<&model::Traffic>| traffic.and_then(|it| it.arrivals);
@@ -59,6 +59,7 @@ impl Draft<'_> {
             arrivals: way(stream.traffic.as_ref()).or(way(of_model)).unwrap_or_default(),
             shape: Shape {
                 formulas,
+                bounded,
                 scenarios: Arc::clone(&self.scenarios),
                 stream: number,
                 tick_us,
@@ -75,6 +76,29 @@ impl Draft<'_> {
         };
         check_rate(self.model, &traffic, stream, named)?;
         Ok(traffic)
+    }
+
+    /// Curves of local time that are bounded together with formulas, which are the same in all zones: so
+    /// there must be one.
+    fn bounded(
+        &self,
+        zone: Option<&Spanned<Zone>>,
+        (curves, floor, cap): (Curves, f64, f64),
+        place: &Span,
+    ) -> Result<Arc<Bounded>, Vec<Mistake>> {
+        let name = match zone.map(|zone| &zone.value) {
+            None => "UTC",
+            Some(Zone::Named(name)) => name,
+            Some(Zone::Attribute(_)) => {
+                let what = "`floor` and `cap` cannot bound a formula together with curves of each \
+                            member's own zone";
+                let help = "bound it in the expression: \"max(0.5, min(3, …))\"";
+                return Err(refused(place, what.to_owned(), help));
+            }
+        };
+        let zones = Zones::new([name]).unwrap_or_default();
+        let curves = curves.without_bounds();
+        Ok(Arc::new(Bounded { curves, zones, start_us: self.start_us, floor, cap }))
     }
 
     /// What the rate of a stream is multiplied by all along.

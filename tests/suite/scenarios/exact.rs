@@ -16,6 +16,27 @@ fn exact_hours_begin_at_the_start_wherever_it_is() {
 }
 
 #[test]
+fn floor_and_cap_bound_formulas_together_with_local_hours() {
+    // 2 at noon in Paris, which is 11 in UTC, and from the fourth hour on three times as much.
+    let mut hours = vec!["1"; 24];
+    hours[12] = "2";
+    let day = format!("{{ hours = [{}], normalise = false }}", hours.join(", "));
+    let flags = [
+        ("start", "2026-03-02T08:20:00Z"),
+        ("curves.day", day.as_str()),
+        ("curves.shop_day", "{ expression = \"if hour < 3 then 1 else 3\" }"),
+        ("traffic.curves", "[\"day\", \"shop_day\"]"),
+        ("traffic.zone", "Europe/Paris"),
+        ("traffic.rate", "600/h"),
+    ];
+    let bounds = [("traffic.floor", "1.5"), ("traffic.cap", "4")];
+    let with: Vec<(&str, &str)> = flags.into_iter().chain(bounds).collect();
+    // From 8:20: the third hour has 20 minutes of noon, and the fourth 40.
+    assert_eq!(hourly(&model("orders", &flags), 5), [600, 600, 800, 3_000, 1_800]);
+    assert_eq!(hourly(&model("orders", &with), 5), [900, 900, 1_000, 2_200, 1_800]);
+}
+
+#[test]
 fn exact_hours_are_evenly_spread() {
     let plan = orders(&[("traffic.rate", "20000/h"), ("tick", "1s")]);
     let times: Vec<u64> = events(&plan, only(&plan, &["orders"], 0..1))
