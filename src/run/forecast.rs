@@ -22,7 +22,7 @@ use crate::stream::{Record, Route, SchemaIds};
 const DAY: Duration = Duration::from_hours(24);
 
 /// Looks at root events that finding what follows them may take: some seconds.
-const LOOKS_MAX: f64 = 200e6;
+const LOOKS_MAX: f64 = 120e6;
 
 /// Events whose keys are looked at, at most, about.
 const KEYED_EVENTS_MAX: u64 = 1_000_000;

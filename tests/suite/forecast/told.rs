@@ -1,9 +1,14 @@
 //! What `tidegate plan` tells: the object of `--json`, the text for people, the SVG.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use crate::cli::{assert_exit, json, program, run, stdout};
 use crate::docs::{marked, page};
+
+const ADVICE: &str = "the program tells something else. If that is meant: TIDEGATE_RENEW=1 cargo test \
+                      --test suite the_page_shows, and look at the difference";
 
 fn plan(words: &str) -> Value {
     let folder = tempfile::tempdir().unwrap();
@@ -108,9 +113,15 @@ fn the_page_shows_what_the_program_tells() {
         command.split_whitespace().skip(1).chain(["--svg", "plan.svg", "--threads", "2"]).collect();
     let output = run(folder.path(), &words);
     assert_exit(&output, 0);
-    assert_eq!(stdout(&output), told, "{}", stdout(&output));
     let drawn = std::fs::read_to_string(folder.path().join("plan.svg")).unwrap();
-    assert_eq!(drawn, crate::docs::page("plan.svg"), "docs/plan.svg is not what the command draws");
+    if std::env::var_os("TIDEGATE_RENEW").is_some_and(|renew| renew == "1") {
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+        std::fs::write(docs.join("plan.md"), page.replace(&told, &stdout(&output))).unwrap();
+        std::fs::write(docs.join("plan.svg"), &drawn).unwrap();
+        return;
+    }
+    assert_eq!(stdout(&output), told, "docs/plan.md: {ADVICE}");
+    assert_eq!(drawn, crate::docs::page("plan.svg"), "docs/plan.svg: {ADVICE}");
 }
 
 /// That every element that is opened is closed, in order.
