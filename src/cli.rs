@@ -10,6 +10,7 @@ pub mod print;
 pub mod repeat;
 pub mod run;
 pub mod sample;
+pub mod scenarios;
 pub mod topics;
 pub mod validate;
 
@@ -46,6 +47,7 @@ fn dispatch(invocation: &Invocation, people: &People) -> Result<Exit, Failure> {
         Some(Command::Plan(arguments)) => plan::plan(arguments, people),
         Some(Command::Topics(arguments)) => topics::topics(arguments, people),
         Some(Command::Models(arguments)) => models::models(arguments),
+        Some(Command::Scenarios(arguments)) => scenarios::scenarios(arguments),
         Some(Command::Init(arguments)) => models::init(arguments, people),
         Some(Command::Schema) => models::schema(),
         Some(Command::Completions(arguments)) => {

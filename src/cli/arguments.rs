@@ -48,6 +48,8 @@ pub enum Command {
     Topics(Topics),
     /// List the models that come with the program.
     Models(Models),
+    /// List the scenarios and curves that come with the program.
+    Scenarios(Scenarios),
     /// Write a model that comes with the program to files, with its tables and schemas, to start from.
     Init(Init),
     /// Print the JSON Schema of the model file, for editors.
@@ -285,6 +287,14 @@ pub struct Topics {
 /// `tidegate models`.
 #[derive(Args, Clone, Debug)]
 pub struct Models {
+    /// Print the result as one JSON object on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `tidegate scenarios`.
+#[derive(Args, Clone, Debug)]
+pub struct Scenarios {
     /// Print the result as one JSON object on stdout.
     #[arg(long)]
     pub json: bool,

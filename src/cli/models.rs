@@ -76,6 +76,24 @@ pub fn schema() -> Result<Exit, Failure> {
     Ok(Exit::Good)
 }
 
+/// What a scenario can name of a model that comes with the program: streams and their values,
+/// entities and their attributes.
+pub fn names(model: &str) -> Result<Vec<String>, Failure> {
+    let model = built_in(model)?.model;
+    let mut all = Vec::new();
+    for stream in &model.streams {
+        all.push(stream.name.clone());
+        let values = stream.lets.iter().chain(&stream.fields);
+        all.extend(values.map(|value| format!("{}.{}", stream.name, value.name.value)));
+    }
+    for entity in &model.entities {
+        all.push(entity.name.clone());
+        let attributes = entity.attributes.iter();
+        all.extend(attributes.map(|it| format!("{}.{}", entity.name, it.name)));
+    }
+    Ok(all)
+}
+
 fn built_in(name: &str) -> Result<Configuration, Failure> {
     let source = ModelSource::BuiltIn(name.to_owned());
     Ok(config::read(&source, &Overrides::default(), &|_| None)?)

@@ -1,5 +1,9 @@
 //! The models, curves, tables and schemas that come with the program.
 
+mod told;
+
+pub use self::told::{Told, curves, told_of};
+
 /// A path from the root of the sources, and the text there.
 macro_rules! file {
     ($path:literal) => {
@@ -26,14 +30,25 @@ const FILES: &[(&str, &str)] = &[
     file!("config/payments/modes.csv"),
     file!("config/payments/responses.csv"),
     file!("config/payments/secures.csv"),
+    file!("config/scenarios/backlog.toml"),
     file!("config/scenarios/baseline.toml"),
+    file!("config/scenarios/burst_and_gap.toml"),
+    file!("config/scenarios/card_outage.toml"),
     file!("config/scenarios/customer_segments.toml"),
+    file!("config/scenarios/festival.toml"),
+    file!("config/scenarios/flash_crowd.toml"),
     file!("config/scenarios/flash_sale.toml"),
+    file!("config/scenarios/issuer_degradation.toml"),
     file!("config/scenarios/multi_channel.toml"),
     file!("config/scenarios/payment_outage.toml"),
     file!("config/scenarios/returns_wave.toml"),
+    file!("config/scenarios/salary_day.toml"),
     file!("config/scenarios/seasonal_planning.toml"),
     file!("config/scenarios/supply_disruption.toml"),
+    file!("config/scenarios/upi_outage.toml"),
+    file!("config/scenarios/viral_endogenous.toml"),
+    file!("config/scenarios/viral_exogenous.toml"),
+    file!("config/scenarios/viral_exogenous_critical.toml"),
     file!("config/scenarios/viral_moment.toml"),
     file!("config/sessions.toml"),
     file!("config/transfers.toml"),

@@ -242,13 +242,25 @@ impl Draft<'_> {
         let delays = delays(follows);
         let step = Step::new(key, probability, &delays, tick_us);
         // A delay of whole ticks ends inside the next one.
-        let latest_us = delays.inverse_us(1.0) + tick_us + parent.map_or(0, latest_us);
+        let spread_us = u64::from(count_max.saturating_sub(1)) * follows.apart_us;
+        let latest_us = delays.inverse_us(1.0) + spread_us + tick_us + parent.map_or(0, latest_us);
         let parent_rate = parent.map_or(0.0, StreamPlan::rate_per_s);
         let rate_per_s = parent_rate * probability * f64::from(count_max);
         let above = self.chains[number][1..].iter().rev().copied().collect();
         let is_phased = self.scenarios.is_of(number);
         let phased = is_phased.then(|| (Arc::clone(&self.scenarios), number));
-        Ok(FollowUp { above, step, gate, count_max, children, latest_us, rate_per_s, phased })
+        let apart_us = follows.apart_us;
+        Ok(FollowUp {
+            above,
+            step,
+            gate,
+            count_max,
+            apart_us,
+            children,
+            latest_us,
+            rate_per_s,
+            phased,
+        })
     }
 
     /// Who acts in a follow-up must be who acts in its root.

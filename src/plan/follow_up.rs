@@ -72,6 +72,8 @@ pub struct FollowUp {
     pub gate: Option<Gate>,
     /// The most events that follow one.
     pub count_max: u32,
+    /// How long after the one before each of them comes, in microseconds.
+    pub apart_us: u64,
     /// The most events that follow one root event.
     pub children: u32,
     /// How long after its root event one comes at the latest, in microseconds.
@@ -87,6 +89,28 @@ impl FollowUp {
     #[inline]
     pub fn is_phased(&self) -> bool {
         self.phased.is_some()
+    }
+
+    /// How long after the first of those that follow one event the last comes, in microseconds.
+    pub fn spread_us(&self) -> u64 {
+        u64::from(self.count_max.saturating_sub(1)) * self.apart_us
+    }
+
+    /// Widens ticks to those in which the first may come where another one comes in them.
+    pub fn first_ticks(&self, ticks: &mut Vec<Range<u64>>) {
+        let tick_us = self.step.tick_us;
+        for place in 0..ticks.len() {
+            let Range { start, end } = ticks[place].clone();
+            let earlier = (1..u64::from(self.count_max)).map(|number| {
+                let by_us = number * self.apart_us;
+                let last = (end * tick_us).saturating_sub(by_us).div_ceil(tick_us);
+                (start * tick_us).saturating_sub(by_us) / tick_us..last
+            });
+            if self.apart_us > 0 {
+                ticks.extend(earlier.filter(|range| !range.is_empty()));
+            }
+        }
+        merge(ticks);
     }
 
     /// The share of events that are followed, in units of 2^−32, if the root event comes in a tick.

@@ -101,7 +101,10 @@ pub(super) fn rows(
         // Up to a step of one to many it is known who follows, and when, before any gate is asked.
         let alone = steps.iter().take_while(|step| step.count_max == 1).count();
         let (now, later) = steps.split_at((alone + 1).min(steps.len()));
+        // The last of several may come in time where the first comes too early.
+        let spread_us = now.last().map_or(0, |step| step.spread_us());
         let begin_us = if later.is_empty() { ticks.start * tick_us } else { 0 };
+        let begin_us = begin_us.saturating_sub(spread_us);
         let (windows_now, windows_later) = windows.split_at_mut(now.len());
         let taken = Taken {
             of_root: steps.len() == chain.steps.len(),
@@ -111,6 +114,10 @@ pub(super) fn rows(
         };
         follow(&chain, taken, scratch, rows);
         (steps, windows) = (later, windows_later);
+    }
+    if follow_up.apart_us > 0 {
+        let window_us = ticks.start * tick_us..ticks.end * tick_us;
+        rows.list.retain(|row| window_us.contains(&row.time_us));
     }
     rows.list.sort_unstable();
 }
@@ -129,6 +136,9 @@ fn ticks_above(
         below.push(wanted.clone());
         for (step, windows) in chain.steps.iter().zip(&mut *windows).rev() {
             above.clear();
+            if step.apart_us > 0 {
+                step.first_ticks(&mut below);
+            }
             step.step.ticks_above((class, windows), &below, &mut above);
             std::mem::swap(&mut below, &mut above);
         }

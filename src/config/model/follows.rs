@@ -16,6 +16,8 @@ pub struct Follows {
     pub delay: Spanned<Delay>,
     /// How many events follow each, if not one.
     pub count: Option<Spanned<Generator>>,
+    /// How long after the one before each of them comes, in microseconds.
+    pub apart_us: u64,
 }
 
 /// How much later an event follows.

@@ -7,11 +7,13 @@ use super::super::{Spanned, units};
 use super::{Names, generator};
 
 /// The keys of a stream that only follow-ups have.
-const KEYS: [&str; 4] = ["when", "probability", "delay", "count"];
+const KEYS: [&str; 5] = ["when", "probability", "delay", "count", "apart"];
 /// The greatest delay: ten years.
 const DELAY_S_MAX: f64 = 10.0 * 365.25 * 86_400.0;
 /// How many events may follow one.
 const COUNT_MAX: i128 = 1_023;
+/// How long after the one before the next comes at most: a day, so that all come in ten years.
+const APART_S_MAX: f64 = 86_400.0;
 
 /// `follows` and what goes with it, of a stream's section.
 pub(super) fn follows(
@@ -49,6 +51,7 @@ pub(super) fn follows(
         None => Some(Spanned { value: Delay::default(), span: section.span.clone() }),
     };
     let count = section.get("count").map(|at| count(reader, names, &at));
+    let apart_us = section.get("apart").map_or(Some(0), |at| apart(reader, &at));
     Some(Follows {
         stream: stream?,
         when: match when {
@@ -61,7 +64,19 @@ pub(super) fn follows(
             Some(count) => Some(count?),
             None => None,
         },
+        apart_us: apart_us?,
     })
+}
+
+/// How long after the one before each of several comes.
+fn apart(reader: &mut Reader<'_>, at: &At<'_>) -> Option<u64> {
+    let duration = reader.unit(at, units::duration)?;
+    if duration.value.as_secs_f64() > APART_S_MAX {
+        let what = format!("`{}` is more than a day", at.path);
+        reader.refuse(&duration.span, what, "let a stream of its own follow for what comes later");
+        return None;
+    }
+    u64::try_from(duration.value.as_micros()).ok()
 }
 
 /// How many events follow one: a number or a generator.

@@ -117,9 +117,10 @@ pub(super) fn advance(
         let above = low(next.above.len() as u64);
         next.above.push(Above { time_us: row.time_us, child: row.child });
         next.above.extend_from_slice(rows.above(row));
-        for child in 0..count.min(follow_up.count_max) {
-            let child = row.child * follow_up.count_max + child;
-            let (time_us, number) = (times[place], row.number);
+        for which in 0..count.min(follow_up.count_max) {
+            let child = row.child * follow_up.count_max + which;
+            let time_us = times[place] + u64::from(which) * follow_up.apart_us;
+            let number = row.number;
             next.list.push(Row { time_us, number, child, above, ordinal: 0 });
             next_times.push(*times);
         }

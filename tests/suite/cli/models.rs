@@ -110,3 +110,34 @@ fn the_schema_of_the_model_file_is_printed_for_editors() {
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
     assert!(schema["properties"]["streams"].is_object());
 }
+
+#[test]
+fn every_scenario_and_curve_is_listed_with_a_line_and_told_in_the_docs() {
+    let folder = folder();
+    let output = run(folder.path(), &["scenarios"]);
+    assert_exit(&output, 0);
+    let told = json(&run(folder.path(), &["scenarios", "--json"]));
+    let page = crate::docs::page("scenarios.md");
+    let rows = |column: &str| -> BTreeSet<String> {
+        crate::docs::cells(&page, column).into_iter().flatten().collect()
+    };
+    let listed = |key: &str| -> BTreeSet<String> {
+        let all = told[key].as_array().unwrap().iter();
+        all.map(|one| {
+            let (name, about) = (one["name"].as_str().unwrap(), one["about"].as_str().unwrap());
+            let line = format!("{name}: {about}");
+            assert!(stdout(&output).contains(&line), "{}", stdout(&output));
+            name.to_owned()
+        })
+        .collect()
+    };
+    assert_eq!(listed("scenarios"), library::scenarios().map(str::to_owned).collect());
+    assert_eq!(listed("scenarios"), rows("scenario"));
+    assert_eq!(listed("curves"), rows("curve"));
+    let models = |name: &str| {
+        let all = told["scenarios"].as_array().unwrap().iter();
+        all.filter(|one| one["name"] == name).map(|one| one["models"].clone()).next().unwrap()
+    };
+    assert_eq!(models("customer_segments"), serde_json::json!(["orders"]));
+    assert_eq!(models("festival"), serde_json::json!(library::models().collect::<Vec<_>>()));
+}

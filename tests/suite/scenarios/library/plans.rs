@@ -13,17 +13,19 @@ use crate::determinism::START;
 const ADVICE: &str = "what this scenario sends has changed. If that is meant: TIDEGATE_RENEW=1 cargo \
                       test --test suite plans, look at the difference, and say so in the commit";
 
-/// The rate, and how many hours are counted, on a model.
-fn asked(of: &str) -> (&'static str, u64) {
+/// What makes a model small enough to count all of it.
+fn small(of: &str, hours: u64) -> &'static [(&'static str, &'static str)] {
     match of {
-        "orders" => ("800/h", 36),
-        _ => ("2000/h", 18),
+        "orders" if hours > 100 => &[("traffic.rate", "100/h")],
+        "orders" => &[("traffic.rate", "800/h")],
+        "transfers" => &[("entities.person.count", "100000"), ("entities.company.count", "10000")],
+        _ => &[("traffic.rate", "1000/h")],
     }
 }
 
-fn told(scenario: &str, of: &str) -> String {
-    let (rate, hours) = asked(of);
-    let plan = under(scenario, of, &[("traffic.rate", rate)]);
+fn told(scenario: &str, of: &str, hours: u64) -> String {
+    let flags = small(of, hours);
+    let plan = under(scenario, of, flags);
     // Members are told whatever the scenario.
     let routes = plan.streams.iter().map(|stream| {
         let skipped = matches!(stream.origin, Origin::Members(_));
@@ -37,7 +39,9 @@ fn told(scenario: &str, of: &str) -> String {
         looks_max: f64::INFINITY,
     };
     let found = Forecast::new(&plan, &asked).unwrap();
-    write(&plan, &found, &format!("{of} at {rate} under {scenario}, seed 42, start {START}"))
+    let flags: Vec<String> = flags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let flags = flags.join(" ");
+    write(&plan, &found, &format!("{scenario} on {of} {flags}, seed 42, start {START}"))
 }
 
 /// One line a stream: its name, and how many events it has in each hour.
@@ -54,8 +58,8 @@ fn write(plan: &Plan, found: &Forecast, title: &str) -> String {
 #[test]
 fn the_plans_of_all_scenarios_are_what_they_were() {
     let mut changed = Vec::new();
-    for (scenario, of) in ON {
-        let found = told(scenario, of);
+    for (scenario, of, hours) in ON {
+        let found = told(scenario, of, hours);
         let path = format!("{}/tests/golden/plans/{scenario}.txt", env!("CARGO_MANIFEST_DIR"));
         if std::env::var_os("TIDEGATE_RENEW").is_some_and(|renew| renew == "1") {
             std::fs::write(&path, &found).unwrap();
