@@ -75,7 +75,8 @@ impl Jobs {
         let cuts = Cuts::new(asked, window_us);
         let share = asked.looks_max / looks;
         if share < 1.0 {
-            return Self::estimated(&cuts, share, tick_us.max(SECOND_US));
+            // What is no more than estimated need not take as long.
+            return Self::estimated(&cuts, share / 4.0, tick_us.max(SECOND_US));
         }
         // Of the divisors of an hour, the greatest that is not too long: whole seconds and ticks.
         let lengths = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600];
