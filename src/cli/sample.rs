@@ -9,7 +9,7 @@ use super::failure::{Exit, Failure};
 use super::{changes, print};
 use crate::config::{suggest, units};
 use crate::plan::batch::BATCH_EVENTS;
-use crate::plan::{Plan, StreamPlan};
+use crate::plan::{Origin, Plan, StreamPlan};
 use crate::run;
 use crate::run::lines::{Lines, Told};
 use crate::run::window::Window;
@@ -57,6 +57,13 @@ pub fn sample(arguments: &Sample, people: &print::People) -> Result<Exit, Failur
             .collect();
         print_some(&plan, Options { snapshot, ..options.clone() }, told, (&mut left, &roots))?;
     }
+    let untold = |(wanted, stream): (&bool, &StreamPlan)| match &stream.origin {
+        Origin::Control(control) => *wanted && control.records_max() == Some(0),
+        Origin::Root(_) | Origin::FollowUp(_) | Origin::Members(_) => false,
+    };
+    if wanted.iter().zip(&plan.streams).any(untold) {
+        people.say("sample: no phase begins or ends: name a scenario, --set traffic.scenario=NAME");
+    }
     for (number, left) in left.into_iter().enumerate() {
         let missing = print_later(&plan, options.clone(), told, (number, left))?;
         if missing > 0 {
@@ -103,6 +110,9 @@ fn print_later(
 
 /// Whether what is printed of a stream comes before a run, and how much of it there is at most.
 fn most(stream: &StreamPlan) -> (bool, u64) {
+    if let Origin::Control(control) = &stream.origin {
+        return (false, control.records_max().unwrap_or(u64::MAX));
+    }
     let Some(members) = stream.members() else { return (false, u64::MAX) };
     match members.snapshot_count() {
         Some(count) => (true, count),

@@ -68,6 +68,18 @@ impl Control {
         }
     }
 
+    /// How many events there are in all; none if phases come again and again.
+    pub fn records_max(&self) -> Option<u64> {
+        if self.scenarios.phases.iter().any(|phase| phase.place.repeat.is_some()) {
+            return None;
+        }
+        let edges = self.scenarios.phases.iter().flat_map(|phase| {
+            let occurrence = phase.occurrence(0);
+            [Some(occurrence.begin), occurrence.end]
+        });
+        Some(edges.flatten().filter(|edge| *edge >= 0).count() as u64)
+    }
+
     /// Which phase an event is of, which occurrence, and whether it is its end.
     fn open(&self, number: u64) -> Option<(&Phase, usize, Occurrence, bool)> {
         let place = usize::try_from(number >> PHASE_SHIFT).ok()?;

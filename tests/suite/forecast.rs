@@ -130,7 +130,7 @@ fn what_is_estimated_is_what_comes_within_what_is_told() {
     let plan = model("orders", &[("start", START), ("traffic.rate", "6k/h")]);
     let window_us = 70 * DAY_US + 1_234_567..70 * DAY_US + 5 * HOUR_US;
     let exact = forecast(&plan, window_us.clone(), 2);
-    let looks_max = 120_000.0;
+    let looks_max = 480_000.0;
     let found = Forecast::new(&plan, &Asked { looks_max, ..asked(window_us, 2) }).unwrap();
     assert!(found.is_estimated() && (0.05..0.5).contains(&found.looked_at), "{}", found.looked_at);
     for (number, stream) in plan.streams.iter().enumerate() {

@@ -11,8 +11,11 @@ const JOB_LOOKS: f64 = 262_144.0;
 /// What a step from a lane and tick costs, in looks at events.
 const LANE_LOOKS: f64 = 0.5;
 
-/// How long pieces are of which a part is looked at for what follows.
+/// How long pieces are, at least, of which a part is looked at for what follows.
 const PIECE_US: u64 = HOUR_US / 4;
+
+/// How many there are, at most, about: to find what follows takes some work in the shortest part.
+const PIECES_MAX: u64 = 2_000;
 
 /// Points of the window at which it is asked how far back delays reach.
 const POINTS: u64 = 16;
@@ -27,14 +30,14 @@ pub(super) struct Stretch {
 }
 
 /// What is counted in a stretch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum What {
     /// All streams.
     All,
     /// Streams that do not follow others.
     Unfollowing,
-    /// Those that do; they stand for those of a piece of so many microseconds.
-    Following(u64),
+    /// Those that do; they stand for those of a piece, in microseconds since the start.
+    Following(Range<u64>),
 }
 
 /// The stretches of a window; in each, the same phases hold all along.
@@ -72,7 +75,8 @@ impl Jobs {
         let cuts = Cuts::new(asked, window_us);
         let share = asked.looks_max / looks;
         if share < 1.0 {
-            return Self::estimated(&cuts, share, tick_us.max(SECOND_US));
+            // What is no more than estimated need not take as long.
+            return Self::estimated(&cuts, share / 4.0, tick_us.max(SECOND_US));
         }
         // Of the divisors of an hour, the greatest that is not too long: whole seconds and ticks.
         let lengths = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600];
@@ -92,20 +96,24 @@ impl Jobs {
         let hours = hours.map(|window_us| Stretch { window_us, what: What::Unfollowing });
         let mut list: Vec<Stretch> = hours.collect();
         let first = list.len();
-        list.extend(cuts.every(PIECE_US).map(|piece| {
+        let window_us = cuts.window_us.end - cuts.window_us.start;
+        let piece_us = PIECE_US * window_us.div_ceil(PIECE_US * PIECES_MAX).max(1);
+        list.extend(cuts.every(piece_us).map(|piece| {
             let length_us = piece.end - piece.start;
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below 1")]
             let looked_us = (length_us as f64 * share) as u64 / step_us * step_us;
             let looked_us = looked_us.clamp(step_us.min(length_us), length_us);
             let from_us = piece.start + (length_us - looked_us) / 2 / step_us * step_us;
-            let window_us = from_us..from_us + looked_us;
-            Stretch { window_us, what: What::Following(length_us) }
+            // It lies in one hour.
+            let hour_us = (from_us / HOUR_US + 1) * HOUR_US;
+            let window_us = from_us..(from_us + looked_us).min(hour_us);
+            Stretch { window_us, what: What::Following(piece) }
         }));
         let (mut looked_us, mut all_us) = (0, 0);
         for Stretch { window_us, what } in &list[first..] {
-            if let What::Following(of_us) = what {
+            if let What::Following(piece) = what {
                 looked_us += window_us.end - window_us.start;
-                all_us += of_us;
+                all_us += piece.end - piece.start;
             }
         }
         let of_stream = (list.len() - first) as u64;
@@ -195,9 +203,10 @@ mod tests {
             assert_eq!(window_us.start / HOUR_US, (window_us.end - 1) / HOUR_US, "one hour");
             let inside = |edge: &&u64| window_us.start < **edge && **edge < window_us.end;
             assert_eq!(cuts.edges_us.iter().find(inside), None, "{window_us:?}");
-            if let What::Following(of_us) = what {
-                assert!(window_us.start >= at_us[1] && window_us.end <= at_us[1] + of_us);
-                at_us[1] += of_us;
+            if let What::Following(piece) = what {
+                assert_eq!(piece.start, at_us[1]);
+                assert!(window_us.start >= piece.start && window_us.end <= piece.end);
+                at_us[1] = piece.end;
             } else {
                 assert_eq!(window_us.start, at_us[0]);
                 at_us[0] = window_us.end;

@@ -122,24 +122,22 @@ impl<'a> Worker<'a> {
         self.room.seconds.resize(index(seconds.end - seconds.start), 0);
         self.room.ticks.clear();
         self.room.ticks.resize(stretch.ticks(self.tick_us()).count(), 0);
-        let place = index(stretch.window_us.start / HOUR_US - self.hours.start);
         let length_us = stretch.window_us.end - stretch.window_us.start;
         for number in 0..self.plan.streams.len() {
             let follows = self.plan.streams[number].follow_up().is_some();
-            let of_us = match stretch.what {
-                What::All => length_us,
-                What::Unfollowing if !follows => length_us,
-                What::Following(of_us) if follows => of_us,
+            let piece = match &stretch.what {
+                What::All => stretch.window_us.clone(),
+                What::Unfollowing if !follows => stretch.window_us.clone(),
+                What::Following(piece) if follows => piece.clone(),
                 What::Unfollowing | What::Following(_) => continue,
             };
             if !sends(&self.asked.routes, number) {
                 continue;
             }
             let seen = self.stream(number, stretch)?;
-            let units = u128::from(seen * UNIT) * u128::from(of_us) / u128::from(length_us);
-            let units = u64::try_from(units).unwrap_or(u64::MAX);
+            let units = part(seen * UNIT, piece.end - piece.start, length_us);
             self.streams[number].seen += seen;
-            self.streams[number].hours[place] += units;
+            self.spread(number, &piece, units);
             for (sum, phase) in self.streams[number].phases.iter_mut().zip(&self.asked.phases_us) {
                 *sum += if phase.contains(&stretch.window_us.start) { units } else { 0 };
             }
@@ -149,6 +147,20 @@ impl<'a> Worker<'a> {
             self.busiest(stretch)?;
         }
         Ok(())
+    }
+
+    /// Adds units of a stream's events to the hours of a piece, evenly.
+    fn spread(&mut self, number: usize, piece: &Range<u64>, units: u64) {
+        let (first, hours) = (self.hours.start, &mut self.streams[number].hours);
+        let mut left = units;
+        for hour in piece.start / HOUR_US..piece.end.div_ceil(HOUR_US) {
+            let inside_us = piece.end.min((hour + 1) * HOUR_US) - piece.start.max(hour * HOUR_US);
+            let is_last = (hour + 1) * HOUR_US >= piece.end;
+            let here = part(units, inside_us, piece.end - piece.start).min(left);
+            let here = if is_last { left } else { here };
+            hours[index(hour - first)] += here;
+            left -= here;
+        }
     }
 
     fn tick_us(&self) -> u64 {
@@ -298,6 +310,11 @@ fn whole(hours: &[u64]) -> Vec<u64> {
         events
     });
     rounded.collect()
+}
+
+/// `count` · `of` / `whole`.
+fn part(count: u64, of: u64, whole: u64) -> u64 {
+    u64::try_from(u128::from(count) * u128::from(of) / u128::from(whole)).unwrap_or(u64::MAX)
 }
 
 /// Two standard deviations of what is estimated from so many events of a share of the window.

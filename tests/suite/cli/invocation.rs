@@ -211,6 +211,20 @@ fn a_population_too_small_for_its_rate_gets_a_warning_with_its_place() {
     assert!(!stderr(&output).contains("warning"), "{}", stderr(&output));
 }
 
+#[test]
+fn a_sample_of_the_control_stream_ends_with_the_phases() {
+    let folder = folder();
+    let words = "sample orders -n 5 --stream control --set control=run.control";
+    let words: Vec<&str> = words.split(' ').collect();
+    let none = run(folder.path(), &words);
+    assert_exit(&none, 0);
+    assert!(stdout(&none).is_empty() && stderr(&none).contains("name a scenario"), "{none:?}");
+    let outage = ["--set", "traffic.scenario=payment_outage"];
+    let told = run(folder.path(), &[&words[..], &outage].concat());
+    assert_exit(&told, 0);
+    assert_eq!(stdout(&told).lines().count(), 2, "{}", stdout(&told));
+}
+
 // A sample that waits for what never comes would say nothing for ever.
 #[test]
 fn a_sample_ends_where_nothing_follows() {
