@@ -236,6 +236,11 @@ impl Traffic {
         end_us.cast_unsigned().div_ceil(self.tick_us)
     }
 
+    /// Whether nothing comes in a segment: nobody acts, and no phase kept anything away before.
+    pub fn is_silent(&self, segment: &Segment) -> bool {
+        segment.is_idle() && !self.shape.defers
+    }
+
     /// Whether a lane's count is what its segment says, and nothing else.
     pub fn is_plain(&self) -> bool {
         self.arrivals == Arrivals::Poisson && self.shape.is_flat()

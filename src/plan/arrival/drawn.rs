@@ -307,7 +307,7 @@ pub fn count_within(traffic: &Traffic, ticks: Range<u64>) -> u64 {
     while tick < ticks.end {
         let segment = traffic.segment(traffic.slot_of(tick));
         let end = traffic.slot_end(tick).min(ticks.end);
-        if !segment.is_idle() {
+        if !traffic.is_silent(&segment) {
             for tick in tick..end {
                 count += Arrivals::new(traffic, &segment, tick).count(&lanes);
             }

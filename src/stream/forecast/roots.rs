@@ -41,7 +41,7 @@ impl<'a> Roots<'a> {
             let end = (first..ticks.end).find(|tick| self.slot(*tick) != slot);
             let end = end.unwrap_or(ticks.end);
             let segment = self.traffic.segment(slot);
-            let means: Vec<&Mean> = if segment.is_idle() {
+            let means: Vec<&Mean> = if self.traffic.is_silent(&segment) {
                 Vec::new()
             } else if self.traffic.is_plain() {
                 segment.means().map(|(_, mean)| mean).collect()
@@ -127,7 +127,7 @@ impl<'a> Roots<'a> {
     /// Calls `see` with the rows of a tick, lane by lane, by time in each; nobody has counted them.
     pub(super) fn rows(&self, tick: u64, see: &mut impl FnMut(&Row)) -> Result<(), Error> {
         let segment = self.traffic.segment(self.slot(tick));
-        if segment.is_idle() {
+        if self.traffic.is_silent(&segment) {
             return Ok(());
         }
         let begin_us = tick * self.tick_us();

@@ -112,7 +112,7 @@ impl Producer {
         arrivals: &mut Vec<Arrival>,
     ) -> Result<(), Error> {
         arrivals.clear();
-        if segment.is_idle() {
+        if traffic.is_silent(segment) {
             // An exchange at night: nothing comes, whatever the draws would be.
             return Ok(());
         }

@@ -33,6 +33,28 @@ fn what_a_phase_keeps_away_of_exact_hours_comes_exactly() {
 }
 
 #[test]
+fn what_was_kept_away_comes_when_nothing_else_does() {
+    // The exchange closes at two, and what the outage kept away is settled in the hour after.
+    let mut hours = vec!["0"; 24];
+    (hours[0], hours[1]) = ("1", "1");
+    let day = format!("{{ hours = [{}], normalise = false }}", hours.join(", "));
+    let scenario = "{ phases = { down = { from = 1, until = 2, rate = 0, \
+                    defer = { released = 1, over = \"1h\" } } } }";
+    for arrivals in ["exact", "poisson"] {
+        let base = [
+            ("traffic.rate", "1000/h"),
+            ("traffic.arrivals", arrivals),
+            ("curves.shop_day", day.as_str()),
+        ];
+        let mut with = base.to_vec();
+        with.push(("traffic.scenario", scenario));
+        let (base, with) = (hourly(&orders(&base), 4), hourly(&orders(&with), 4));
+        assert!(base[1] > 900 && base[2..] == [0, 0], "{arrivals}: {base:?}");
+        assert_eq!(with, [base[0], 0, base[1], 0], "{arrivals}");
+    }
+}
+
+#[test]
 fn what_a_phase_keeps_away_comes_later_or_never() {
     let flags = [("traffic.rate", "6000/h"), ("traffic.arrivals", "poisson"), ("tick", "1s")];
     let scenario = "{ phases = { down = { from = 1, until = 2, rate = 0.2, \
