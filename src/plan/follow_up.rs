@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use super::compile::Gate;
 use super::scenario::Scenarios;
+use super::steps::share;
 use crate::generate::philox::{Many, philox};
 pub use delays::Delays;
 use delays::{PIECES, Part, parts};
@@ -118,12 +119,6 @@ impl FollowUp {
         let times = self.phased.as_ref().map_or(1.0, |(phases, of)| phases.rate(*of, tick));
         share(self.step.probability() as f64 / 4_294_967_296.0 * times)
     }
-}
-
-/// A share in units of 2^−32.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of 2^32")]
-fn share(value: f64) -> u64 {
-    libm::round(value.clamp(0.0, 1.0) * 4_294_967_296.0) as u64
 }
 
 /// One step from an event to those that follow it in another stream.

@@ -10,9 +10,9 @@ use std::ops::Range;
 pub use self::stage::{overrides, stage};
 use crate::config::model::{Deferral, Instant, Multiplier, Release};
 use crate::generate::philox::philox;
+use crate::plan::exact::HOUR_US;
 
 const PLACE_SALT: u32 = 0xA006_0000;
-const HOUR_US: u64 = 3_600_000_000;
 /// How many times the multipliers of a phase are looked at before a run.
 const LOOKS: u64 = 1_024;
 /// Where a backlog's rate is at the end of its release, of what it is at the begin: 5 %.
@@ -76,11 +76,10 @@ pub struct Occurrence {
 }
 
 impl Place {
-    /// The repetition that a tick belongs to, and when the scenario begins in it.
-    fn repetition(&self, tick: i64) -> Option<(u64, i64)> {
-        let since = u64::try_from(tick.checked_sub(self.anchor)?).ok()?;
-        let number = self.repeat.map_or(0, |repeat| since / repeat.max(1));
-        Some((number, self.begin(number)))
+    /// The repetition that a tick belongs to.
+    fn repetition(&self, tick: u64) -> Option<u64> {
+        let since = u64::try_from(tick.cast_signed().checked_sub(self.anchor)?).ok()?;
+        Some(self.repeat.map_or(0, |repeat| since / repeat.max(1)))
     }
 
     /// When a repetition begins.
@@ -105,8 +104,7 @@ impl Phase {
 
     /// When it holds in the repetition that a tick belongs to.
     fn near(&self, tick: u64) -> Option<Occurrence> {
-        let (number, _) = self.place.repetition(tick.cast_signed())?;
-        Some(self.occurrence(number))
+        Some(self.occurrence(self.place.repetition(tick)?))
     }
 
     /// When it holds, if it holds at a tick.
@@ -116,10 +114,8 @@ impl Phase {
 
     /// Each time that it holds in some ticks.
     pub fn within(&self, ticks: Range<u64>) -> impl Iterator<Item = Occurrence> + '_ {
-        let first =
-            self.place.repetition(ticks.start.cast_signed()).map_or(0, |(number, _)| number);
-        let last = self.place.repetition(ticks.end.cast_signed());
-        let count = last.map_or(0, |(number, _)| number - first + 1);
+        let first = self.place.repetition(ticks.start).unwrap_or(0);
+        let count = self.place.repetition(ticks.end).map_or(0, |last| last - first + 1);
         let count = if self.place.repeat.is_none() { count.min(1) } else { count };
         let occurrences = (first..first + count).map(|number| self.occurrence(number));
         occurrences.filter(move |found| {
@@ -211,7 +207,7 @@ impl Scenarios {
         let tick = time_us.start / self.tick_us;
         for (place, phase) in self.phases.iter().enumerate().filter(|it| it.1.defers(stream)) {
             let Some(deferral) = &phase.deferral else { continue };
-            let Some((number, _)) = phase.place.repetition(tick.cast_signed()) else { continue };
+            let Some(number) = phase.place.repetition(tick) else { continue };
             // A backlog is gone before the next but one repetition begins.
             for number in number.saturating_sub(1)..=number {
                 let backlog = Backlog::new(phase.occurrence(number), deferral, self.tick_us);
@@ -238,12 +234,6 @@ impl Scenarios {
             }
         });
         ends.min().unwrap_or(u64::MAX)
-    }
-
-    /// Whether any phase is asked for by its bit.
-    #[inline]
-    pub fn is_asked(&self) -> bool {
-        self.asked
     }
 
     /// Which phases hold at a tick, as a mask of their bits.

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::curve::Curves;
+use super::exact::HOUR_US;
 use super::scenario::Scenarios;
 use super::zone::{SLOT_US, Zones};
 use crate::config::model::{Deferral, Formula, Instant};
 
-const HOUR_US: u64 = 3_600_000_000;
 /// Formulas are read once in so many microseconds since the start, in the middle.
 const READ_US: u64 = HOUR_US / 4;
 

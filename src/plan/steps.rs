@@ -53,7 +53,7 @@ impl Steps {
         let (mut sum, mut start) = (0.0, 0);
         for step in steps {
             sum += step.weight;
-            let end = word_of(sum / total);
+            let end = share(sum / total);
             if end > start {
                 let (width, count) = (end - start, step.count);
                 let reciprocal = u64::MAX / width;
@@ -109,9 +109,10 @@ pub fn zipf(count: u32, exponent: f64) -> Vec<Step> {
     ranks::zipf(count, exponent).into_iter().map(step).collect()
 }
 
+/// A share in units of 2^−32.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 2^32")]
-fn word_of(share: f64) -> u64 {
-    libm::round(share.clamp(0.0, 1.0) * 4_294_967_296.0) as u64
+pub(super) fn share(value: f64) -> u64 {
+    libm::round(value.clamp(0.0, 1.0) * 4_294_967_296.0) as u64
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "below 2^32: what starts has words after it")]

@@ -14,12 +14,11 @@ use std::sync::Arc;
 use super::producer::Producer;
 use super::{Error, Options, Route};
 use crate::plan::Plan;
+pub use crate::plan::exact::HOUR_US;
 use jobs::Jobs;
 use sample::Sampled;
 use stretch::Worker;
 
-/// Microseconds of an hour.
-pub const HOUR_US: u64 = 3_600_000_000;
 /// Microseconds of a second.
 const SECOND_US: u64 = 1_000_000;
 

@@ -91,7 +91,7 @@ impl Phases {
     /// The phases that hold at a time after the start.
     #[inline]
     fn at(&mut self, time_us: u64) -> u32 {
-        if !self.scenarios.is_asked() {
+        if !self.scenarios.asked {
             return 0;
         }
         let tick = time_us / self.scenarios.tick_us;

@@ -12,6 +12,7 @@ use crate::plan::exact::{self, Part};
 use crate::plan::poisson::MEAN_MAX;
 use crate::plan::scenario::Backlog;
 use crate::plan::shape::Factors;
+use crate::plan::steps::share;
 use crate::plan::traffic::{POWER_MIN, Segment, Traffic};
 
 /// Of what becomes of each event.
@@ -42,16 +43,6 @@ impl Thinning {
         let power = power.max(POWER_MIN);
         Self { power, kept: share(libm::ldexp(multiplier, -power)) }
     }
-}
-
-/// A share in units of 2^−32.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a share is between 0 and 1"
-)]
-fn share(value: f64) -> u64 {
-    libm::round(value.clamp(0.0, 1.0) * ALL as f64) as u64
 }
 
 /// The random words that say what becomes of a tick and lane's events, one each.
