@@ -60,13 +60,7 @@ fn batches() -> Vec<Arc<Batch>> {
             });
         }
         let (arena, records) = (Arc::new(arena), Arc::new(records));
-        Arc::new(Batch {
-            window_us: 0..1,
-            arena,
-            records,
-            digest: None,
-            deferrals: tidegate::stream::deferrals::Deferrals::default(),
-        })
+        Arc::new(Batch { window_us: 0..1, arena, records, ..Batch::default() })
     };
     (0..20).map(|index| batch(index * BATCH_RECORDS)).collect()
 }

@@ -72,7 +72,7 @@ impl Record {
 }
 
 /// The events of a stretch of model time, encoded, in send order.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
     /// The stretch of model time, in microseconds since the Unix epoch.
     pub window_us: Range<i64>,

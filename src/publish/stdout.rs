@@ -157,8 +157,7 @@ mod tests {
             window_us: 0..10,
             arena: Arc::new(b"aabbcc".to_vec()),
             records: Arc::new(vec![record(0, 0), record(2, 1), record(4, 2)]),
-            digest: None,
-            deferrals: crate::stream::deferrals::Deferrals::default(),
+            ..Batch::default()
         };
         let schedule = Schedule::Paced { anchor_ns: 0, begin_us: 0, speed: 1.0 };
         Slice { batch: Arc::new(batch), records: 1..3, schedule }

@@ -181,13 +181,7 @@ mod tests {
 
     fn batch(bytes: usize) -> Arc<Batch> {
         let arena = Arc::new(vec![0; bytes]);
-        Arc::new(Batch {
-            window_us: 0..1,
-            arena,
-            records: Arc::new(Vec::new()),
-            digest: None,
-            deferrals: crate::stream::deferrals::Deferrals::default(),
-        })
+        Arc::new(Batch { window_us: 0..1, arena, ..Batch::default() })
     }
 
     #[test]

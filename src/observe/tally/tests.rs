@@ -62,10 +62,8 @@ fn slice(count: usize, clock_ns: i64) -> Slice {
     Slice {
         batch: Arc::new(Batch {
             window_us: 0..1_000_000,
-            arena: Arc::default(),
             records: Arc::new(records),
-            digest: None,
-            deferrals: crate::stream::deferrals::Deferrals::default(),
+            ..Batch::default()
         }),
         records: 0..count,
         schedule: Schedule::Paced { anchor_ns: clock_ns, begin_us: 0, speed: 1.0 },

@@ -26,7 +26,7 @@ impl Made {
                 arena: Arc::default(),
                 digest: Some(digest_of(&records)),
                 records: Arc::new(records),
-                deferrals: Deferrals::default(),
+                ..Batch::default()
             }
         });
         Self(made.collect())
@@ -275,7 +275,7 @@ fn an_even_pace_does_not_look_at_times() {
             arena: Arc::default(),
             digest: Some(digest_of(&records)),
             records: Arc::new(records),
-            deferrals: Deferrals::default(),
+            ..Batch::default()
         }
     });
     let mut made = Made(batches.collect());

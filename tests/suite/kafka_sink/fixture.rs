@@ -93,13 +93,7 @@ pub(crate) fn batch(numbers: Range<u64>, shape: Shape) -> Arc<Batch> {
         });
     }
     let (arena, records) = (Arc::new(arena), Arc::new(records));
-    Arc::new(Batch {
-        window_us: 0..1,
-        arena,
-        records,
-        digest: None,
-        deferrals: tidegate::stream::deferrals::Deferrals::default(),
-    })
+    Arc::new(Batch { window_us: 0..1, arena, records, ..Batch::default() })
 }
 
 /// All records of a batch, intended now.

@@ -118,9 +118,8 @@ fn what_a_ceiling_holds_is_late_from_its_intended_time() {
     made.0.push_back(Batch {
         window_us: 0..1,
         arena: Arc::default(),
-        digest: None,
         records: Arc::new(records),
-        deferrals: Deferrals::default(),
+        ..Batch::default()
     });
     let (sink, options, _) = governed(&mut made, Speed::Times(1.0), events(5_000.0));
     assert_eq!(sink.came.len(), 24_000);
