@@ -129,6 +129,12 @@ fn empty(name: String) -> Model {
     }
 }
 
+/// What need not be there, but is good if it is; None: it is bad.
+#[expect(clippy::option_option, reason = "the outer ones are what is bad, the inner what is there")]
+fn optional<T>(read: Option<Option<T>>) -> Option<Option<T>> {
+    read.map_or(Some(None), |read| read.map(Some))
+}
+
 /// Whether `traffic.rate` is given, be it good or bad.
 fn has_rate(node: &Node) -> bool {
     node.get("traffic").is_some_and(|traffic| traffic.get("rate").is_some())

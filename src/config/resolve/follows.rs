@@ -4,7 +4,7 @@ use super::super::model::{Delay, Follows, Generator, MixturePart, Parameter, Sca
 use super::super::raw::Kind;
 use super::super::reader::{At, Reader, Section};
 use super::super::{Spanned, units};
-use super::{Names, generator};
+use super::{Names, generator, optional};
 
 /// The keys of a stream that only follow-ups have.
 const KEYS: [&str; 5] = ["when", "probability", "delay", "count", "apart"];
@@ -54,16 +54,10 @@ pub(super) fn follows(
     let apart_us = section.get("apart").map_or(Some(0), |at| apart(reader, &at));
     Some(Follows {
         stream: stream?,
-        when: match when {
-            Some(when) => Some(when?),
-            None => None,
-        },
+        when: optional(when)?,
         probability: probability?,
         delay: delay?,
-        count: match count {
-            Some(count) => Some(count?),
-            None => None,
-        },
+        count: optional(count)?,
         apart_us: apart_us?,
     })
 }

@@ -6,7 +6,7 @@ use super::super::super::model::{
 use super::super::super::raw::Kind;
 use super::super::super::reader::{At, Reader, Section};
 use super::super::super::{Spanned, units};
-use super::super::{Names, follows, formula, generator, occasion, periods, streams};
+use super::super::{Names, follows, formula, generator, occasion, optional, periods, streams};
 use super::LATEST_US;
 
 /// The greatest multiplier.
@@ -20,16 +20,13 @@ pub(super) fn phases(
     at: &At<'_>,
 ) -> Option<Vec<Phase>> {
     let section = reader.section(at)?;
-    let mut all = Some(Vec::new());
+    let mut all = Vec::new();
     for (entry, at) in section.all() {
         reader.well_formed("a phase", &entry.key, &entry.key_span);
         let name = Spanned { value: entry.key.clone(), span: entry.key_span.clone() };
-        match phase(reader, names, &at, name) {
-            Some(phase) => all.iter_mut().for_each(|all| all.push(phase.clone())),
-            None => all = None,
-        }
+        all.push(phase(reader, names, &at, name));
     }
-    all
+    all.into_iter().collect()
 }
 
 fn phase(
@@ -50,18 +47,9 @@ fn phase(
     let made = Phase {
         name,
         from: from?,
-        until: match until {
-            Some(until) => Some(until?),
-            None => None,
-        },
-        rate: match rate {
-            Some(rate) => Some(rate?),
-            None => None,
-        },
-        deferral: match deferral {
-            Some(deferral) => Some(deferral?),
-            None => None,
-        },
+        until: optional(until)?,
+        rate: optional(rate)?,
+        deferral: optional(deferral)?,
         streams: of_streams.unwrap_or(Some(Vec::new()))?,
         entities: of_entities.unwrap_or(Some(Vec::new()))?,
     };
@@ -207,17 +195,13 @@ fn stream_phases(
     at: &At<'_>,
 ) -> Option<Vec<StreamPhase>> {
     let section = reader.section(at)?;
-    let mut all = Some(Vec::new());
+    let mut all = Vec::new();
     for (entry, at) in section.all() {
         let stream = Spanned { value: entry.key.clone(), span: entry.key_span.clone() };
-        let one =
-            reader.section(&at).and_then(|section| stream_phase(reader, names, section, stream));
-        match one {
-            Some(one) => all.iter_mut().for_each(|all| all.push(one.clone())),
-            None => all = None,
-        }
+        let section = reader.section(&at);
+        all.push(section.and_then(|section| stream_phase(reader, names, section, stream)));
     }
-    all
+    all.into_iter().collect()
 }
 
 fn stream_phase(
@@ -243,18 +227,9 @@ fn stream_phase(
     reader.finish(section);
     Some(StreamPhase {
         stream,
-        rate: match rate {
-            Some(rate) => Some(rate?),
-            None => None,
-        },
-        when: match when {
-            Some(when) => Some(when?),
-            None => None,
-        },
-        count: match count {
-            Some(count) => Some(count?),
-            None => None,
-        },
+        rate: optional(rate)?,
+        when: optional(when)?,
+        count: optional(count)?,
         lets: lets.map(|(lets, _)| lets).unwrap_or_default(),
         fields: fields.unwrap_or_default(),
     })
