@@ -256,17 +256,22 @@ struct Compiler<'a> {
     warnings: Vec<Mistake>,
 }
 
+/// The names of fields, whose random words begin at `word`.
+fn names<'a>(
+    fields: impl IntoIterator<Item = &'a model::Field>,
+    word: u32,
+) -> BTreeMap<&'a str, Named<'a>> {
+    let named = generator::numbered(fields, word).map(|(field, word)| {
+        let generator = &field.generator;
+        (field.name.value.as_str(), Named { generator, word, state: State::Waiting })
+    });
+    named.collect()
+}
+
 impl<'a> Compiler<'a> {
     fn new(source: &'a Source<'a>) -> Self {
         let scopes = (0..).zip(&source.levels).map(|(level, of)| {
-            let mut names = BTreeMap::new();
-            let mut word = 0;
-            for field in of.stream.lets.iter().chain(&of.stream.fields) {
-                let generator = &field.generator;
-                let named = Named { generator, word, state: State::Waiting };
-                names.insert(field.name.value.as_str(), named);
-                word += generator::words(&generator.value);
-            }
+            let names = names(of.stream.lets.iter().chain(&of.stream.fields), 0);
             frame::Scope { above: None, frame: 0, level, site: event_site(source, level), names }
         });
         let scopes: Vec<_> = scopes.collect();

@@ -9,7 +9,7 @@ use super::occasion::FAVOURITE_WORDS;
 use super::path::nearest;
 use super::value::{Cell, Number, Value, numbers};
 use super::{Compiler, Owner, Site, distribution, pattern, words};
-use crate::config::model::{Generator, Scalar};
+use crate::config::model::{Field, Generator, Scalar};
 use crate::config::{Span, Spanned};
 use crate::plan::alias::Alias;
 use crate::plan::program::{Operation, Register};
@@ -66,6 +66,18 @@ pub(super) fn words(generator: &Generator) -> u32 {
         | Generator::Iteration { .. }
         | Generator::Expression(_) => 0,
     }
+}
+
+/// Fields one after the other, each with the first of its random words; the first of all is `first`.
+pub(super) fn numbered<'f>(
+    fields: impl IntoIterator<Item = &'f Field>,
+    first: u32,
+) -> impl Iterator<Item = (&'f Field, u32)> {
+    fields.into_iter().scan(first, |next, field| {
+        let word = *next;
+        *next += words(&field.generator.value);
+        Some((field, word))
+    })
 }
 
 impl<'a> Compiler<'a> {

@@ -2,12 +2,10 @@
 //!
 //! Their randomness has a key of its own, so that what is overridden takes no word from the rest.
 
-use std::collections::BTreeMap;
-
 use super::value::Cell;
-use super::{Compiler, Named, Site, State, generator};
+use super::{Compiler, Site, State, generator, names};
 use crate::config::Span;
-use crate::config::model::{Follows, Phase, StreamPhase};
+use crate::config::model::{Field, Follows, Phase, StreamPhase};
 use crate::generate::philox;
 use crate::plan::program::{Operation, Register, input};
 
@@ -57,20 +55,17 @@ impl<'a> Compiler<'a> {
         }
         let stream = self.stream_of(self.level()).stream;
         for phase in self.overrides_of(&stream.name) {
-            let mut word = 0;
-            for field in &phase.of.fields {
-                if field.name.value == name {
-                    if let Some(named) = self.scopes[self.scope].names.get_mut(name) {
-                        named.state = State::Done(cell.clone());
-                    }
-                    let site = self.site_of(phase, self.event_site());
-                    let scope = self.scope_of_phase(phase);
-                    let instead =
-                        self.within(scope, |this| this.generate(&field.generator, site, word))?;
-                    let condition = self.in_phase(phase.bit);
-                    cell = self.select(condition, &instead, &cell?, &field.generator.span);
+            let said = generator::numbered(&phase.of.fields, 0);
+            for (field, word) in said.filter(|(field, _)| field.name.value == name) {
+                if let Some(named) = self.scopes[self.scope].names.get_mut(name) {
+                    named.state = State::Done(cell.clone());
                 }
-                word += generator::words(&field.generator.value);
+                let site = self.site_of(phase, self.event_site());
+                let scope = self.scope_of_phase(phase);
+                let instead =
+                    self.within(scope, |this| this.generate(&field.generator, site, word))?;
+                let condition = self.in_phase(phase.bit);
+                cell = self.select(condition, &instead, &cell?, &field.generator.span);
             }
         }
         cell
@@ -86,14 +81,8 @@ impl<'a> Compiler<'a> {
             return scope;
         }
         let fields = phase.of.fields.iter();
-        let mut word = fields.map(|field| generator::words(&field.generator.value)).sum();
-        let mut names = BTreeMap::new();
-        for own in &phase.of.lets {
-            let generator = &own.generator;
-            let named = Named { generator, word, state: State::Waiting };
-            names.insert(own.name.value.as_str(), named);
-            word += generator::words(&generator.value);
-        }
+        let word = fields.map(|field| generator::words(&field.generator.value)).sum();
+        let names = names(&phase.of.lets, word);
         let site = self.site_of(phase, self.event_site());
         let scope = self.inner_scope(site, names);
         self.phase_scopes.insert(key, scope);
@@ -123,22 +112,20 @@ impl<'a> Compiler<'a> {
         let mut cell = base;
         for phase in self.source.overrides {
             for said in phase.of.entities.iter().filter(|it| it.entity.value == of.name) {
-                let mut word = 0;
-                for it in &said.attributes {
-                    if it.name.value == of.attributes[place].name {
-                        self.attributes.insert(key, State::Done(cell.clone()));
-                        let [scenario, name] = phase.names;
-                        let name = format!("{name}.entities.{}", of.name);
-                        let seed = self.source.world.model.seed;
-                        let site = Site { key: philox::key(seed, scenario, &name), ..site };
-                        let instead = self.generate(&it.generator, site, word)?;
-                        let holds = self.in_phase(phase.bit);
-                        cell = self.select(holds, &instead, &cell?, &it.generator.span);
-                        if !phase.of.is_lasting() {
-                            self.note_phase(&it.name);
-                        }
+                let named = |it: &Field| it.name.value == of.attributes[place].name;
+                let attributes = generator::numbered(&said.attributes, 0);
+                for (it, word) in attributes.filter(|(it, _)| named(it)) {
+                    self.attributes.insert(key, State::Done(cell.clone()));
+                    let [scenario, name] = phase.names;
+                    let name = format!("{name}.entities.{}", of.name);
+                    let seed = self.source.world.model.seed;
+                    let site = Site { key: philox::key(seed, scenario, &name), ..site };
+                    let instead = self.generate(&it.generator, site, word)?;
+                    let holds = self.in_phase(phase.bit);
+                    cell = self.select(holds, &instead, &cell?, &it.generator.span);
+                    if !phase.of.is_lasting() {
+                        self.note_phase(&it.name);
                     }
-                    word += generator::words(&it.generator.value);
                 }
             }
         }
