@@ -6,16 +6,13 @@ use crate::config::{self, Configuration, ModelSource, Override, Overrides};
 
 /// The overrides of flags that all commands have, and of the environment.
 pub fn of_model(changes: &Changes) -> Result<Overrides, Failure> {
-    let mut flags = Vec::new();
-    for (flag, key, value) in [
+    let mut flags = given(&[
         ("--rate", "traffic.rate", &changes.rate),
         ("--intensity", "traffic.intensity", &changes.intensity),
         ("--seed", "seed", &changes.seed),
         ("--start", "start", &changes.start),
         ("--registry", "registry.url", &changes.registry),
-    ] {
-        flags.extend(value.as_ref().map(|value| Override::flag(flag, key, value)));
-    }
+    ]);
     for written in &changes.set {
         let set = Override::assignment("--set", written);
         flags.push(set.ok_or_else(|| not_an_assignment("--set", "KEY.PATH=VALUE"))?);
@@ -30,6 +27,14 @@ pub fn of_model(changes: &Changes) -> Result<Overrides, Failure> {
     Ok(Overrides { flags, ..Overrides::default() }.with_environment(environment))
 }
 
+/// The overrides of those flags, named with the keys that they stand for, that were typed.
+fn given(flags: &[(&str, &str, &Option<String>)]) -> Vec<Override> {
+    let typed = flags
+        .iter()
+        .filter_map(|(flag, key, value)| Some(Override::flag(flag, key, value.as_ref()?)));
+    typed.collect()
+}
+
 /// Variables that are no keys of a model.
 const OWN_VARIABLES: [&str; 1] = ["TIDEGATE_LOG"];
 
@@ -42,7 +47,7 @@ fn not_an_assignment(flag: &str, form: &str) -> Failure {
 pub fn of_run(run: &Run) -> Result<Overrides, Failure> {
     let mut overrides = of_model(&run.changes)?;
     let metrics = run.telling.metrics.as_ref().map(|address| with_loopback(address));
-    for (flag, key, value) in [
+    overrides.flags.extend(given(&[
         ("--from", "run.from", &run.window.from),
         ("--until", "run.until", &run.window.until),
         ("--duration", "run.duration", &run.window.duration),
@@ -55,9 +60,7 @@ pub fn of_run(run: &Run) -> Result<Overrides, Failure> {
         ("--threads", "run.threads", &run.way.threads),
         ("--drain", "run.drain", &run.way.drain),
         ("--metrics", "run.metrics", &metrics),
-    ] {
-        overrides.flags.extend(value.as_ref().map(|value| Override::flag(flag, key, value)));
-    }
+    ]));
     for (flag, key, given) in [
         ("--create-topics", "run.create_topics", run.way.create_topics),
         ("--digest", "run.digest", run.telling.digest),
@@ -70,24 +73,21 @@ pub fn of_run(run: &Run) -> Result<Overrides, Failure> {
 /// The overrides of all flags of `sample`, and of the environment.
 pub fn of_sample(sample: &Sample) -> Result<Overrides, Failure> {
     let mut overrides = of_model(&sample.changes)?;
-    let from = sample.from.as_ref();
-    overrides.flags.extend(from.map(|value| Override::flag("--from", "run.from", value)));
+    overrides.flags.extend(given(&[("--from", "run.from", &sample.from)]));
     Ok(overrides)
 }
 
 /// The overrides of all flags of `plan`, and of the environment.
 pub fn of_plan(plan: &Plan) -> Result<Overrides, Failure> {
     let mut overrides = of_model(&plan.changes)?;
-    for (flag, key, value) in [
+    overrides.flags.extend(given(&[
         ("--from", "run.from", &plan.from),
         ("--until", "run.until", &plan.until),
         ("--duration", "run.duration", &plan.duration),
         ("--speed", "run.speed", &plan.speed),
         ("--pace", "run.pace", &plan.pace),
         ("--threads", "run.threads", &plan.threads),
-    ] {
-        overrides.flags.extend(value.as_ref().map(|value| Override::flag(flag, key, value)));
-    }
+    ]));
     Ok(overrides)
 }
 
