@@ -88,8 +88,8 @@ fn what_is_tried_again_is_the_same_payment_until_it_is_approved_and_never_where_
         .filter(|it| it[0].0 < 2.8 && ["51", "91", "96"].contains(&code(&it[0])))
         .collect();
     let again = share(&can, |tries| tries.len() > 1);
-    assert!(can.len() > 500 && (again - 0.3).abs() < 0.06, "{again} of {}", can.len());
-    assert!(seen[2] > 50 && seen[3] > 20 && seen[4] > 5, "{seen:?}");
+    assert!(can.len() > 500 && (again - 0.1).abs() < 0.04, "{again} of {}", can.len());
+    assert!(seen[2] > 20 && seen[3] > 5 && seen[4] > 0, "{seen:?}");
 }
 
 #[test]
