@@ -44,6 +44,8 @@ pub struct Producer {
 pub struct Worker {
     streams: Vec<Scratch>,
     room: Room,
+    /// Bytes of an event of the last batch, about.
+    event_bytes: usize,
 }
 
 /// Room that all streams of a worker share, one after the other.
@@ -91,6 +93,9 @@ pub enum Work {
     /// It is too large, and these together are the same.
     Cut(Vec<Job>),
 }
+
+/// An arena has room for this part more than its events took the last time.
+const SPARE: usize = 16;
 
 /// A job that has more than so many times the events of a batch is cut in two before all of its
 /// events are found.
@@ -153,7 +158,7 @@ impl Producer {
             worker.streams.push(Scratch { stream, ..Scratch::default() });
         }
         let mut ranks = Ranks::default();
-        let Worker { streams, room } = worker;
+        let Worker { streams, room, .. } = worker;
         let mut left = if job.ticks.end - job.ticks.start > 1 { rows_max } else { usize::MAX };
         for scratch in streams {
             let sends = job.snapshot.is_none_or(|part| part.stream == scratch.stream);
@@ -171,11 +176,19 @@ impl Producer {
 
     /// Generates and encodes the rows that were found.
     fn write(&self, worker: &mut Worker, job: &Job, ranks: Ranks) -> Result<Made, Error> {
-        let mut output = Output { ranks, ..Output::default() };
-        let Worker { streams, room } = worker;
+        let Worker { streams, room, event_bytes } = worker;
+        let rows: usize = streams.iter().map(|scratch| scratch.own.len()).sum();
+        // An arena that grows is copied again and again.
+        let bytes = rows * *event_bytes;
+        let mut output = Output {
+            arena: Vec::with_capacity(bytes + bytes / SPARE),
+            records: Vec::with_capacity(rows),
+            ranks,
+        };
         for scratch in streams.iter_mut().filter(|scratch| !scratch.own.is_empty()) {
             self.stream((scratch, &mut *room), &mut output)?;
         }
+        *event_bytes = output.arena.len().checked_div(rows).unwrap_or(*event_bytes);
         if self.plan.streams.len() > 1 {
             // Each stream is in order already; the sort is stable and merges runs.
             output.records.sort_by_key(|record| (record.due_us, record.stream));
@@ -230,7 +243,7 @@ impl Producer {
         stream: usize,
         rows: &Rows,
     ) -> Result<Vec<Record>, Error> {
-        let Worker { streams, room } = worker;
+        let Worker { streams, room, .. } = worker;
         streams.resize_with(self.plan.streams.len(), Scratch::default);
         let scratch = &mut streams[stream];
         scratch.stream = stream;
