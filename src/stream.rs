@@ -4,6 +4,7 @@ pub mod deferrals;
 pub mod digest;
 pub mod cut;
 mod rows;
+mod stretches;
 mod follow_up;
 mod ordinals;
 mod parts;

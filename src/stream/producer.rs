@@ -13,6 +13,7 @@ use super::deferrals::Deferrals;
 use super::digest::Digest;
 use super::ordinals::Ordinals;
 use super::rows::{Eras, Row, Rows, fill_inputs, low};
+use super::stretches::Stretches;
 use super::{Batch, Error, Options, Record, Route, follow_up, parts};
 use crate::config::model::KeyFormat;
 use crate::encode::avro;
@@ -22,6 +23,7 @@ use crate::generate::column::{CHUNK_ROWS, Frame};
 use crate::generate::cpu::{self, Context};
 use crate::plan::arrival::Arrival;
 use crate::plan::batch::{Job, Part};
+use crate::plan::follow_up::FollowUp;
 use crate::plan::members::{Call, Members};
 use crate::plan::traffic::{Segment, Traffic};
 use crate::plan::{Origin, Plan, StreamPlan};
@@ -35,6 +37,8 @@ pub struct Producer {
     encoders: Vec<Option<RowEncoder>>,
     /// By stream; of streams that count nothing they stay empty.
     ordinals: Vec<Ordinals>,
+    /// By stream; those that follow others.
+    stretches: Vec<Option<Stretches>>,
     /// All lanes, and those that are made here.
     lanes: (Vec<u32>, Vec<u32>),
 }
@@ -112,10 +116,15 @@ impl Producer {
             .map(|(number, stream)| encoder(stream, route(number)))
             .collect::<Result<_, _>>()?;
         let ordinals = plan.streams.iter().map(|_| Ordinals::default()).collect();
+        let stretches = plan.streams.iter().map(|stream| {
+            let follow_up = stream.follow_up()?;
+            Some(Stretches::new(&plan, follow_up, &options.window_us))
+        });
+        let stretches = stretches.collect();
         let shard = options.shard;
         let own = (0..plan.lanes).filter(|lane| lane % shard.count == shard.index).collect();
         let lanes = ((0..plan.lanes).collect(), own);
-        Ok(Self { plan, options, encoders, ordinals, lanes })
+        Ok(Self { plan, options, encoders, ordinals, stretches, lanes })
     }
 
     fn route(&self, stream: usize) -> Route {
@@ -159,6 +168,9 @@ impl Producer {
         }
         let mut ranks = Ranks::default();
         let Worker { streams, room, .. } = worker;
+        if job.snapshot.is_none() {
+            self.begin_stretches(room, job);
+        }
         let mut left = if job.ticks.end - job.ticks.start > 1 { rows_max } else { usize::MAX };
         for scratch in streams {
             let sends = job.snapshot.is_none_or(|part| part.stream == scratch.stream);
@@ -289,14 +301,7 @@ impl Producer {
                 0..rows.list.len()
             }
             Origin::FollowUp(follow_up) => {
-                if scratch.rows_of.as_ref() != Some(&job.ticks) {
-                    let own = |lane| self.is_own(lane);
-                    let found = (&mut room.follow_up, &mut rows);
-                    follow_up::rows((&self.plan, follow_up), &job.ticks, &own, found);
-                    scratch.rows_of = Some(job.ticks.clone());
-                }
-                let before = |us: u64| rows.list.partition_point(|row| row.time_us < us);
-                before(job.window_us.start)..before(job.window_us.end)
+                self.follow_ups((scratch, room), follow_up, job, &mut rows)
             }
             Origin::Control(control) => {
                 rows.clear(0);
@@ -315,6 +320,62 @@ impl Producer {
         };
         scratch.rows = rows;
         Ok(())
+    }
+
+    /// Finds rows that follow others; returns which of them are the job's.
+    fn follow_ups(
+        &self,
+        (scratch, room): (&mut Scratch, &mut Room),
+        follow_up: &FollowUp,
+        job: &Job,
+        rows: &mut Rows,
+    ) -> Range<usize> {
+        let stretches = self.stretches[scratch.stream].as_ref();
+        if let Some((stretches, over)) =
+            stretches.and_then(|all| Some((all, all.over(&job.ticks)?)))
+        {
+            scratch.rows_of = None;
+            rows.clear(0);
+            for stretch in over {
+                let found = stretches.rows(&stretch, |ticks, rows| {
+                    self.find_follow_ups(follow_up, ticks, (room, rows));
+                });
+                rows.add(found, &job.window_us);
+            }
+            return 0..rows.list.len();
+        }
+        if scratch.rows_of.as_ref() != Some(&job.ticks) {
+            self.find_follow_ups(follow_up, &job.ticks, (room, rows));
+            scratch.rows_of = Some(job.ticks.clone());
+        }
+        let before = |us: u64| rows.list.partition_point(|row| row.time_us < us);
+        before(job.window_us.start)..before(job.window_us.end)
+    }
+
+    fn find_follow_ups(
+        &self,
+        follow_up: &FollowUp,
+        ticks: &Range<u64>,
+        (room, rows): (&mut Room, &mut Rows),
+    ) {
+        let own = |lane| self.is_own(lane);
+        follow_up::rows((&self.plan, follow_up), ticks, &own, (&mut room.follow_up, rows));
+    }
+
+    /// Begins with stretches of the job that no other thread has begun with, so that threads which
+    /// come to new ones at the same time share them.
+    fn begin_stretches(&self, room: &mut Room, job: &Job) {
+        for (number, all) in self.stretches.iter().enumerate() {
+            let Origin::FollowUp(follow_up) = &self.plan.streams[number].origin else { continue };
+            let Some(all) = all.as_ref().filter(|_| !self.route(number).skipped) else { continue };
+            for stretch in all.over(&job.ticks).unwrap_or_default() {
+                if stretch.begin() {
+                    all.rows(&stretch, |ticks, rows| {
+                        self.find_follow_ups(follow_up, ticks, (room, rows));
+                    });
+                }
+            }
+        }
     }
 
     /// Generates and encodes the rows of a stream.

@@ -51,6 +51,17 @@ impl Rows {
         self.levels = levels;
     }
 
+    /// Adds those of other rows that come in a window, in microseconds since the start.
+    pub(super) fn add(&mut self, others: &Self, window_us: &Range<u64>) {
+        self.levels = others.levels;
+        let before = |us: u64| others.list.partition_point(|row| row.time_us < us);
+        for row in &others.list[before(window_us.start)..before(window_us.end)] {
+            let above = low(self.above.len() as u64);
+            self.above.extend_from_slice(others.above(row));
+            self.list.push(Row { above, ..*row });
+        }
+    }
+
     /// The row itself at level 0, what it follows at level 1, and so on.
     pub(super) fn at(&self, row: &Row, level: usize) -> Above {
         match level.checked_sub(1) {
