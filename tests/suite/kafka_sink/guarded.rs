@@ -134,7 +134,9 @@ fn no_right_to_write_is_told_at_the_start() {
         Ok(mut sink) => {
             drop(sink.publish(&whole(&batch(0..100, PLAIN)), &never));
             let stopped = brokers::wait_for("it stops", LONG, || sink.stopped().cloned());
-            assert_eq!(sink.flush(LONG, &never).unwrap().0, 100);
+            // It may have stopped before it was given any.
+            let unacknowledged = sink.flush(LONG, &never).unwrap().0;
+            assert!([0, 100].contains(&unacknowledged), "{unacknowledged}");
             stopped
         }
         Err(error) => error,
