@@ -118,7 +118,7 @@ impl Producer {
         let ordinals = plan.streams.iter().map(|_| Ordinals::default()).collect();
         let stretches = plan.streams.iter().map(|stream| {
             let follow_up = stream.follow_up()?;
-            Some(Stretches::new(&plan, follow_up, &options.window_us))
+            Stretches::new(&plan, follow_up, &options.window_us)
         });
         let stretches = stretches.collect();
         let shard = options.shard;

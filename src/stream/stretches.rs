@@ -14,15 +14,15 @@ use crate::plan::Plan;
 use crate::plan::follow_up::FollowUp;
 
 /// Root events that a stretch looks at, about.
-const ROOTS: f64 = 32_768.0;
+const ROOTS: f64 = 8_192.0;
 /// How many times the rate is counted where there are scenarios: rows of far more roots are found
 /// without taking much memory then.
 const PHASED: f64 = 16.0;
-/// The most ticks of a stretch.
-const TICKS_MAX: f64 = 4_096.0;
+/// The most seconds of a stretch: where roots are so rare that it would be longer, a job is long too.
+const SECONDS_MAX: f64 = 60.0;
 /// The most rows of a stretch. A stream that has more finds them job by job, so that threads do not
 /// wait for each other.
-const ROWS_MAX: usize = 2_048;
+const ROWS_MAX: usize = 512;
 /// The stretches of a stream that are kept: jobs in the making lie in two.
 const KEPT: usize = 3;
 
@@ -48,22 +48,24 @@ pub(super) struct Stretch {
 }
 
 impl Stretches {
-    /// Stretches of the ticks of a window, in microseconds since the start.
-    pub(super) fn new(plan: &Plan, follow_up: &FollowUp, window_us: &Range<u64>) -> Self {
+    /// Stretches of the ticks of a window, in microseconds since the start; None: they would be too long.
+    pub(super) fn new(plan: &Plan, follow_up: &FollowUp, window_us: &Range<u64>) -> Option<Self> {
         let tick_us = plan.tick.length_us().unsigned_abs();
-        let root = &plan.streams[follow_up.above[0]];
         // Phases may multiply the rate by much.
         let times = if plan.scenarios.phases.is_empty() { 1.0 } else { PHASED };
-        let a_tick = root.rate_per_s() * times * tick_us as f64 / 1e6;
+        let seconds = ROOTS / (plan.streams[follow_up.above[0]].rate_per_s() * times);
+        if seconds > SECONDS_MAX {
+            return None;
+        }
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "bounded on both sides"
+            reason = "above 0 and at most a minute"
         )]
-        let ticks = (ROOTS / a_tick).clamp(1.0, TICKS_MAX) as u64;
+        let ticks = ((seconds * 1e6) as u64 / tick_us).max(1);
         let window = window_us.start / tick_us..window_us.end.div_ceil(tick_us);
         let known = Mutex::default();
-        Self { ticks, window, known, is_dense: AtomicBool::new(false) }
+        Some(Self { ticks, window, known, is_dense: AtomicBool::new(false) })
     }
 
     /// The stretches that some ticks lie in; none of a stream that has too many rows.
