@@ -19,7 +19,7 @@ use brokers::topic;
 use tidegate::clock::Clock;
 use tidegate::config::secret::Text;
 use tidegate::publish::kafka::{Kafka, Options};
-use tidegate::publish::{Receipt, Receiver, Schedule, Sink, Slice};
+use tidegate::publish::{Outcome, Receipt, Receiver, Schedule, Sink, Slice};
 use tidegate::stream::{Batch, Record};
 
 const ROUNDS: usize = 5;
@@ -33,7 +33,7 @@ struct Count(AtomicU64);
 
 impl Receiver for Count {
     fn receive(&self, receipts: &[Receipt<'_>]) {
-        assert!(receipts.iter().all(|receipt| receipt.outcome.is_ok()));
+        assert!(receipts.iter().all(|receipt| receipt.outcome == Outcome::Delivered));
         self.0.fetch_add(receipts.len() as u64, Ordering::Relaxed);
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod kafka;
 pub mod null;
+pub mod pulsar;
 pub mod stdout;
 
 use std::ops::Range;
@@ -77,6 +78,17 @@ impl Schedule {
     }
 }
 
+/// How a record ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome<'a> {
+    /// The broker acknowledged it.
+    Delivered,
+    /// The broker had it already, and did not store it again.
+    AlreadyThere,
+    /// The broker refused it: a short, constant reason such as `message_too_large`.
+    Failed(&'a str),
+}
+
 /// What became of one record.
 #[derive(Clone, Copy, Debug)]
 pub struct Receipt<'a> {
@@ -84,8 +96,8 @@ pub struct Receipt<'a> {
     pub stream: u16,
     /// Bytes of key and value.
     pub bytes: u32,
-    /// Delivered, or why not (a short, constant reason such as `message_too_large`).
-    pub outcome: Result<(), &'a str>,
+    /// What that was.
+    pub outcome: Outcome<'a>,
     /// From the intended time to the acknowledgement; 0 or more.
     pub latency_ns: i64,
 }
@@ -102,6 +114,9 @@ pub enum Error {
     /// The Kafka sink.
     #[error(transparent)]
     Kafka(#[from] kafka::Error),
+    /// The Pulsar sink.
+    #[error(transparent)]
+    Pulsar(#[from] pulsar::Error),
     /// The reader of a pipe is gone.
     #[error("{target} was closed by its reader")]
     ClosedPipe {

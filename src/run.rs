@@ -11,6 +11,7 @@ pub mod flow;
 pub mod forecast;
 pub mod lines;
 pub mod plan;
+pub mod pulsar;
 pub mod request;
 pub mod schema;
 pub mod signal;
@@ -161,6 +162,18 @@ impl Prepared {
                     schema::at_registry(model, registry.ok_or(Error::NoRegistry)?, &skips).await?
                 } else {
                     schema::of_model(model)?
+                }
+            }
+            Destination::Pulsar => {
+                let options = pulsar::checked_options(&configuration)?;
+                plan::of_model(&configuration)?;
+                let (model, skips) = (&configuration.model, |stream: &str| request.skips(stream));
+                if options.own_schemas {
+                    pulsar::check_topics(model, &skips)?;
+                    schema::of_model(model)?
+                } else {
+                    let registry = configuration.settings.registry.as_ref();
+                    schema::at_registry(model, registry.ok_or(Error::NoRegistry)?, &skips).await?
                 }
             }
             Destination::Stdout | Destination::Null => schema::of_model(&configuration.model)?,
@@ -316,6 +329,7 @@ fn start_embedded(configuration: &mut Configuration) -> Result<Embedded, Error> 
 /// The error for counts that do not add up.
 fn miscounted(report: &Report, unacknowledged: u64) -> Option<Error> {
     let counts = &report.counts;
-    let known = counts.delivered + counts.failed + counts.shed + unacknowledged;
+    let known =
+        counts.delivered + counts.already_there + counts.failed + counts.shed + unacknowledged;
     (known != counts.issued).then_some(Error::Miscounted { issued: counts.issued, known })
 }

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::encode;
+use crate::encode::partition::Hash;
 use crate::plan::Plan;
 use crate::plan::batch::{BATCH_EVENTS, Batches};
 use ahead::Ahead;
@@ -117,6 +118,8 @@ pub struct Route {
     pub ids: SchemaIds,
     /// The topic's partitions, if we choose among them.
     pub partitions: Option<u32>,
+    /// How a key becomes a partition.
+    pub hash: Hash,
     /// Whether events of this stream are left out.
     pub skipped: bool,
 }

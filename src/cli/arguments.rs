@@ -273,6 +273,9 @@ pub struct Plan {
 pub struct Topics {
     /// A model file, an Avro schema (`.avsc`), or the name of a model that comes with the program.
     pub model: String,
+    /// At which broker; without it, the one that the model names.
+    #[arg(long, value_name = "SINK")]
+    pub to: Option<To>,
     /// Create those that are missing; none is ever altered or deleted.
     #[arg(long)]
     pub create: bool,
@@ -325,6 +328,8 @@ pub struct Completions {
 pub enum To {
     /// Apache Kafka.
     Kafka,
+    /// Apache Pulsar.
+    Pulsar,
     /// One JSON line an event on stdout.
     Stdout,
     /// Nowhere: to measure everything before the sink.
@@ -336,6 +341,7 @@ impl To {
     pub fn name(self) -> &'static str {
         match self {
             Self::Kafka => "kafka",
+            Self::Pulsar => "pulsar",
             Self::Stdout => "stdout",
             Self::Null => "null",
         }
@@ -365,7 +371,7 @@ mod tests {
         };
         assert!(refuse(&["--pace", "9/s", "--speed", "2"]).contains("cannot be used with"));
         assert!(refuse(&["--device", "gpu"]).contains("`--device` is not known yet"));
-        let text = refuse(&["--to", "pulsar"]);
-        assert!(text.contains("pulsar") && text.contains("kafka, stdout, null"), "{text}");
+        let text = refuse(&["--to", "file"]);
+        assert!(text.contains("file") && text.contains("kafka, pulsar, stdout, null"), "{text}");
     }
 }

@@ -1,11 +1,20 @@
 //! From flags to overrides of the model: each flag stands for one key.
 
-use super::arguments::{Changes, Plan, Run, Sample};
+use super::arguments::{Changes, Plan, Run, Sample, To};
 use super::failure::Failure;
 use crate::config::{self, Configuration, ModelSource, Override, Overrides};
 
-/// The overrides of flags that all commands have, and of the environment.
+/// The overrides of flags that all commands have, and of the environment; `-X` is of the Kafka sink.
 pub fn of_model(changes: &Changes) -> Result<Overrides, Failure> {
+    of_sink(changes, None)
+}
+
+/// The same; `-X` is of the sink that events go to.
+pub fn of_sink(changes: &Changes, to: Option<To>) -> Result<Overrides, Failure> {
+    let sink = match to {
+        Some(To::Pulsar) => To::Pulsar,
+        _ => To::Kafka,
+    };
     let mut flags = given(&[
         ("--rate", "traffic.rate", &changes.rate),
         ("--intensity", "traffic.intensity", &changes.intensity),
@@ -18,7 +27,7 @@ pub fn of_model(changes: &Changes) -> Result<Overrides, Failure> {
         flags.push(set.ok_or_else(|| not_an_assignment("--set", "KEY.PATH=VALUE"))?);
     }
     for written in &changes.property {
-        let set = Override::property("-X", written);
+        let set = Override::property("-X", sink.name(), written);
         flags.push(set.ok_or_else(|| not_an_assignment("-X", "NAME=VALUE"))?);
     }
     let environment = std::env::vars_os()
@@ -45,7 +54,7 @@ fn not_an_assignment(flag: &str, form: &str) -> Failure {
 
 /// The overrides of all flags of `run`, and of the environment.
 pub fn of_run(run: &Run) -> Result<Overrides, Failure> {
-    let mut overrides = of_model(&run.changes)?;
+    let mut overrides = of_sink(&run.changes, run.way.to)?;
     let metrics = run.telling.metrics.as_ref().map(|address| with_loopback(address));
     overrides.flags.extend(given(&[
         ("--from", "run.from", &run.window.from),

@@ -4,6 +4,7 @@ use super::arguments::{Run, To};
 use super::failure::{Exit, Failure, chain};
 use super::print::{LiveLine, People};
 use super::{changes, print, repeat};
+use crate::config::settings::Settings;
 use crate::config::{Configuration, Overrides, Source};
 use crate::observe::figure;
 use crate::observe::progress::View;
@@ -18,9 +19,9 @@ const QUICKSTART: &str = "payments";
 /// Publishes until the end or until stopped, and tells what became of it.
 pub fn run(arguments: &Run, people: &People) -> Result<Exit, Failure> {
     let overrides = changes::of_run(arguments)?;
-    let destination = destination(arguments)?;
     let model = arguments.model.as_deref().unwrap_or(QUICKSTART);
     let configuration = changes::read(model, &overrides)?;
+    let destination = destination(arguments, &configuration.settings)?;
     super::warn(&configuration.source, &configuration.warnings, people);
     let request = request(arguments, &overrides, &configuration, destination);
     let live = people.live_line(destination == Destination::Stdout);
@@ -32,13 +33,15 @@ pub fn run(arguments: &Run, people: &People) -> Result<Exit, Failure> {
 }
 
 /// Where to: with no model and nothing else said, to the Kafka inside the process.
-fn destination(arguments: &Run) -> Result<Destination, Failure> {
+fn destination(arguments: &Run, settings: &Settings) -> Result<Destination, Failure> {
     if arguments.way.headers && arguments.way.to != Some(To::Stdout) {
         let told = "`--headers` is for `--to stdout`: to a broker, headers are sent anyway";
         return Err(Failure::Bad(told.to_owned()));
     }
     match (arguments.way.to, &arguments.model) {
-        (Some(To::Kafka), _) | (None, Some(_)) => Ok(Destination::Kafka),
+        (Some(To::Kafka), _) => Ok(Destination::Kafka),
+        (Some(To::Pulsar), _) => Ok(Destination::Pulsar),
+        (None, Some(_)) => Ok(Destination::named(settings)),
         (Some(To::Stdout), _) => Ok(Destination::Stdout),
         (Some(To::Null), _) => Ok(Destination::Null),
         (None, None) => {

@@ -2,18 +2,33 @@
 
 use serde_json::json;
 
-use super::arguments::Topics;
+use super::arguments::{To, Topics};
 use super::failure::{Exit, Failure};
 use super::{changes, print};
 use crate::clock::Clock;
+use crate::config::Configuration;
 use crate::publish::kafka::topics::{self, Need, TopicState};
+use crate::publish::pulsar::topics::{self as at_pulsar, State};
+use crate::run::request::Destination;
 use crate::run::{self, broker};
 
 /// Tells what topics there are, and makes the missing ones if that is asked for.
 pub fn topics(arguments: &Topics, people: &print::People) -> Result<Exit, Failure> {
-    let overrides = changes::of_model(&arguments.changes)?;
+    let overrides = changes::of_sink(&arguments.changes, arguments.to)?;
     let configuration = changes::read(&arguments.model, &overrides)?;
     super::warn(&configuration.source, &configuration.warnings, people);
+    let is_pulsar = match arguments.to {
+        Some(To::Kafka) => false,
+        Some(To::Pulsar) => true,
+        Some(To::Stdout | To::Null) => {
+            let told = "`--to` names a broker here: kafka or pulsar".to_owned();
+            return Err(Failure::Bad(told));
+        }
+        None => Destination::named(&configuration.settings) == Destination::Pulsar,
+    };
+    if is_pulsar {
+        return pulsar(arguments, &configuration);
+    }
     let options = broker::checked_options(&configuration)?;
     let needs = broker::needs(&configuration.model, &|_| false);
     let connection =
@@ -42,6 +57,49 @@ pub fn topics(arguments: &Topics, people: &print::People) -> Result<Exit, Failur
         print::result(&table(&rows))?;
     }
     let missing = states.iter().any(|state| state.partitions.is_none());
+    Ok(if missing { Exit::Failed } else { Exit::Good })
+}
+
+/// The same at Pulsar.
+fn pulsar(arguments: &Topics, configuration: &Configuration) -> Result<Exit, Failure> {
+    let options = run::pulsar::checked_options(configuration)?;
+    let needs = run::pulsar::needs(&configuration.model, &|_| false);
+    let clock = Clock::system();
+    let before = at_pulsar::inspect(&options, &needs, &clock).map_err(run::Error::from)?;
+    let states = if arguments.create {
+        at_pulsar::create(&options, &needs, &clock).map_err(run::Error::from)?
+    } else {
+        before.clone()
+    };
+    let made = |place: usize| before[place] == State::Missing && states[place] != State::Missing;
+    let rows = needs.iter().zip(&states).enumerate();
+    if arguments.json {
+        let topics: Vec<serde_json::Value> = rows
+            .map(|(place, (need, state))| {
+                json!({
+                    "topic": need.name,
+                    "there": *state != State::Missing,
+                    "created": made(place),
+                    "partitions": state.partitions(),
+                    "partitions_wanted": need.partitions,
+                })
+            })
+            .collect();
+        print::result(&json!({ "topics": topics }).to_string())?;
+    } else {
+        let width = needs.iter().map(|need| need.name.len()).max().unwrap_or(0);
+        let lines = rows.map(|(place, (need, state))| {
+            let made = if made(place) { "created" } else { "there" };
+            let status = match state {
+                State::Missing => "missing: create it with `--create`".to_owned(),
+                State::Plain => format!("{made}, not partitioned"),
+                State::Partitioned(count) => format!("{made}, {count} partitions"),
+            };
+            format!("{:<width$}  {status}", need.name)
+        });
+        print::result(&lines.collect::<Vec<_>>().join("\n"))?;
+    }
+    let missing = states.contains(&State::Missing);
     Ok(if missing { Exit::Failed } else { Exit::Good })
 }
 

@@ -17,6 +17,9 @@ pub fn validate(arguments: &Validate, people: &print::People) -> Result<Exit, Fa
     if configuration.settings.kafka.is_some() {
         run::broker::checked_options(&configuration)?;
     }
+    if configuration.settings.pulsar.is_some() {
+        run::pulsar::checked_options(&configuration)?;
+    }
     super::warn(&configuration.source, &configuration.warnings, people);
     super::warn(&configuration.source, &plan.warnings, people);
     print::result(&summary(&plan))?;

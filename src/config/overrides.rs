@@ -80,10 +80,10 @@ impl Override {
         })
     }
 
-    /// `-X name=value`: a property of the Kafka sink. None: there is no `=`, or no name before it.
-    pub fn property(origin: &str, written: &str) -> Option<Self> {
+    /// `-X name=value`: a property of a sink. None: there is no `=`, or no name before it.
+    pub fn property(origin: &str, sink: &str, written: &str) -> Option<Self> {
         let (name, _) = written.split_once('=')?;
-        let path = vec!["sink".to_owned(), "kafka".to_owned(), name.trim().to_owned()];
+        let path = vec!["sink".to_owned(), sink.to_owned(), name.trim().to_owned()];
         (!name.trim().is_empty()).then(|| Self {
             origin: origin.to_owned(),
             path,
@@ -307,7 +307,7 @@ mod tests {
     fn flags_win_over_variables_and_variables_over_the_file() {
         let model = "[sink.kafka]\nbootstrap.servers = 'a:1'\n[traffic]\nrate = '1/s'\n";
         let overrides = Overrides {
-            flags: vec![Override::property("-X", "bootstrap.servers=c:3").unwrap()],
+            flags: vec![Override::property("-X", "kafka", "bootstrap.servers=c:3").unwrap()],
             ..Overrides::default()
         }
         .with_environment([

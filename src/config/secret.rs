@@ -84,6 +84,7 @@ pub fn is_secret_name(name: &str) -> bool {
         || name.ends_with("ssl.key.pem")
         || name.ends_with("ssl.keystore.key")
         || name.ends_with("private.key.pem")
+        || name.ends_with("authparams")
 }
 
 /// Where secrets stand in the value of a key, at any depth. `name` is the key, dotted.

@@ -13,6 +13,8 @@ use super::secret::{Secret, Text};
 pub struct Settings {
     /// `[sink.kafka]`. None: the model names no Kafka.
     pub kafka: Option<Kafka>,
+    /// `[sink.pulsar]`. None: the model names no Pulsar.
+    pub pulsar: Option<Pulsar>,
     /// `[registry]`. None: the model names no schema registry.
     pub registry: Option<Registry>,
     /// `[run]`.
@@ -26,6 +28,13 @@ pub struct Kafka {
     pub properties: Vec<Property>,
     /// What the records' timestamp is.
     pub timestamp: Timestamp,
+}
+
+/// The Pulsar sink.
+#[derive(Clone, Debug, Default)]
+pub struct Pulsar {
+    /// Settings under the names of Pulsar's own clients, in the order of the file, not checked.
+    pub properties: Vec<Property>,
 }
 
 /// A property of a broker's client.

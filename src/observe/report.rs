@@ -37,7 +37,7 @@ impl fmt::Display for Stopped {
     }
 }
 
-/// What became of events; `issued` is the sum of `delivered`, `failed`, `shed` and
+/// What became of events; `issued` is the sum of `delivered`, `already_there`, `failed`, `shed` and
 /// `unacknowledged`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
@@ -45,6 +45,8 @@ pub struct Counts {
     pub issued: u64,
     /// Events that were acknowledged.
     pub delivered: u64,
+    /// Events that the broker had already, and did not store again.
+    pub already_there: u64,
     /// Events that were refused.
     pub failed: u64,
     /// Events left out by choice (none so far: no sink sheds).
@@ -61,6 +63,7 @@ impl Counts {
     fn add(&mut self, other: &Self) {
         self.issued += other.issued;
         self.delivered += other.delivered;
+        self.already_there += other.already_there;
         self.failed += other.failed;
         self.shed += other.shed;
         self.unacknowledged += other.unacknowledged;
@@ -196,6 +199,9 @@ impl fmt::Display for Report {
         )?;
         line(formatter, "issued", &figure::count(counts.issued))?;
         line(formatter, "delivered", &figure::count(counts.delivered))?;
+        if counts.already_there > 0 {
+            line(formatter, "already there", &figure::count(counts.already_there))?;
+        }
         line(formatter, "failed", &with_reasons(counts))?;
         if counts.shed > 0 {
             line(formatter, "shed", &figure::count(counts.shed))?;
@@ -248,9 +254,10 @@ fn of_streams(total: &Total) -> BTreeMap<String, Counts> {
         Counts {
             issued,
             delivered: outcomes.delivered,
+            already_there: outcomes.already_there,
             failed,
             shed: 0,
-            unacknowledged: issued.saturating_sub(outcomes.delivered + failed),
+            unacknowledged: issued.saturating_sub(outcomes.settled_count()),
             bytes: outcomes.bytes,
             failures: outcomes.failed.clone(),
         }
@@ -329,6 +336,7 @@ pub(super) mod tests {
     pub(in super::super) fn report() -> Report {
         let outcomes = Outcomes {
             delivered: 14_500,
+            already_there: 0,
             bytes: 5_800_000,
             failed: BTreeMap::from([("message_too_large".to_owned(), 2)]),
         };
@@ -380,6 +388,7 @@ pub(super) mod tests {
         for name in [
             "issued",
             "delivered",
+            "already_there",
             "failed",
             "shed",
             "unacknowledged",

@@ -11,7 +11,7 @@ use super::latency::{Distribution, Quantiles};
 use super::memory;
 use super::metric::{Meters, Metric};
 use crate::clock::Clock;
-use crate::publish::{self, Receipt, Receiver, Sink, Slice, Unacknowledged};
+use crate::publish::{self, Outcome, Receipt, Receiver, Sink, Slice, Unacknowledged};
 use crate::stream::pacer::Held;
 
 /// Parts of a slice whose lag is looked at on its own; each counts as late as its first record.
@@ -69,11 +69,18 @@ pub struct Outcomes {
     pub delivered: u64,
     /// Bytes of key and value of those.
     pub bytes: u64,
+    /// Events that the broker had already.
+    pub already_there: u64,
     /// Events that were refused, by reason.
     pub failed: BTreeMap<String, u64>,
 }
 
 impl Outcomes {
+    /// Events whose end is known.
+    pub fn settled_count(&self) -> u64 {
+        self.delivered + self.already_there + self.failed_count()
+    }
+
     /// Events that were refused, for whatever reason.
     pub fn failed_count(&self) -> u64 {
         self.failed.values().sum()
@@ -87,6 +94,8 @@ pub struct Glance {
     pub issued: u64,
     /// Events acknowledged.
     pub delivered: u64,
+    /// Events that the broker had already.
+    pub already_there: u64,
     /// Events refused.
     pub failed: u64,
     /// Bytes of key and value acknowledged.
@@ -104,7 +113,7 @@ pub struct Glance {
 impl Glance {
     /// Events handed over and without a receipt yet.
     pub fn in_flight(&self) -> u64 {
-        self.issued.saturating_sub(self.delivered + self.failed)
+        self.issued.saturating_sub(self.delivered + self.already_there + self.failed)
     }
 }
 
@@ -175,6 +184,7 @@ impl Tally {
         let glance = Glance {
             issued,
             delivered: books.streams.iter().map(|stream| stream.delivered).sum(),
+            already_there: books.streams.iter().map(|stream| stream.already_there).sum(),
             failed: books.streams.iter().map(Outcomes::failed_count).sum(),
             bytes: books.streams.iter().map(|stream| stream.bytes).sum(),
             lag: self.lag(),
@@ -207,7 +217,7 @@ impl Tally {
             streams: streams
                 .map(|(stream, outcomes)| {
                     // A slice is counted once it is handed over, and may have receipts before.
-                    let settled = outcomes.delivered + outcomes.failed_count();
+                    let settled = outcomes.settled_count();
                     let issued = stream.issued.load(Ordering::Acquire).max(settled);
                     (stream.name.clone(), issued, outcomes.clone())
                 })
@@ -280,12 +290,7 @@ impl Tally {
     /// How many of a slice's records a sink took before it failed: those that it gave receipts for
     /// or up, and that are not counted yet.
     fn taken_before_failure(&self, unacknowledged: u64) -> u64 {
-        let settled: u64 = self
-            .books()
-            .streams
-            .iter()
-            .map(|stream| stream.delivered + stream.failed_count())
-            .sum();
+        let settled: u64 = self.books().streams.iter().map(Outcomes::settled_count).sum();
         (settled + unacknowledged).saturating_sub(self.issued())
     }
 }
@@ -299,12 +304,13 @@ impl Receiver for Tally {
             let (mut delivered, mut bytes) = (0, 0);
             for receipt in run {
                 match receipt.outcome {
-                    Ok(()) => {
+                    Outcome::Delivered => {
                         delivered += 1;
                         bytes += u64::from(receipt.bytes);
                         books.recent.record(receipt.latency_ns, 1);
                     }
-                    Err(reason) => {
+                    Outcome::AlreadyThere => books.streams[index].already_there += 1,
+                    Outcome::Failed(reason) => {
                         let failed = &mut books.streams[index].failed;
                         match failed.get_mut(reason) {
                             Some(count) => *count += 1,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Error, Receipt, Receiver, Sink, Slice, Unacknowledged};
+use super::{Error, Outcome, Receipt, Receiver, Sink, Slice, Unacknowledged};
 use crate::clock::Clock;
 
 /// How many receipts are given at once.
@@ -40,7 +40,7 @@ impl Sink for Null {
             self.receipts.extend(records.iter().map(|record| Receipt {
                 stream: record.stream,
                 bytes: record.key_bytes + record.value_bytes,
-                outcome: Ok(()),
+                outcome: Outcome::Delivered,
                 latency_ns: (now_ns - slice.schedule.intended_ns(record.due_us)).max(0),
             }));
             self.receiver.receive(&self.receipts);

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Error, Receipt, Receiver, Sink, Slice, Unacknowledged};
+use super::{Error, Outcome, Receipt, Receiver, Sink, Slice, Unacknowledged};
 use crate::clock::Clock;
 use crate::stream::{Batch, Record};
 
@@ -63,7 +63,7 @@ impl Stdout {
         self.receipts.extend(batch.records[first..end].iter().map(|record| Receipt {
             stream: record.stream,
             bytes: record.key_bytes + record.value_bytes,
-            outcome: Ok(()),
+            outcome: Outcome::Delivered,
             latency_ns: (now_ns - slice.schedule.intended_ns(record.due_us)).max(0),
         }));
         self.receiver.receive(&self.receipts);

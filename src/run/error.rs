@@ -9,7 +9,7 @@ use crate::embedded;
 use crate::encode::{json, registry};
 use crate::manifest;
 use crate::observe;
-use crate::publish::kafka;
+use crate::publish::{kafka, pulsar};
 use crate::stream::{self, pacer};
 
 /// Why a run cannot begin, or did not end well.
@@ -65,6 +65,24 @@ pub enum Error {
          another sink with `--to`"
     )]
     NoKafka,
+    /// The model names no Pulsar.
+    #[error(
+        "the model names no Pulsar: add `[sink.pulsar]` to it, `-X serviceUrl=pulsar://HOST:6650`, or \
+         another sink with `--to`"
+    )]
+    NoPulsar,
+    /// Streams that share a topic, whose schema Pulsar would keep.
+    #[error(
+        "the streams `{}` and `{}` share the topic `{topic}`, which has one schema in Pulsar's own \
+         registry: give them topics of their own, or set `schema = \"registry\"` in `[sink.pulsar]`",
+        streams[0], streams[1]
+    )]
+    SharedTopic {
+        /// The topic.
+        topic: String,
+        /// Two of the streams.
+        streams: [String; 2],
+    },
     /// The model names no registry, and Avro on Kafka needs one.
     #[error(
         "the model names no schema registry: add `[registry]` to it or `--registry URL`, or write values \
@@ -80,6 +98,9 @@ pub enum Error {
     /// Kafka, before the first event.
     #[error(transparent)]
     Kafka(#[from] kafka::Error),
+    /// Pulsar, before the first event.
+    #[error(transparent)]
+    Pulsar(#[from] pulsar::Error),
     /// The Kafka inside the process.
     #[error(transparent)]
     Embedded(#[from] embedded::Error),
@@ -169,8 +190,11 @@ impl Error {
             | Self::MomentWithoutSchedule
             | Self::UnknownStream { .. }
             | Self::NoKafka
+            | Self::NoPulsar
+            | Self::SharedTopic { .. }
             | Self::NoRegistry => true,
             Self::Kafka(error) => error.is_configuration(),
+            Self::Pulsar(error) => error.is_configuration(),
             Self::Registry(error) => matches!(
                 error,
                 registry::Error::NoAddress

@@ -102,6 +102,7 @@ impl Prepared {
                 .map(|((stream, written), partitions)| Route {
                     ids: SchemaIds { value: written.value_id, key: written.key_id },
                     partitions: *partitions,
+                    hash: opened.hash,
                     skipped: self.request.skips(&stream.name),
                 })
                 .collect(),

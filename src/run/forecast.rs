@@ -11,6 +11,7 @@ use super::window::Window;
 use super::{Error, plan};
 use crate::config::Configuration;
 use crate::config::settings::{Run, Speed};
+use crate::encode::partition::Hash;
 use crate::plan::Plan;
 use crate::plan::batch::{BATCH_EVENTS, Batches};
 use crate::stream::ahead;
@@ -112,6 +113,7 @@ pub fn forecast(
         // As a broker gets them: framed, whatever the ids.
         ids: SchemaIds { value: Some(0), key: Some(0) },
         partitions: stream.topic.partitions,
+        hash: Hash::default(),
         skipped: !streams.is_empty() && !streams.contains(&stream.name),
     });
     let asked = Asked {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use super::Error;
 use crate::config::model::{Model, Start};
-use crate::config::settings::Speed;
+use crate::config::settings::{Settings, Speed};
 use crate::config::{Configuration, suggest, units};
 use crate::manifest::{self, Manifest, Place};
 use crate::observe::verdict::Condition;
@@ -81,6 +81,8 @@ impl FromStr for Moment {
 pub enum Destination {
     /// The Kafka of the settings.
     Kafka,
+    /// The Pulsar of the settings.
+    Pulsar,
     /// A Kafka and a registry inside the process.
     Embedded,
     /// JSON lines on stdout.
@@ -90,10 +92,19 @@ pub enum Destination {
 }
 
 impl Destination {
+    /// The broker that a model names: Kafka, unless it names Pulsar alone.
+    pub fn named(settings: &Settings) -> Self {
+        match (&settings.kafka, &settings.pulsar) {
+            (None, Some(_)) => Self::Pulsar,
+            _ => Self::Kafka,
+        }
+    }
+
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Kafka => "kafka",
+            Self::Pulsar => "pulsar",
             Self::Embedded => "embedded_kafka",
             Self::Stdout => "stdout",
             Self::Null => "null",
@@ -189,7 +200,7 @@ impl Request {
             if model.start == Start::Now {
                 return Err(Error::ShardWithoutStart);
             }
-            let real = matches!(self.destination, Destination::Kafka | Destination::Embedded);
+            let real = !matches!(self.destination, Destination::Stdout | Destination::Null);
             if real && paced && self.at.is_none() {
                 return Err(Error::ShardWithoutMoment { sink: self.destination.name() });
             }

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use super::Error;
 use super::broker;
 use super::lines::{Lines, Told};
+use super::pulsar;
 use super::request::{Destination, Request};
 use super::window::Window;
 use crate::clock::Clock;
 use crate::config::Configuration;
 use crate::encode::headers::Shape;
+use crate::encode::partition::Hash;
 use crate::observe::tally::Tally;
 use crate::plan::{Plan, StreamPlan};
 use crate::publish::kafka::{Kafka, Outlet};
@@ -43,6 +45,8 @@ pub struct Opened {
     pub sink: Box<dyn Sink>,
     /// The partitions of each stream's topic, by the stream's number; none where we do not choose.
     pub partitions: Vec<Option<u32>>,
+    /// How a key becomes one of them.
+    pub hash: Hash,
     /// Where to, in words.
     pub target: String,
 }
@@ -61,14 +65,17 @@ pub fn open(ask: &Ask<'_>) -> Result<Opened, Error> {
         Destination::Null => Ok(Opened {
             sink: Box::new(Null::new(receiver, ask.clock.clone())),
             partitions: streams.iter().map(|stream| stream.topic.partitions).collect(),
+            hash: Hash::default(),
             target: "null: nothing is published".to_owned(),
         }),
         Destination::Stdout => Ok(Opened {
             sink: Box::new(open_stdout(ask, receiver)?),
             partitions: vec![None; streams.len()],
+            hash: Hash::default(),
             target: "stdout".to_owned(),
         }),
         Destination::Kafka | Destination::Embedded => open_kafka(ask, receiver),
+        Destination::Pulsar => pulsar::open(ask, receiver),
     }
 }
 
@@ -115,7 +122,7 @@ fn open_kafka(ask: &Ask<'_>, receiver: Arc<dyn Receiver>) -> Result<Opened, Erro
     let embedded = ask.request.destination == Destination::Embedded;
     let kind = if embedded { "the embedded Kafka" } else { "Kafka" };
     let target = format!("{kind} at {}", options.servers());
-    Ok(Opened { sink: Box::new(sink), partitions, target })
+    Ok(Opened { sink: Box::new(sink), partitions, hash: Hash::Murmur2, target })
 }
 
 /// The event times that are known beforehand: without an end, that of the first event.

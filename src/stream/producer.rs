@@ -453,6 +453,7 @@ impl Producer {
             stream: u16::try_from(scratch.stream).unwrap_or(u16::MAX),
             keyed: stream.compiled.key.is_some(),
             partitions: self.route(scratch.stream).partitions,
+            hash: self.route(scratch.stream).hash,
             start_us: self.plan.start_us,
         };
         room.eras.clear(&self.plan.scenarios);

@@ -1,4 +1,4 @@
-//! Real servers for the tests: Kafka and a schema registry, started on loopback and stopped again.
+//! Real servers for the tests: Kafka, Pulsar and a schema registry, started on loopback and stopped again.
 //!
 //! A test that needs one says `let Some(kafka) = brokers::kafka() else { return };`. Where no
 //! server can be had, the test says so on standard error and is skipped; with `CI=true` it fails.
@@ -14,6 +14,8 @@ pub(crate) mod certificates;
 pub(crate) mod kafka;
 #[path = "brokers/process.rs"]
 mod process;
+#[path = "brokers/pulsar.rs"]
+pub(crate) mod pulsar;
 #[path = "brokers/topic.rs"]
 pub(crate) mod topic;
 
@@ -27,6 +29,7 @@ use tidegate::clock::Clock;
 
 use apicurio::ApicurioServer;
 use kafka::{KafkaServer, Options};
+use pulsar::PulsarServer;
 
 /// A Kafka without security that tests share; it ends with the test process.
 pub(crate) fn kafka() -> Option<&'static KafkaServer> {
@@ -45,6 +48,12 @@ pub(crate) fn guarded_kafka() -> Option<&'static KafkaServer> {
 pub(crate) fn registry() -> Option<&'static ApicurioServer> {
     static SHARED: OnceLock<Result<ApicurioServer, String>> = OnceLock::new();
     shared(SHARED.get_or_init(ApicurioServer::try_start))
+}
+
+/// A Pulsar without security that tests share: take topics of your own.
+pub(crate) fn pulsar() -> Option<&'static PulsarServer> {
+    static SHARED: OnceLock<Result<PulsarServer, String>> = OnceLock::new();
+    shared(SHARED.get_or_init(|| PulsarServer::try_start(&[])))
 }
 
 fn shared<T>(server: &'static Result<T, String>) -> Option<&'static T> {

@@ -48,7 +48,7 @@ word    = { choice = { present = 0.8, online = 0.2 } }
 url = "http://127.0.0.1:1"
 "#;
 
-const SCHEMA: &str = r#"{ "type": "record", "name": "Payment", "namespace": "test", "fields": [
+pub(crate) const SCHEMA: &str = r#"{ "type": "record", "name": "Payment", "namespace": "test", "fields": [
   { "name": "id", "type": { "type": "string", "logicalType": "uuid" } },
   { "name": "at", "type": { "type": "long", "logicalType": "timestamp-micros" } },
   { "name": "account", "type": "string" },

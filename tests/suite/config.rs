@@ -139,7 +139,9 @@ fn a_mistake_in_a_flag_or_a_variable_names_it() {
         ]);
     overrides.flags.push(Override::flag("--rate", "traffic.rate", "5 apples"));
     overrides.flags.push(Override::flag("--registry", "registry.url", "http://me:canary@host"));
-    overrides.flags.push(Override::property("-X", "sasl.password=[canary, 'canary']").unwrap());
+    overrides
+        .flags
+        .push(Override::property("-X", "kafka", "sasl.password=[canary, 'canary']").unwrap());
     let shown = read(&model, &overrides).unwrap_err().render(false);
     assert!(!shown.contains("canary"), "{shown}");
     insta::assert_snapshot!("mistakes_in_flags_and_variables", shown);
@@ -187,7 +189,7 @@ fn a_seed_is_drawn_if_there_is_none() {
 fn no_secret_is_in_what_may_be_logged_or_kept() {
     let mut overrides = flags(&["sink.kafka.sasl.password=canary-1"])
         .with_environment([("TIDEGATE_REGISTRY__PASSWORD".to_owned(), "canary-2".to_owned())]);
-    overrides.flags.push(Override::property("-X", "ssl.key.password=canary-3").unwrap());
+    overrides.flags.push(Override::property("-X", "kafka", "ssl.key.password=canary-3").unwrap());
     let kept: Vec<&str> = overrides.flags.iter().map(Override::shown).collect();
     let read = read(&fixture("whole/model.toml"), &overrides).unwrap();
     let texts: Vec<String> =

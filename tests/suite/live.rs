@@ -2,7 +2,7 @@
 
 #![expect(clippy::panic, reason = "what fails here fails the test")]
 
-mod arrival;
+pub(crate) mod arrival;
 mod compacted;
 mod faults;
 mod refusals;

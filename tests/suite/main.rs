@@ -25,6 +25,7 @@ mod orders;
 mod pacing;
 mod payments;
 mod plan;
+mod pulsar;
 mod random_models;
 mod registry;
 mod scenarios;

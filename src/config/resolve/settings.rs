@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::Spanned;
-use super::super::raw::Kind;
+use super::super::raw::{Entry, Kind};
 use super::super::reader::{At, Reader, Section};
 use super::super::secret::{Secret, Text, is_secret_name};
 use super::super::settings::{
-    Authentication, Identity, Kafka, Property, Registry, SchemaChoice, Settings, Subjects,
+    Authentication, Identity, Kafka, Property, Pulsar, Registry, SchemaChoice, Settings, Subjects,
     Timestamp,
 };
 use super::run::run;
@@ -16,18 +16,22 @@ use super::streams::setting;
 
 /// All settings of the file.
 pub(super) fn settings(reader: &mut Reader<'_>, top: &mut Section<'_>) -> Settings {
-    let kafka = top.get("sink").and_then(|at| {
-        let mut section = reader.section(&at)?;
-        let kafka = section.get("kafka").and_then(|at| kafka(reader, &at));
-        if let Some(at) = section.has("pulsar").then(|| section.get("pulsar")).flatten() {
-            reader.refuse(&at.key_span, "the Pulsar sink is not known yet", "use `[sink.kafka]`");
-        }
-        reader.finish(section);
-        kafka
-    });
+    let (kafka, pulsar) = top.get("sink").map(|at| sinks(reader, &at)).unwrap_or_default();
     let registry = top.get("registry").and_then(|at| registry(reader, &at));
     let run = top.get("run").map(|at| run(reader, &at)).unwrap_or_default();
-    Settings { kafka, registry, run }
+    Settings { kafka, pulsar, registry, run }
+}
+
+fn sinks(reader: &mut Reader<'_>, at: &At<'_>) -> (Option<Kafka>, Option<Pulsar>) {
+    let Some(mut section) = reader.section(at) else { return (None, None) };
+    let kafka = section.get("kafka").and_then(|at| kafka(reader, &at));
+    let pulsar = section.get("pulsar").and_then(|at| {
+        let section = reader.section(&at)?;
+        let properties = section.all().filter_map(|(entry, at)| property(reader, entry, &at));
+        Some(Pulsar { properties: properties.collect() })
+    });
+    reader.finish(section);
+    (kafka, pulsar)
 }
 
 fn kafka(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Kafka> {
@@ -39,36 +43,42 @@ fn kafka(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Kafka> {
             kafka.timestamp = reader.one_of(&at, &known).unwrap_or_default();
             continue;
         }
-        let outside = matches!(at.node.kind, Kind::Table(_));
-        if let Some(value) = setting(reader, &at) {
-            let hidden = is_secret_name(&entry.key) || outside && !is_open(&entry.key);
-            let text = if hidden {
-                reader.source.hide(value.value.clone());
-                Text::Secret(Secret::new(value.value))
-            } else {
-                Text::Plain(value.value)
-            };
-            let name = Spanned { value: entry.key.clone(), span: entry.key_span.clone() };
-            kafka
-                .properties
-                .push(Property { name, value: Spanned { value: text, span: value.span } });
-        }
+        kafka.properties.extend(property(reader, entry, &at));
     }
     Some(kafka)
+}
+
+/// A property of a broker's client. What is secret by its name, or comes from elsewhere, is masked.
+fn property(reader: &mut Reader<'_>, entry: &Entry, at: &At<'_>) -> Option<Property> {
+    let outside = matches!(at.node.kind, Kind::Table(_));
+    let value = setting(reader, at)?;
+    let hidden = is_secret_name(&entry.key) || outside && !is_open(&entry.key);
+    let text = if hidden {
+        reader.source.hide(value.value.clone());
+        Text::Secret(Secret::new(value.value))
+    } else {
+        Text::Plain(value.value)
+    };
+    let name = Spanned { value: entry.key.clone(), span: entry.key_span.clone() };
+    Some(Property { name, value: Spanned { value: text, span: value.span } })
 }
 
 /// Properties that are told in errors wherever they come from: a broker that does not answer must
 /// have a name.
 fn is_open(name: &str) -> bool {
-    const OPEN: [&str; 6] = [
+    const OPEN: [&str; 10] = [
         "bootstrap.servers",
         "metadata.broker.list",
         "client.id",
         "security.protocol",
         "sasl.mechanism",
         "sasl.mechanisms",
+        "serviceUrl",
+        "webServiceUrl",
+        "authPlugin",
+        "producerName",
     ];
-    OPEN.contains(&name) || name.ends_with(".location")
+    OPEN.contains(&name) || name.ends_with(".location") || name.ends_with("FilePath")
 }
 
 fn registry(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Registry> {

@@ -19,7 +19,11 @@ impl Sink for Limited {
         for (index, record) in
             slice.batch.records[slice.records.clone()][..taken].iter().enumerate()
         {
-            let outcome = if index % 10 == 9 { Err("message_too_large") } else { Ok(()) };
+            let outcome = if index % 10 == 9 {
+                Outcome::Failed("message_too_large")
+            } else {
+                Outcome::Delivered
+            };
             let receipt =
                 Receipt { stream: record.stream, bytes: 7, outcome, latency_ns: 2_000_000 };
             self.tally.receive(&[receipt]);
@@ -150,7 +154,7 @@ fn what_a_sink_took_before_it_failed_is_issued() {
 fn receipts_of_a_slice_that_is_still_handed_over_are_of_issued_events() {
     let clock = Clock::manual(10_000_000);
     let tally = tally(&clock);
-    let receipt = Receipt { stream: 1, bytes: 7, outcome: Ok(()), latency_ns: 1 };
+    let receipt = Receipt { stream: 1, bytes: 7, outcome: Outcome::Delivered, latency_ns: 1 };
     tally.receive(&[receipt; 3]);
     let (_, issued, outcomes) = &tally.total().streams[1];
     assert_eq!((*issued, outcomes.delivered), (3, 3));

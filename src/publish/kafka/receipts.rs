@@ -10,7 +10,7 @@ use super::options::Options;
 use super::problem::{self, Error};
 use super::produce::{Parcel, Producer, slot_and_index};
 use crate::clock::Clock;
-use crate::publish::{Receipt, Receiver};
+use crate::publish::{Outcome, Receipt, Receiver};
 
 /// How long a poll waits; as long as closing may take.
 const POLL_MS: i32 = 50;
@@ -103,11 +103,11 @@ impl Shared {
         let (_, index) = slot_and_index(delivery.opaque);
         let record = &parcel.held.batch().records[index];
         let outcome = match delivery.code {
-            0 => Ok(()),
+            0 => Outcome::Delivered,
             code::PURGED_QUEUED | code::PURGED_SENT => return None,
             code => {
                 self.fail(self.producer.routes.topic(record), delivery);
-                Err(reason(code))
+                Outcome::Failed(reason(code))
             }
         };
         let latency_ns = (now_ns - parcel.schedule.intended_ns(record.due_us)).max(0);

@@ -3,7 +3,7 @@
 use super::super::Record;
 use super::super::cut::Ranks;
 use super::super::rows::{Row, low};
-use crate::encode::partition;
+use crate::encode::partition::Hash;
 use crate::encode::row::Lengths;
 use crate::plan::members::Members;
 
@@ -13,6 +13,7 @@ pub(super) struct Shape<'a> {
     pub(super) stream: u16,
     pub(super) keyed: bool,
     pub(super) partitions: Option<u32>,
+    pub(super) hash: Hash,
     pub(super) start_us: i64,
 }
 
@@ -45,7 +46,7 @@ impl Output {
             };
             if let Some(partitions) = shape.partitions {
                 record.partition = if shape.keyed {
-                    partition::of_key(&self.arena[record.key_range()], partitions)
+                    shape.hash.partition(&self.arena[record.key_range()], partitions)
                 } else {
                     // Without a key events are spread evenly, by who they are (Fibonacci hashing).
                     let hash = row.number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;

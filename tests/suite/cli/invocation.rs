@@ -63,8 +63,11 @@ fn wrong_words_are_refused_with_exit_2_and_the_way_out() {
     for (words, told) in [
         (&["runn"][..], "run"),
         (&["run", "--speeed", "1"], "--speed"),
-        (&["run", "model.toml", "--to", "pulsar"], "kafka, stdout, null"),
-        (&["run", "model.toml", "--to", "file:out"], "kafka, stdout, null"),
+        (
+            &["run", "model.toml", "--to", "pulsar"],
+            "the model names no Pulsar: add `[sink.pulsar]`",
+        ),
+        (&["run", "model.toml", "--to", "file:out"], "kafka, pulsar, stdout, null"),
         (&["run", "model.toml", "--device", "gpu"], "`--device` is not known yet"),
         (&["run", "model.toml", "--pace", "5000/s", "--speed", "2"], "cannot be used with"),
         (&["run", "model.toml", "--headers"], "`--headers` is for `--to stdout`"),

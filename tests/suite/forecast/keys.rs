@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tidegate::encode::partition;
+use tidegate::encode::partition::Hash;
 use tidegate::plan::Plan;
 use tidegate::stream::forecast::keys::Keys;
 use tidegate::stream::forecast::{Asked, Forecast};
@@ -83,7 +83,7 @@ fn partitions_are_as_full_as_all_records_make_them() {
     let found = found.streams[orders].as_ref().unwrap().records.as_ref().unwrap();
     let mut all = vec![0.0; 12];
     for (key, count) in counts(&plan, &asked, orders, Shard::WHOLE) {
-        all[usize::try_from(partition::of_key(&key, 12)).unwrap()] += count as f64;
+        all[usize::try_from(Hash::Murmur2.partition(&key, 12)).unwrap()] += count as f64;
     }
     let total: f64 = all.iter().sum();
     for (share, events) in found.partitions.iter().zip(&all) {

@@ -9,7 +9,7 @@ use tidegate::clock::Clock;
 use tidegate::config::secret::Text;
 use tidegate::encode::headers;
 use tidegate::publish::kafka::{Kafka, Options, Outlet};
-use tidegate::publish::{Receipt, Receiver, Schedule, Slice};
+use tidegate::publish::{Outcome, Receipt, Receiver, Schedule, Slice};
 use tidegate::stream::{Batch, Record};
 
 use crate::brokers::topic;
@@ -27,6 +27,7 @@ pub(crate) struct Count(Mutex<Counted>);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counted {
     pub(crate) delivered: u64,
+    pub(crate) already_there: u64,
     pub(crate) failed: BTreeMap<String, u64>,
     pub(crate) bytes: u64,
     pub(crate) latency_ns_max: i64,
@@ -45,8 +46,11 @@ impl Receiver for Count {
             counted.bytes += u64::from(receipt.bytes);
             counted.latency_ns_max = counted.latency_ns_max.max(receipt.latency_ns);
             match receipt.outcome {
-                Ok(()) => counted.delivered += 1,
-                Err(reason) => *counted.failed.entry(reason.to_owned()).or_default() += 1,
+                Outcome::Delivered => counted.delivered += 1,
+                Outcome::AlreadyThere => counted.already_there += 1,
+                Outcome::Failed(reason) => {
+                    *counted.failed.entry(reason.to_owned()).or_default() += 1;
+                }
             }
         }
     }

@@ -110,7 +110,7 @@ pub(super) fn schema(registry: &str, id: u32) -> Schema {
 }
 
 /// The digest of one event, by its definition.
-fn digest(stream: &str, key: &[u8], datum: &[u8]) -> u128 {
+pub(crate) fn digest(stream: &str, key: &[u8], datum: &[u8]) -> u128 {
     let mut bytes = Vec::new();
     for part in [stream.as_bytes(), key, datum] {
         bytes.extend((part.len() as u64).to_le_bytes());

@@ -1,0 +1,31 @@
+//! Publishing to Pulsar over its binary protocol.
+//!
+//! [`Options`] hold settings under Pulsar's own names, and can be checked without a broker.
+//! [`Pulsar`] is the sink.
+//!
+//! The messages of a batch are laid out straight from the arena of generated events, as the broker
+//! stores them: an event costs no allocation, and a batch has one receipt. Each stream has a producer
+//! for each partition, a channel; a thread of its own keeps channels open, writes their batches and
+//! turns receipts of batches into receipts of records. What has no receipt when a connection ends is
+//! sent again on the next one, in the same order with the same sequence ids.
+
+mod address;
+mod authentication;
+mod batch;
+mod channel;
+mod client;
+mod connection;
+mod drive;
+mod frame;
+mod options;
+mod problem;
+mod shared;
+mod sink;
+mod tls;
+pub mod topics;
+mod window;
+
+pub use address::Address;
+pub use options::{Options, Property};
+pub use problem::Error;
+pub use sink::{Numbering, Outlet, Pulsar};

@@ -1,0 +1,377 @@
+//! The sink: slices go in, receipts come out.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use pulsar::message::proto::Schema;
+use tokio::sync::mpsc;
+
+use super::batch::{Message, Sent, put_property};
+use super::channel::{At, Channel, Limits, first_id};
+use super::client::Client;
+use super::connection::Listener;
+use super::drive::{self, Opened};
+use super::options::{Batcher, Options, Routing};
+use super::problem::Error;
+use super::shared::{Shared, cost_bytes};
+use crate::clock::Clock;
+use crate::encode::headers::{self, Shape, Value};
+use crate::publish::{self, Outcome, Receiver, Sink, Slice, Unacknowledged};
+use crate::stream::Record;
+
+/// The most records that are taken in one go.
+const CHUNK_RECORDS: usize = 4_096;
+
+/// How long windows are in which messages are regrouped by their keys, in microseconds of model time.
+const WINDOW_US: u64 = 100_000;
+
+/// How often `give_up` is asked while waiting.
+const ASK_EVERY: Duration = Duration::from_millis(50);
+
+/// Where a stream's events go.
+#[derive(Clone, Debug, Default)]
+pub struct Outlet {
+    /// The topic, as the user says it.
+    pub topic: String,
+    /// The topic's partitions; None: it is not partitioned.
+    pub partitions: Option<u32>,
+    /// What its producers are named; the partition is added.
+    pub producer: String,
+    /// The schema of its values, if Pulsar is to know it.
+    pub schema: Option<Schema>,
+    /// Whether keys are bytes and not text.
+    pub binary_key: bool,
+    /// The headers that its records have.
+    pub headers: Vec<Shape>,
+}
+
+/// How sequence ids follow from model time.
+#[derive(Clone, Copy, Debug)]
+pub struct Numbering {
+    /// When model time begins, in microseconds since the Unix epoch.
+    pub start_us: i64,
+    /// The length of a tick in microseconds; above 0.
+    pub tick_us: u64,
+    /// When the run begins, in microseconds since the Unix epoch.
+    pub from_us: i64,
+}
+
+impl Numbering {
+    fn since_start_us(&self, time_us: i64) -> u64 {
+        u64::try_from(time_us.saturating_sub(self.start_us)).unwrap_or(0)
+    }
+
+    /// The tick that a time lies in.
+    fn tick(&self, time_us: i64) -> u64 {
+        self.since_start_us(time_us) / self.tick_us
+    }
+
+    /// The window that a time lies in: equal parts of a tick, about as long as [`WINDOW_US`].
+    fn window(&self, time_us: i64) -> u64 {
+        let parts = (self.tick_us / WINDOW_US).max(1);
+        self.since_start_us(time_us) / (self.tick_us / parts).max(1)
+    }
+}
+
+/// A sink that publishes to Pulsar.
+pub struct Pulsar {
+    shared: Arc<Shared>,
+    routes: Vec<Route>,
+    numbering: Numbering,
+    /// The records of a chunk by channel: scratch space.
+    by_channel: Vec<Vec<u32>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Where a stream's records go.
+#[derive(Debug)]
+struct Route {
+    /// The first of its channels.
+    channel: usize,
+    headers: Vec<Shape>,
+    binary_key: bool,
+}
+
+impl std::fmt::Debug for Pulsar {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let service = self.shared.options.service();
+        formatter.debug_struct("Pulsar").field("service", &service).finish_non_exhaustive()
+    }
+}
+
+impl Pulsar {
+    /// Connects; waits for at most `options.connect_timeout`, so call it where waiting is allowed.
+    ///
+    /// `outlets` are those of the streams, by the stream's number in the model; the topics must be there.
+    pub fn connect(
+        options: &Arc<Options>,
+        outlets: &[Option<Outlet>],
+        numbering: Numbering,
+        (receiver, clock): (Arc<dyn Receiver>, Clock),
+    ) -> Result<Self, Error> {
+        let mut channels = Vec::new();
+        let mut routes = Vec::new();
+        for outlet in outlets {
+            let first = channels.len();
+            if let Some(outlet) = outlet {
+                let topic = options.topic(&outlet.topic);
+                for partition in 0..outlet.partitions.unwrap_or(1) {
+                    let topic = match outlet.partitions {
+                        Some(_) => format!("{topic}-partition-{partition}"),
+                        None => topic.clone(),
+                    };
+                    channels.push(Channel::new(
+                        channels.len() as u64,
+                        (&outlet.topic, topic),
+                        format!("{}/{partition}", outlet.producer),
+                        (outlet.schema.clone(), outlet.binary_key),
+                    ));
+                }
+            }
+            routes.push(Route {
+                channel: first,
+                headers: outlet.as_ref().map(|it| it.headers.clone()).unwrap_or_default(),
+                binary_key: outlet.as_ref().is_some_and(|it| it.binary_key),
+            });
+        }
+        let by_channel = vec![Vec::new(); channels.len()];
+        let shared =
+            Arc::new(Shared::new(Arc::clone(options), channels, (receiver, clock.clone())));
+        let (opened, from_channels) = mpsc::unbounded_channel();
+        let listener: Arc<dyn Listener> = Arc::<Shared>::clone(&shared);
+        let client = Arc::new(Client::new(Arc::clone(options), listener));
+        let driven = Arc::clone(&shared);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let ask = |what, error: std::io::Error| Error::Ask { what, reason: error.to_string() };
+        let runtime = runtime.map_err(|error| ask("start the runtime of connections", error))?;
+        let thread = std::thread::Builder::new().name("pulsar".to_owned());
+        let thread = thread
+            .spawn(move || runtime.block_on(drive::drive(driven, client, opened)))
+            .map_err(|error| ask("start the thread of connections", error))?;
+        let sink = Self { shared, routes, numbering, by_channel, thread: Some(thread) };
+        sink.wait_until_open(from_channels)?;
+        Ok(sink)
+    }
+
+    /// Waits until every channel has its producer.
+    fn wait_until_open(&self, mut opened: mpsc::UnboundedReceiver<Opened>) -> Result<(), Error> {
+        let Shared { options, clock, channels, .. } = &*self.shared;
+        let begin_ns = clock.now_ns();
+        let first = first_id(self.numbering.tick(self.numbering.from_us));
+        let mut last = "no answer".to_owned();
+        let mut open = 0;
+        while open < channels.len() {
+            if let Some(error) = self.shared.stopped() {
+                return Err(error.clone());
+            }
+            let waited = Duration::from_nanos((clock.now_ns() - begin_ns).unsigned_abs());
+            if waited >= options.connect_timeout {
+                let waited_s = waited.as_secs();
+                return Err(Error::Unreachable { service: options.service(), waited_s, last });
+            }
+            match opened.try_recv() {
+                Ok(Opened::Producer { channel, last_sequence_id }) => {
+                    open += 1;
+                    if u64::try_from(last_sequence_id).is_ok_and(|last| last >= first) {
+                        let Channel { name, asked, .. } = &*channels[channel];
+                        return Err(Error::SequenceBehind {
+                            name: name.clone(),
+                            topic: asked.clone(),
+                            last: last_sequence_id,
+                            first,
+                        });
+                    }
+                }
+                Ok(Opened::NotYet { reason }) => last = options.masked(&reason),
+                Err(_) => clock.sleep(Duration::from_millis(2)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the records of a chunk to their channels.
+    fn add(&mut self, slice: &Slice) {
+        let Self { shared, routes, numbering, by_channel, .. } = self;
+        let records = &slice.batch.records[slice.records.clone()];
+        let mut too_large = Vec::new();
+        for (index, record) in (0..).zip(records) {
+            if sent(record, 0).bytes as usize > shared.batch_bytes_max() {
+                too_large.push(sent(record, slice.schedule.intended_ns(record.due_us)));
+                continue;
+            }
+            let route = &routes[usize::from(record.stream)];
+            by_channel[route.channel_of(record, shared.options.routing)].push(index);
+        }
+        let (limits, event_time) = (limits(shared), shared.options.event_time);
+        let now_ns = shared.clock.now_ns();
+        let batcher = shared.options.batcher;
+        let mut lingers = false;
+        {
+            // Before the first of them can have its receipt.
+            let mut ledger = shared.ledger();
+            ledger.open_count += records.len() as u64;
+            ledger.open_bytes +=
+                records.iter().map(|record| cost_bytes(&sent(record, 0))).sum::<u64>();
+        }
+        if !too_large.is_empty() {
+            shared.count(&too_large, Outcome::Failed("message_too_large"));
+        }
+        for (channel, indices) in shared.channels.iter().zip(by_channel) {
+            if indices.is_empty() {
+                continue;
+            }
+            let mut adding = channel.begin(batcher);
+            for index in indices.drain(..) {
+                let record = &records[index as usize];
+                let route = &routes[usize::from(record.stream)];
+                let arena = &slice.batch.arena;
+                let intended_ns = slice.schedule.intended_ns(record.due_us);
+                let message = Message {
+                    key: record.keyed.then(|| &arena[record.key_range()]),
+                    binary_key: route.binary_key,
+                    value: (!record.tombstone).then(|| &arena[record.value_range()]),
+                    event_time_ms: event_time
+                        .then(|| u64::try_from(record.due_us / 1_000).unwrap_or(0)),
+                    sequence_id: 0,
+                };
+                let properties = |into: &mut Vec<u8>| {
+                    let block = &arena[record.header_range()];
+                    put_properties(into, &route.headers, block, intended_ns);
+                };
+                let (tick, window) =
+                    (numbering.tick(record.due_us), numbering.window(record.due_us));
+                let at = At { tick, window, now_ns };
+                adding.push(at, limits, (message, sent(record, intended_ns)), properties);
+            }
+            lingers |= adding.end(limits);
+        }
+        if let (Batcher::Key, Some(last)) = (batcher, records.last()) {
+            let latest = Some(numbering.window(last.due_us));
+            shared.channels.iter().for_each(|channel| channel.end_window(latest, limits, now_ns));
+        }
+        if lingers {
+            shared.lingering.notify_one();
+        }
+    }
+
+    /// Waits for room; false if `give_up` said true meanwhile, or the sink stopped.
+    fn wait_for_room(&self, give_up: &dyn Fn() -> bool) -> bool {
+        loop {
+            let ledger = self.shared.ledger();
+            if ledger.open_bytes < self.shared.options.in_flight_bytes_max {
+                return true;
+            }
+            self.shared.wait(ledger, ASK_EVERY);
+            if give_up() || self.shared.stopped().is_some() {
+                return false;
+            }
+        }
+    }
+}
+
+impl Route {
+    /// The channel of a record.
+    fn channel_of(&self, record: &Record, routing: Routing) -> usize {
+        let place = match u32::try_from(record.partition) {
+            Ok(partition) if record.keyed || routing == Routing::RoundRobin => u64::from(partition),
+            _ => 0,
+        };
+        self.channel + usize::try_from(place).unwrap_or(0)
+    }
+}
+
+fn limits(shared: &Shared) -> Limits {
+    let Options { batch_messages_max: messages, batch_bytes_max: bytes, .. } = *shared.options;
+    Limits { messages, bytes: bytes.min(shared.batch_bytes_max()) }
+}
+
+/// What a receipt needs to know of a record.
+fn sent(record: &Record, intended_ns: i64) -> Sent {
+    Sent { intended_ns, bytes: record.key_bytes + record.value_bytes, stream: record.stream }
+}
+
+fn hexadecimal(bytes: &[u8]) -> Vec<u8> {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = |byte: &u8| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+    bytes.iter().flat_map(digits).collect()
+}
+
+fn put_properties(into: &mut Vec<u8>, shapes: &[Shape], block: &[u8], intended_ns: i64) {
+    for (number, value) in headers::read(shapes, block) {
+        let name = &shapes[number].name;
+        match value {
+            // Properties are text.
+            Value::Identity(bytes) => {
+                put_property(into, name, &hexadecimal(bytes));
+            }
+            Value::Text(text) => put_property(into, name, text),
+            Value::IntendedTime => put_property(into, name, &headers::intended_time(intended_ns)),
+        }
+    }
+}
+
+impl Sink for Pulsar {
+    fn publish(
+        &mut self,
+        slice: &Slice,
+        give_up: &dyn Fn() -> bool,
+    ) -> Result<usize, publish::Error> {
+        let mut taken_count = 0;
+        while taken_count < slice.records.len() {
+            if !self.wait_for_room(give_up) {
+                break;
+            }
+            let start = slice.records.start + taken_count;
+            let end = slice.records.end.min(start + CHUNK_RECORDS);
+            self.add(&Slice { records: start..end, ..slice.clone() });
+            taken_count += end - start;
+        }
+        match self.shared.stopped() {
+            Some(error) => Err(error.clone().into()),
+            None => Ok(taken_count),
+        }
+    }
+
+    fn flush(
+        &mut self,
+        patience: Duration,
+        give_up: &dyn Fn() -> bool,
+    ) -> Result<Unacknowledged, publish::Error> {
+        let Shared { clock, channels, .. } = &*self.shared;
+        let end_ns =
+            clock.now_ns().saturating_add(i64::try_from(patience.as_nanos()).unwrap_or(i64::MAX));
+        loop {
+            let ledger = self.shared.ledger();
+            let over = give_up() || self.shared.stopped().is_some() || clock.now_ns() >= end_ns;
+            if ledger.open_count == 0 || over {
+                break;
+            }
+            self.shared.wait(ledger, Duration::from_millis(1));
+            for channel in channels {
+                channel.end_window(None, limits(&self.shared), clock.now_ns());
+                channel.seal(i64::MAX);
+            }
+        }
+        let mut ledger = self.shared.ledger();
+        ledger.given_up |= ledger.open_count > 0;
+        Ok(Unacknowledged(std::mem::take(&mut ledger.open_count)))
+    }
+
+    fn in_flight(&self) -> u64 {
+        self.shared.ledger().open_count
+    }
+}
+
+impl Drop for Pulsar {
+    fn drop(&mut self) {
+        self.shared.close();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread of the connections ended by a panic");
+        }
+        debug_assert!(self.shared.closing.load(Ordering::Acquire), "it was told to end");
+    }
+}
