@@ -106,7 +106,7 @@ pub fn read(
     if !mistakes.is_empty() {
         return Err(Refused::new(source, mistakes));
     }
-    model.hash = source.hash(&NOT_OF_THE_MODEL);
+    model.hash = source.hash(&root, &NOT_OF_THE_MODEL);
     let seed_was_drawn = model.seed == 0;
     if seed_was_drawn {
         model.seed = drawn_seed();
@@ -114,27 +114,8 @@ pub fn read(
     Ok(Configuration { model, settings, source, warnings, seed_was_drawn })
 }
 
-/// Flags that decide no event.
-const NOT_OF_THE_MODEL: [&str; 18] = [
-    "--from",
-    "--until",
-    "--duration",
-    "--for",
-    "--count",
-    "--streams",
-    "--speed",
-    "--pace",
-    "--max-rate",
-    "--max-bytes",
-    "--threads",
-    "--drain",
-    "--metrics",
-    "--create-topics",
-    "--digest",
-    "--registry",
-    "--start",
-    "-X",
-];
+/// Keys that decide no event, and the start, which may be the time of day.
+const NOT_OF_THE_MODEL: [&str; 4] = ["run", "sink", "registry", "start"];
 
 /// A seed that differs from run to run; small enough for any format, never 0.
 fn drawn_seed() -> u64 {

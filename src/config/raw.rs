@@ -52,7 +52,44 @@ pub struct Entry {
     pub node: Node,
 }
 
+impl Entry {
+    /// Writes key and value so that no two entries are written alike: for a hash.
+    pub(super) fn put(&self, into: &mut Vec<u8>) {
+        put(into, b'k', self.key.as_bytes());
+        self.node.put(into);
+    }
+}
+
+fn put(into: &mut Vec<u8>, kind: u8, bytes: &[u8]) {
+    into.push(kind);
+    into.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+    into.extend_from_slice(bytes);
+}
+
 impl Node {
+    fn put(&self, into: &mut Vec<u8>) {
+        match &self.kind {
+            Kind::Null => put(into, b'n', &[]),
+            Kind::Text { value, .. } => put(into, b's', value.as_bytes()),
+            Kind::Integer(number) => put(into, b'i', &number.to_le_bytes()),
+            Kind::Real(number) => put(into, b'r', &number.to_bits().to_le_bytes()),
+            Kind::Boolean(flag) => put(into, b'b', &[u8::from(*flag)]),
+            Kind::Time(text) => put(into, b't', text.as_bytes()),
+            Kind::List(nodes) => {
+                put(into, b'l', &(nodes.len() as u64).to_le_bytes());
+                for node in nodes {
+                    node.put(into);
+                }
+            }
+            Kind::Table(entries) => {
+                put(into, b'm', &(entries.len() as u64).to_le_bytes());
+                for entry in entries {
+                    entry.put(into);
+                }
+            }
+        }
+    }
+
     /// What kind of value it is, for messages.
     pub fn noun(&self) -> &'static str {
         match self.kind {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::Span;
+use super::raw::Node;
 use super::secret::{MASK, is_secret_name};
 
 /// The texts that a configuration was read from, laid end to end: the model file first, then the
@@ -87,18 +88,23 @@ impl Source {
         &self.pieces
     }
 
-    /// XXH3 of all texts as they may be shown, but for flags of these names; 32 hexadecimal digits.
-    pub(super) fn hash(&self, without: &[&str]) -> String {
+    /// XXH3 of the model as it was read, with flags and variables in their places but without these
+    /// keys, and of the files that it names; 32 hexadecimal digits.
+    pub(super) fn hash(&self, root: &Node, without: &[&str]) -> String {
+        let mut bytes = Vec::new();
+        let entries = root.entries().unwrap_or_default().iter();
+        for entry in entries.filter(|entry| !without.contains(&entry.key.as_str())) {
+            entry.put(&mut bytes);
+        }
         let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+        hasher.update(&bytes);
         for piece in &self.pieces {
-            let name = piece.name.split([' ', '=']).next().unwrap_or_default();
-            if piece.kind == PieceKind::Override && without.contains(&name) {
-                continue;
+            if matches!(piece.kind, PieceKind::File(_)) {
+                let shown = self.shown(piece);
+                let bytes = piece.binary.as_deref().unwrap_or(shown.as_bytes());
+                hasher.update(&(bytes.len() as u64).to_le_bytes());
+                hasher.update(bytes);
             }
-            let shown = self.shown(piece);
-            let bytes = piece.binary.as_deref().unwrap_or(shown.as_bytes());
-            hasher.update(&(bytes.len() as u64).to_le_bytes());
-            hasher.update(bytes);
         }
         format!("{:032x}", hasher.digest128())
     }

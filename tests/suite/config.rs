@@ -50,6 +50,22 @@ fn a_model_with_every_word_of_the_language_is_read() {
 }
 
 #[test]
+fn the_hash_of_a_model_changes_with_its_events_and_not_with_where_they_go() {
+    let hash = |assignments: &[&str]| {
+        read(&fixture("whole/model.toml"), &flags(assignments)).unwrap().model.hash
+    };
+    let whole = hash(&[]);
+    for same in ["run.threads=3", "sink.kafka.linger.ms=9", "registry.timeout=3s", "start=now"] {
+        assert_eq!(hash(&[same]), whole, "{same}");
+    }
+    // What the file says already changes nothing; anything else does.
+    assert_eq!(hash(&["seed=42"]), whole);
+    for other in ["seed=43", "traffic.rate=501/s", "lanes=16"] {
+        assert_ne!(hash(&[other]), whole, "{other}");
+    }
+}
+
+#[test]
 fn settings_are_read_and_hide_their_secrets() {
     let read = whole();
     let kafka = read.settings.kafka.as_ref().unwrap();
