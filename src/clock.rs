@@ -48,6 +48,16 @@ impl Clock {
         self.now_ns().div_euclid(1_000)
     }
 
+    /// How long ago a time was, in nanoseconds since the Unix epoch; nothing if it is ahead.
+    pub fn since(&self, begin_ns: i64) -> Duration {
+        Duration::from_nanos((self.now_ns() - begin_ns).max(0).unsigned_abs())
+    }
+
+    /// The time that is so far ahead, in nanoseconds since the Unix epoch.
+    pub fn ahead_ns(&self, duration: Duration) -> i64 {
+        self.now_ns().saturating_add(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX))
+    }
+
     /// Lets `duration` go by: the thread sleeps, or a manual clock is moved on.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that sleeps")]
     pub fn sleep(&self, duration: Duration) {

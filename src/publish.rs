@@ -83,6 +83,9 @@ impl Schedule {
 pub enum Outcome<'a> {
     /// The broker acknowledged it.
     Delivered,
+    /// The broker acknowledged it, and it was written more than once: where nothing deduplicates, it may
+    /// be there as often.
+    DeliveredAgain,
     /// The broker had it already, and did not store it again.
     AlreadyThere,
     /// The broker refused it: a short, constant reason such as `message_too_large`.

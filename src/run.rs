@@ -17,6 +17,7 @@ pub mod schema;
 pub mod signal;
 pub mod sink;
 mod snapshot;
+pub mod topic;
 mod watch;
 pub mod window;
 
@@ -151,32 +152,8 @@ impl Prepared {
             _ => None,
         };
         let schemas = match request.destination {
-            Destination::Kafka | Destination::Embedded => {
-                // What is wrong with the properties shows without a broker, so first of all.
-                broker::checked_options(&configuration)?;
-                // So does what is wrong with the model.
-                plan::of_model(&configuration)?;
-                let (model, skips) = (&configuration.model, |stream: &str| request.skips(stream));
-                if schema::needs_registry(model, &skips) {
-                    let registry = configuration.settings.registry.as_ref();
-                    schema::at_registry(model, registry.ok_or(Error::NoRegistry)?, &skips).await?
-                } else {
-                    schema::of_model(model)?
-                }
-            }
-            Destination::Pulsar => {
-                let options = pulsar::checked_options(&configuration)?;
-                plan::of_model(&configuration)?;
-                let (model, skips) = (&configuration.model, |stream: &str| request.skips(stream));
-                if options.own_schemas {
-                    pulsar::check_topics(model, &skips)?;
-                    schema::of_model(model)?
-                } else {
-                    let registry = configuration.settings.registry.as_ref();
-                    schema::at_registry(model, registry.ok_or(Error::NoRegistry)?, &skips).await?
-                }
-            }
             Destination::Stdout | Destination::Null => schema::of_model(&configuration.model)?,
+            _ => schemas_of_broker(&configuration, &request).await?,
         };
         let plan = Arc::new(plan::with_schemas(&configuration, &schemas, clock.now_us())?);
         let window = Window::resolve(&configuration.settings.run, plan.start_us)?;
@@ -284,7 +261,7 @@ impl Opened {
         let flow = Flow::start(events, sink, prepared.pacer_options(anchor_us, &tally))?;
         let wall = prepared.wall_left(anchor_us);
         let (ended, stopped) = prepared.watch(flow, &tally, (&mut signals, listener), wall).await;
-        let wall = Duration::from_nanos((clock.now_ns() - begun_ns).max(0).unsigned_abs());
+        let wall = clock.since(begun_ns);
         let total = tally.total();
         let digest = ended.outcome.and_then(|outcome| outcome.digest);
         let deferrals = ended.outcome.map(|outcome| outcome.deferrals);
@@ -303,6 +280,29 @@ impl Opened {
 /// Writes the manifest, if there is to be one.
 fn write(place: Option<&Place>, record: &Manifest) -> Result<(), Error> {
     place.map_or(Ok(()), |place| Ok(place.write(record)?))
+}
+
+/// The schemas that events for a broker are written with; a registry's, if they are there.
+async fn schemas_of_broker(
+    configuration: &Configuration,
+    request: &Request,
+) -> Result<Vec<Written>, Error> {
+    // What is wrong with the properties shows without a broker, so first of all.
+    let at_topics = match request.destination {
+        Destination::Pulsar => pulsar::checked_options(configuration)?.own_schemas,
+        _ => broker::checked_options(configuration).map(|_| false)?,
+    };
+    // So does what is wrong with the model.
+    plan::of_model(configuration)?;
+    let (model, skips) = (&configuration.model, |stream: &str| request.skips(stream));
+    if at_topics {
+        pulsar::check_topics(model, &skips)?;
+    }
+    if at_topics || !schema::needs_registry(model, &skips) {
+        return Ok(schema::of_model(model)?);
+    }
+    let registry = configuration.settings.registry.as_ref();
+    schema::at_registry(model, registry.ok_or(Error::NoRegistry)?, &skips).await
 }
 
 /// Starts the Kafka and the registry of the quickstart, and points the settings at them.

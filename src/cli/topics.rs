@@ -7,8 +7,8 @@ use super::failure::{Exit, Failure};
 use super::{changes, print};
 use crate::clock::Clock;
 use crate::config::Configuration;
-use crate::publish::kafka::topics::{self, Need, TopicState};
-use crate::publish::pulsar::topics::{self as at_pulsar, State};
+use crate::publish::kafka::topics as kafka;
+use crate::publish::pulsar::topics::{self as pulsar, Found, State};
 use crate::run::request::Destination;
 use crate::run::{self, broker};
 
@@ -26,121 +26,105 @@ pub fn topics(arguments: &Topics, people: &print::People) -> Result<Exit, Failur
         }
         None => Destination::named(&configuration.settings) == Destination::Pulsar,
     };
-    if is_pulsar {
-        return pulsar(arguments, &configuration);
-    }
-    let options = broker::checked_options(&configuration)?;
-    let needs = broker::needs(&configuration.model, &|_| false);
-    let connection =
-        topics::Topics::connect(&options, Clock::system()).map_err(run::Error::from)?;
-    let names: Vec<&str> = needs.iter().map(|need| need.name.as_str()).collect();
-    let before = connection.inspect(&names).map_err(run::Error::from)?;
-    let states = if arguments.create {
-        connection.create(&needs).map_err(run::Error::from)?
+    let rows = if is_pulsar {
+        at_pulsar(arguments.create, &configuration)?
     } else {
-        before.clone()
+        at_kafka(arguments.create, &configuration)?
     };
-    let rows: Vec<Row<'_>> = needs
-        .iter()
-        .zip(&states)
-        .zip(&before)
-        .map(|((need, state), before)| Row {
-            need,
-            state,
-            made: state.partitions.is_some() && before.partitions.is_none(),
-        })
-        .collect();
     if arguments.json {
-        let topics: Vec<serde_json::Value> = rows.iter().map(Row::json).collect();
+        let topics: Vec<&serde_json::Value> = rows.iter().map(|row| &row.json).collect();
         print::result(&json!({ "topics": topics }).to_string())?;
     } else {
-        print::result(&table(&rows))?;
-    }
-    let missing = states.iter().any(|state| state.partitions.is_none());
-    Ok(if missing { Exit::Failed } else { Exit::Good })
-}
-
-/// The same at Pulsar.
-fn pulsar(arguments: &Topics, configuration: &Configuration) -> Result<Exit, Failure> {
-    let options = run::pulsar::checked_options(configuration)?;
-    let needs = run::pulsar::needs(&configuration.model, &|_| false);
-    let clock = Clock::system();
-    let before = at_pulsar::inspect(&options, &needs, &clock).map_err(run::Error::from)?;
-    let states = if arguments.create {
-        at_pulsar::create(&options, &needs, &clock).map_err(run::Error::from)?
-    } else {
-        before.clone()
-    };
-    let made = |place: usize| before[place] == State::Missing && states[place] != State::Missing;
-    let rows = needs.iter().zip(&states).enumerate();
-    if arguments.json {
-        let topics: Vec<serde_json::Value> = rows
-            .map(|(place, (need, state))| {
-                json!({
-                    "topic": need.name,
-                    "there": *state != State::Missing,
-                    "created": made(place),
-                    "partitions": state.partitions(),
-                    "partitions_wanted": need.partitions,
-                })
-            })
-            .collect();
-        print::result(&json!({ "topics": topics }).to_string())?;
-    } else {
-        let width = needs.iter().map(|need| need.name.len()).max().unwrap_or(0);
-        let lines = rows.map(|(place, (need, state))| {
-            let made = if made(place) { "created" } else { "there" };
-            let status = match state {
-                State::Missing => "missing: create it with `--create`".to_owned(),
-                State::Plain => format!("{made}, not partitioned"),
-                State::Partitioned(count) => format!("{made}, {count} partitions"),
-            };
-            format!("{:<width$}  {status}", need.name)
-        });
+        let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
+        let lines = rows.iter().map(|row| format!("{:<width$}  {}", row.name, row.status));
         print::result(&lines.collect::<Vec<_>>().join("\n"))?;
     }
-    let missing = states.contains(&State::Missing);
+    let missing = rows.iter().any(|row| !row.is_there);
     Ok(if missing { Exit::Failed } else { Exit::Good })
 }
 
 /// A topic that is needed, and what there is of it.
-struct Row<'a> {
-    need: &'a Need,
-    state: &'a TopicState,
-    made: bool,
+struct Row {
+    name: String,
+    is_there: bool,
+    /// In words.
+    status: String,
+    json: serde_json::Value,
 }
 
-impl Row<'_> {
-    fn json(&self) -> serde_json::Value {
-        json!({
-            "topic": self.need.name,
-            "there": self.state.partitions.is_some(),
-            "created": self.made,
-            "partitions": self.state.partitions,
-            "partitions_wanted": self.need.partitions,
-            "writable": self.state.writable,
-            "record_bytes_max": self.state.record_bytes_max,
-            "retention_ms": self.state.retention_ms,
-        })
-    }
-
-    fn status(&self) -> String {
-        let Some(partitions) = self.state.partitions else {
-            return "missing: create it with `--create`".to_owned();
-        };
-        let made = if self.made { "created" } else { "there" };
-        let refused = if self.state.writable == Some(false) { ", not ours to write" } else { "" };
-        match self.need.partitions {
-            Some(wanted) if wanted != partitions => {
-                format!("{made}, {partitions} partitions (the model says {wanted}){refused}")
-            }
-            _ => format!("{made}, {partitions} partitions{refused}"),
+fn at_kafka(create: bool, configuration: &Configuration) -> Result<Vec<Row>, Failure> {
+    let options = broker::checked_options(configuration)?;
+    let needs = broker::needs(&configuration.model, &|_| false);
+    let connection = kafka::Topics::connect(&options, Clock::system()).map_err(run::Error::from)?;
+    let names: Vec<&str> = needs.iter().map(|need| need.name.as_str()).collect();
+    let before = connection.inspect(&names).map_err(run::Error::from)?;
+    let states =
+        if create { connection.create(&needs).map_err(run::Error::from)? } else { before.clone() };
+    let rows = needs.iter().zip(&states).zip(&before).map(|((need, state), before)| {
+        let made = state.partitions.is_some() && before.partitions.is_none();
+        let refused = if state.writable == Some(false) { ", not ours to write" } else { "" };
+        let found = state.partitions.map(|count| partitions(count, need.partitions) + refused);
+        Row {
+            name: need.name.clone(),
+            is_there: state.partitions.is_some(),
+            status: status(made, found),
+            json: json!({
+                "topic": need.name,
+                "there": state.partitions.is_some(),
+                "created": made,
+                "partitions": state.partitions,
+                "partitions_wanted": need.partitions,
+                "writable": state.writable,
+                "record_bytes_max": state.record_bytes_max,
+                "retention_ms": state.retention_ms,
+            }),
         }
-    }
+    });
+    Ok(rows.collect())
 }
 
-fn table(rows: &[Row<'_>]) -> String {
-    let width = rows.iter().map(|row| row.need.name.len()).max().unwrap_or(0);
-    let lines = rows.iter().map(|row| format!("{:<width$}  {}", row.need.name, row.status()));
-    lines.collect::<Vec<_>>().join("\n")
+fn at_pulsar(create: bool, configuration: &Configuration) -> Result<Vec<Row>, Failure> {
+    let options = run::pulsar::checked_options(configuration)?;
+    let needs = run::pulsar::needs(&configuration.model, &|_| false);
+    let found = pulsar::look(&options, &needs, create, &Clock::system());
+    let found = found.map_err(run::Error::from)?;
+    let rows = needs.iter().zip(found).map(|(need, Found { state, made })| {
+        let is_there = state != State::Missing;
+        let count = match state {
+            State::Missing => None,
+            State::Plain => Some("not partitioned".to_owned()),
+            State::Partitioned(count) => Some(partitions(count, need.partitions)),
+        };
+        Row {
+            name: need.name.clone(),
+            is_there,
+            status: status(made, count),
+            json: json!({
+                "topic": need.name,
+                "there": is_there,
+                "created": made,
+                "partitions": state.partitions(),
+                "partitions_wanted": need.partitions,
+            }),
+        }
+    });
+    Ok(rows.collect())
+}
+
+/// What there is of a topic, in words; `found`: how many partitions, and what else is to be said.
+fn status(made: bool, found: Option<String>) -> String {
+    let made = if made { "created" } else { "there" };
+    found.map_or_else(
+        || "missing: create it with `--create`".to_owned(),
+        |found| format!("{made}, {found}"),
+    )
+}
+
+fn partitions(count: u32, wanted: Option<u32>) -> String {
+    match wanted {
+        Some(wanted) if wanted != count => {
+            format!("{count} partitions (the model says {wanted})")
+        }
+        _ => format!("{count} partitions"),
+    }
 }

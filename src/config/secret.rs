@@ -56,6 +56,17 @@ impl Text {
     }
 }
 
+impl Text {
+    /// The same, and not to be printed.
+    #[must_use]
+    pub fn hidden(self) -> Self {
+        match self {
+            Self::Plain(value) => Self::Secret(Secret::new(value)),
+            secret @ Self::Secret(_) => secret,
+        }
+    }
+}
+
 impl fmt::Display for Text {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -63,6 +74,19 @@ impl fmt::Display for Text {
             Self::Secret(secret) => secret.fmt(formatter),
         }
     }
+}
+
+/// A text in which every one of these secrets is masked.
+pub fn masked<'a>(text: &str, secrets: impl IntoIterator<Item = &'a Text>) -> String {
+    let secrets = secrets.into_iter().map(Text::reveal).filter(|secret| !secret.is_empty());
+    secrets.fold(text.to_owned(), |text, secret| text.replace(secret, MASK))
+}
+
+/// Those of these settings that must not be shown: what came as a secret, and what is one by its name.
+pub fn secrets_of(properties: &[(String, Text)]) -> impl Iterator<Item = &Text> {
+    let is_hidden =
+        |(name, value): &&(String, Text)| matches!(value, Text::Secret(_)) || is_secret_name(name);
+    properties.iter().filter(is_hidden).map(|(_, value)| value)
 }
 
 /// Whether a setting of this name holds a secret, wherever its value comes from.

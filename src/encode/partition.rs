@@ -1,5 +1,8 @@
 //! Which partition a key belongs to.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 /// How a key becomes a number, as the clients of brokers do it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Hash {
@@ -10,9 +13,23 @@ pub enum Hash {
     JavaString,
     /// Murmur 3, as Pulsar's clients.
     Murmur3,
+    /// `String.hashCode` of the key's Base64: how a key that is bytes travels to Pulsar.
+    JavaStringOfBase64,
+    /// Murmur 3 of the same.
+    Murmur3OfBase64,
 }
 
 impl Hash {
+    /// The same for keys that are bytes and not text.
+    #[must_use]
+    pub fn of_bytes(self) -> Self {
+        match self {
+            Self::JavaString => Self::JavaStringOfBase64,
+            Self::Murmur3 => Self::Murmur3OfBase64,
+            other => other,
+        }
+    }
+
     /// The partition of a key: its hash without the sign, modulo the number of partitions.
     ///
     /// # Panics
@@ -23,9 +40,20 @@ impl Hash {
             Self::Murmur2 => murmur2(key),
             Self::JavaString => java_string(key),
             Self::Murmur3 => murmur3(key),
+            Self::JavaStringOfBase64 => as_base64(key, java_string),
+            Self::Murmur3OfBase64 => as_base64(key, murmur3),
         };
         // A remainder of a number below 2^31.
         ((hash & 0x7fff_ffff) % partitions).cast_signed()
+    }
+}
+
+fn as_base64(key: &[u8], hash: impl FnOnce(&[u8]) -> u32) -> u32 {
+    // Most keys are shorter, and need no memory of their own.
+    let mut text = [0; 256];
+    match STANDARD.encode_slice(key, &mut text) {
+        Ok(length) => hash(&text[..length]),
+        Err(_) => hash(STANDARD.encode(key).as_bytes()),
     }
 }
 

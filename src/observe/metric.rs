@@ -12,6 +12,10 @@ pub enum Metric {
     DeliveredEvents,
     /// Bytes of key and value that the broker acknowledged.
     DeliveredBytes,
+    /// Events that the broker acknowledged, and that were written more than once.
+    SentAgainEvents,
+    /// Events that the broker had already.
+    AlreadyThereEvents,
     /// Events that the broker refused, by reason.
     FailedEvents,
     /// Events handed over and without a receipt yet.
@@ -28,10 +32,12 @@ pub enum Metric {
 
 impl Metric {
     /// All of them, in the order of the README's table.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::IssuedEvents,
         Self::DeliveredEvents,
         Self::DeliveredBytes,
+        Self::SentAgainEvents,
+        Self::AlreadyThereEvents,
         Self::FailedEvents,
         Self::InFlightEvents,
         Self::LagSeconds,
@@ -46,6 +52,8 @@ impl Metric {
             Self::IssuedEvents => "tidegate_issued_events_total",
             Self::DeliveredEvents => "tidegate_delivered_events_total",
             Self::DeliveredBytes => "tidegate_delivered_bytes_total",
+            Self::SentAgainEvents => "tidegate_sent_again_events_total",
+            Self::AlreadyThereEvents => "tidegate_already_there_events_total",
             Self::FailedEvents => "tidegate_failed_events_total",
             Self::InFlightEvents => "tidegate_in_flight_events",
             Self::LagSeconds => "tidegate_lag_seconds",
@@ -61,6 +69,8 @@ impl Metric {
             Self::IssuedEvents => "events handed to the sink",
             Self::DeliveredEvents => "events that the broker acknowledged",
             Self::DeliveredBytes => "bytes of key and value that the broker acknowledged",
+            Self::SentAgainEvents => "delivered events that were written more than once",
+            Self::AlreadyThereEvents => "events that the broker had already",
             Self::FailedEvents => "events that the broker refused, by reason",
             Self::InFlightEvents => "events handed over and without a receipt yet",
             Self::LagSeconds => "how far the run is behind its schedule",
@@ -80,7 +90,11 @@ impl Metric {
     /// The names of its labels.
     pub fn labels(self) -> &'static [&'static str] {
         match self {
-            Self::IssuedEvents | Self::DeliveredEvents | Self::DeliveredBytes => &["stream"],
+            Self::IssuedEvents
+            | Self::DeliveredEvents
+            | Self::DeliveredBytes
+            | Self::SentAgainEvents
+            | Self::AlreadyThereEvents => &["stream"],
             Self::FailedEvents => &["stream", "reason"],
             Self::LatencySeconds => &["quantile"],
             Self::InFlightEvents | Self::LagSeconds | Self::GovernedSeconds | Self::MemoryBytes => {

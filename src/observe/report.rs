@@ -45,6 +45,9 @@ pub struct Counts {
     pub issued: u64,
     /// Events that were acknowledged.
     pub delivered: u64,
+    /// Those of the delivered that were written more than once, because a connection broke before their
+    /// receipt: where nothing deduplicates, as many may be there twice.
+    pub sent_again: u64,
     /// Events that the broker had already, and did not store again.
     pub already_there: u64,
     /// Events that were refused.
@@ -63,6 +66,7 @@ impl Counts {
     fn add(&mut self, other: &Self) {
         self.issued += other.issued;
         self.delivered += other.delivered;
+        self.sent_again += other.sent_again;
         self.already_there += other.already_there;
         self.failed += other.failed;
         self.shed += other.shed;
@@ -199,6 +203,10 @@ impl fmt::Display for Report {
         )?;
         line(formatter, "issued", &figure::count(counts.issued))?;
         line(formatter, "delivered", &figure::count(counts.delivered))?;
+        if counts.sent_again > 0 {
+            let told = format!("{} of them", figure::count(counts.sent_again));
+            line(formatter, "sent again", &told)?;
+        }
         if counts.already_there > 0 {
             line(formatter, "already there", &figure::count(counts.already_there))?;
         }
@@ -254,6 +262,7 @@ fn of_streams(total: &Total) -> BTreeMap<String, Counts> {
         Counts {
             issued,
             delivered: outcomes.delivered,
+            sent_again: outcomes.sent_again,
             already_there: outcomes.already_there,
             failed,
             shed: 0,
@@ -336,6 +345,7 @@ pub(super) mod tests {
     pub(in super::super) fn report() -> Report {
         let outcomes = Outcomes {
             delivered: 14_500,
+            sent_again: 0,
             already_there: 0,
             bytes: 5_800_000,
             failed: BTreeMap::from([("message_too_large".to_owned(), 2)]),
@@ -388,6 +398,7 @@ pub(super) mod tests {
         for name in [
             "issued",
             "delivered",
+            "sent_again",
             "already_there",
             "failed",
             "shed",

@@ -41,6 +41,8 @@ struct Stream {
     issued: AtomicU64,
     issued_meter: Counter,
     delivered_meter: Counter,
+    sent_again_meter: Counter,
+    already_there_meter: Counter,
     bytes_meter: Counter,
 }
 
@@ -69,6 +71,8 @@ pub struct Outcomes {
     pub delivered: u64,
     /// Bytes of key and value of those.
     pub bytes: u64,
+    /// Those of the delivered that were written more than once.
+    pub sent_again: u64,
     /// Events that the broker had already.
     pub already_there: u64,
     /// Events that were refused, by reason.
@@ -154,6 +158,8 @@ impl Tally {
                     issued: AtomicU64::new(0),
                     issued_meter: counter(Metric::IssuedEvents, name),
                     delivered_meter: counter(Metric::DeliveredEvents, name),
+                    sent_again_meter: counter(Metric::SentAgainEvents, name),
+                    already_there_meter: counter(Metric::AlreadyThereEvents, name),
                     bytes_meter: counter(Metric::DeliveredBytes, name),
                 })
                 .collect(),
@@ -301,15 +307,17 @@ impl Receiver for Tally {
         let books = &mut *books;
         for run in receipts.chunk_by(|a, b| a.stream == b.stream) {
             let index = usize::from(run[0].stream);
-            let (mut delivered, mut bytes) = (0, 0);
+            let (mut delivered, mut again, mut there, mut bytes) = (0, 0, 0, 0);
             for receipt in run {
                 match receipt.outcome {
-                    Outcome::Delivered => {
+                    Outcome::Delivered | Outcome::DeliveredAgain => {
+                        let is_again = receipt.outcome == Outcome::DeliveredAgain;
+                        again += u64::from(is_again);
                         delivered += 1;
                         bytes += u64::from(receipt.bytes);
                         books.recent.record(receipt.latency_ns, 1);
                     }
-                    Outcome::AlreadyThere => books.streams[index].already_there += 1,
+                    Outcome::AlreadyThere => there += 1,
                     Outcome::Failed(reason) => {
                         let failed = &mut books.streams[index].failed;
                         match failed.get_mut(reason) {
@@ -321,10 +329,16 @@ impl Receiver for Tally {
                     }
                 }
             }
-            books.streams[index].delivered += delivered;
-            books.streams[index].bytes += bytes;
-            self.streams[index].delivered_meter.increment(delivered);
-            self.streams[index].bytes_meter.increment(bytes);
+            let outcomes = &mut books.streams[index];
+            outcomes.delivered += delivered;
+            outcomes.sent_again += again;
+            outcomes.already_there += there;
+            outcomes.bytes += bytes;
+            let stream = &self.streams[index];
+            stream.delivered_meter.increment(delivered);
+            stream.sent_again_meter.increment(again);
+            stream.already_there_meter.increment(there);
+            stream.bytes_meter.increment(bytes);
         }
     }
 }

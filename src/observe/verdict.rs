@@ -26,9 +26,15 @@ enum Kind {
     Seconds,
 }
 
-const FIGURES: [Figure; 18] = [
+const FIGURES: [Figure; 20] = [
     Figure { name: "issued", kind: Kind::Count, of: |report| number(report.counts.issued) },
     Figure { name: "delivered", kind: Kind::Count, of: |report| number(report.counts.delivered) },
+    Figure { name: "sent_again", kind: Kind::Count, of: |report| number(report.counts.sent_again) },
+    Figure {
+        name: "already_there",
+        kind: Kind::Count,
+        of: |report| number(report.counts.already_there),
+    },
     Figure { name: "failed", kind: Kind::Count, of: |report| number(report.counts.failed) },
     Figure { name: "shed", kind: Kind::Count, of: |report| number(report.counts.shed) },
     Figure {

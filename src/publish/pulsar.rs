@@ -17,6 +17,7 @@ mod client;
 mod connection;
 mod drive;
 mod frame;
+mod oauth2;
 mod options;
 mod problem;
 mod shared;

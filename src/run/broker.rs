@@ -1,21 +1,19 @@
 //! The Kafka of a run: its properties, and its topics before the first event.
 
+use super::topic;
 use crate::clock::Clock;
-use crate::config::model::Model;
+use crate::config::model::{Model, Topic};
 use crate::config::secret::Text;
 use crate::config::settings::{self, Settings};
-use crate::config::{Configuration, Mistake, Refused, Span, Spanned};
+use crate::config::{Configuration, Spanned};
 use crate::publish::kafka::topics::{self, Need, TopicState, Topics};
 use crate::publish::kafka::{self, Options, Timestamp};
 
 /// The sink's options as the settings have them, not checked.
 pub fn options(settings: &Settings) -> Result<Options, super::Error> {
     let Some(kafka) = &settings.kafka else { return Err(super::Error::NoKafka) };
-    let properties = kafka.properties.iter();
     Ok(Options {
-        properties: properties
-            .map(|property| (property.name.value.clone(), property.value.value.clone()))
-            .collect(),
+        properties: topic::pairs(&kafka.properties),
         timestamp: match kafka.timestamp {
             settings::Timestamp::Handover => Timestamp::HandOver,
             settings::Timestamp::Event => Timestamp::Event,
@@ -37,18 +35,11 @@ pub fn checked_options(configuration: &Configuration) -> Result<Options, super::
         kafka::Error::MechanismMissing { .. } => Some("sasl.mechanism"),
         _ => None,
     };
-    let Some(span) = name.and_then(|name| place(configuration, name)) else {
-        return Err(error.into());
-    };
-    let mistake = Mistake { span, what: error.to_string(), help: None };
-    let refused = Refused::new(configuration.source.clone(), vec![mistake]);
-    Err(super::Error::Refused(Box::new(refused)))
-}
-
-fn place(configuration: &Configuration, name: &str) -> Option<Span> {
-    let properties = &configuration.settings.kafka.as_ref()?.properties;
-    let property = properties.iter().rev().find(|property| property.name.value == name)?;
-    Some(property.name.span.clone())
+    let name = name.map(str::to_owned);
+    let properties = configuration.settings.kafka.as_ref().map(|kafka| kafka.properties.as_slice());
+    Err(topic::refused(error, configuration, properties.unwrap_or_default(), |written| {
+        name.as_deref() == Some(written)
+    }))
 }
 
 /// The settings for a Kafka at these addresses, nothing else set.
@@ -62,20 +53,15 @@ pub fn plain_settings(servers: &str) -> settings::Kafka {
 /// The topics that the model's streams need, each once, in the order of the model; of streams
 /// that `skips` names none.
 pub fn needs(model: &Model, skips: &dyn Fn(&str) -> bool) -> Vec<Need> {
-    let mut needs: Vec<Need> = Vec::new();
-    for stream in model.streams.iter().filter(|stream| !skips(&stream.name)) {
-        let topic = &stream.topic;
-        if needs.iter().all(|need| need.name != topic.name) {
-            needs.push(Need {
-                name: topic.name.clone(),
-                partitions: topic.partitions,
-                replicas: topic.replicas.and_then(|replicas| u16::try_from(replicas).ok()),
-                config: topic.config.clone(),
-                ..Need::default()
-            });
-        }
-    }
-    needs
+    let topics = topic::needed(model, skips).into_iter();
+    let need = |topic: &Topic| Need {
+        name: topic.name.clone(),
+        partitions: topic.partitions,
+        replicas: topic.replicas.and_then(|replicas| u16::try_from(replicas).ok()),
+        config: topic.config.clone(),
+        ..Need::default()
+    };
+    topics.map(need).collect()
 }
 
 /// Looks at the topics before a run; makes the missing ones if that is asked for, and refuses what

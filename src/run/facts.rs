@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::request::{End, Facts, Shard};
 use super::window::rfc3339;
 use super::{Prepared, Ready, sink};
+use crate::config::model::KeyFormat;
 use crate::config::settings::{Governor, Settings, Speed};
 use crate::manifest::{self, FORMAT, Manifest, Place};
 use crate::observe::memory;
@@ -100,9 +101,12 @@ impl Prepared {
             digest: run.digest,
             routes: routes
                 .map(|((stream, written), partitions)| Route {
+                    hash: match stream.key_format {
+                        KeyFormat::String => opened.hash,
+                        KeyFormat::Avro => opened.hash.of_bytes(),
+                    },
                     ids: SchemaIds { value: written.value_id, key: written.key_id },
                     partitions: *partitions,
-                    hash: opened.hash,
                     skipped: self.request.skips(&stream.name),
                 })
                 .collect(),

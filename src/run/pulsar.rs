@@ -6,48 +6,38 @@ use pulsar::message::proto::{Schema, schema::Type};
 
 use super::request::Shard;
 use super::sink::{Ask, Opened};
+use super::topic;
 use super::window::rfc3339;
+use crate::config::Configuration;
 use crate::config::model::{KeyFormat, Model, ValueFormat};
-use crate::config::{Configuration, Mistake, Refused, Span};
 use crate::encode::headers::Shape;
 use crate::plan::StreamPlan;
 use crate::publish::Receiver;
 use crate::publish::pulsar::topics::{self, Need};
-use crate::publish::pulsar::{Error, Numbering, Options, Outlet, Property, Pulsar};
+use crate::publish::pulsar::{Error, Numbering, Options, Outlet, Pulsar};
 
 /// The sink's options, checked as far as that goes without a broker: what is wrong is shown where it
 /// stands.
 pub fn checked_options(configuration: &Configuration) -> Result<Options, super::Error> {
     let settings = &configuration.settings;
     let Some(pulsar) = &settings.pulsar else { return Err(super::Error::NoPulsar) };
-    let properties = pulsar.properties.iter();
-    let properties: Vec<Property> = properties
-        .map(|property| (property.name.value.clone(), property.value.value.clone()))
-        .collect();
-    match Options::read(&properties) {
+    match Options::read(&topic::pairs(&pulsar.properties)) {
         Ok(options) => Ok(Options {
             connect_timeout: settings.run.connect_timeout,
             in_flight_bytes_max: settings.run.in_flight_bytes_max,
             ..options
         }),
         Err(error) => {
-            let (Error::UnknownProperty { name, .. } | Error::BadProperty { name, .. }) = &error
-            else {
-                return Err(error.into());
+            let name = match &error {
+                Error::UnknownProperty { name, .. } | Error::BadProperty { name, .. } => {
+                    name.clone()
+                }
+                _ => return Err(error.into()),
             };
-            let Some(span) = place(configuration, name) else { return Err(error.into()) };
-            let mistake = Mistake { span, what: error.to_string(), help: None };
-            let refused = Refused::new(configuration.source.clone(), vec![mistake]);
-            Err(super::Error::Refused(Box::new(refused)))
+            let is_meant = |written: &str| written.eq_ignore_ascii_case(&name);
+            Err(topic::refused(error, configuration, &pulsar.properties, is_meant))
         }
     }
-}
-
-fn place(configuration: &Configuration, name: &str) -> Option<Span> {
-    let properties = &configuration.settings.pulsar.as_ref()?.properties;
-    let named = |written: &str| written.eq_ignore_ascii_case(name);
-    let property = properties.iter().rev().find(|property| named(&property.name.value))?;
-    Some(property.name.span.clone())
 }
 
 /// Refuses streams that share a topic: Pulsar has one schema a topic.
@@ -71,29 +61,20 @@ pub fn check_topics(model: &Model, skips: &dyn Fn(&str) -> bool) -> Result<(), s
 /// The topics that the model's streams need, each once, in the order of the model; of streams that
 /// `skips` names none.
 pub fn needs(model: &Model, skips: &dyn Fn(&str) -> bool) -> Vec<Need> {
-    let mut needs: Vec<Need> = Vec::new();
-    for stream in model.streams.iter().filter(|stream| !skips(&stream.name)) {
-        let topic = &stream.topic;
-        if needs.iter().all(|need| need.name != topic.name) {
-            needs.push(Need { name: topic.name.clone(), partitions: topic.partitions });
-        }
-    }
-    needs
+    let topics = topic::needed(model, skips).into_iter();
+    topics.map(|topic| Need { name: topic.name.clone(), partitions: topic.partitions }).collect()
 }
 
 /// Looks at the topics, makes them if that is asked for, and connects.
 pub(super) fn open(ask: &Ask<'_>, receiver: Arc<dyn Receiver>) -> Result<Opened, super::Error> {
     let options = Arc::new(checked_options(ask.configuration)?);
     let needs = needs(&ask.configuration.model, &|stream| ask.request.skips(stream));
-    let states = if ask.configuration.settings.run.create_topics {
-        topics::create(&options, &needs, ask.clock)?
-    } else {
-        topics::inspect(&options, &needs, ask.clock)?
-    };
-    topics::check(&states, &needs)?;
+    let create = ask.configuration.settings.run.create_topics;
+    let found = topics::look(&options, &needs, create, ask.clock)?;
+    topics::check(&found, &needs)?;
     let state = |topic: &str| {
-        let found = needs.iter().zip(&states).find(|(need, _)| need.name == topic);
-        found.and_then(|(_, state)| state.partitions())
+        let found = needs.iter().zip(&found).find(|(need, _)| need.name == topic);
+        found.and_then(|(_, found)| found.state.partitions())
     };
     let is_sent = |stream: &StreamPlan| !ask.request.skips(&stream.name);
     let streams = &ask.plan.streams;

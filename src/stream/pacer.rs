@@ -256,7 +256,7 @@ impl Pacer<'_> {
             let wait_ns = governor.wait_ns();
             self.options.held.during(schedule.intended_ns(due[0].due_us), || {
                 self.wait(wait_ns);
-                Duration::from_nanos((self.options.clock.now_ns() - now_ns).max(0).unsigned_abs())
+                self.options.clock.since(now_ns)
             });
         }
         admitted

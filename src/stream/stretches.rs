@@ -99,7 +99,6 @@ impl Stretches {
         stretch: &'a Stretch,
         find: impl FnOnce(&Range<u64>, &mut Rows),
     ) -> &'a Rows {
-        stretch.is_begun.store(true, Ordering::Relaxed);
         stretch.rows.get_or_init(|| {
             let mut rows = Rows::default();
             find(&stretch.ticks, &mut rows);

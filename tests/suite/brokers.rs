@@ -16,6 +16,8 @@ pub(crate) mod kafka;
 mod process;
 #[path = "brokers/pulsar.rs"]
 pub(crate) mod pulsar;
+#[path = "brokers/tokens.rs"]
+pub(crate) mod tokens;
 #[path = "brokers/topic.rs"]
 pub(crate) mod topic;
 
@@ -50,10 +52,18 @@ pub(crate) fn registry() -> Option<&'static ApicurioServer> {
     shared(SHARED.get_or_init(ApicurioServer::try_start))
 }
 
-/// A Pulsar without security that tests share: take topics of your own.
+/// A Pulsar without security that tests share: take topics of your own. It looks every second whether
+/// a backlog is too large.
 pub(crate) fn pulsar() -> Option<&'static PulsarServer> {
     static SHARED: OnceLock<Result<PulsarServer, String>> = OnceLock::new();
-    shared(SHARED.get_or_init(|| PulsarServer::try_start(&[])))
+    let settings = [("backlogQuotaCheckIntervalInSeconds", "1")];
+    shared(SHARED.get_or_init(|| PulsarServer::try_start(&settings)))
+}
+
+/// A Pulsar that asks who its clients are (see [`PulsarServer::try_start_guarded`]), which tests share.
+pub(crate) fn guarded_pulsar() -> Option<&'static PulsarServer> {
+    static SHARED: OnceLock<Result<PulsarServer, String>> = OnceLock::new();
+    shared(SHARED.get_or_init(PulsarServer::try_start_guarded))
 }
 
 fn shared<T>(server: &'static Result<T, String>) -> Option<&'static T> {

@@ -3,7 +3,10 @@
 #![expect(clippy::panic, reason = "what fails here fails the test")]
 
 mod arrival;
+mod exactly_once;
 mod faults;
+mod guarded;
+mod keys;
 mod reader;
 
 use std::process::{Command, Output};

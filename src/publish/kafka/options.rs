@@ -6,7 +6,7 @@ use super::native::Client;
 use super::native::configuration::{Configuration, Refusal};
 use super::problem::Error;
 use super::topics::TopicState;
-use crate::config::secret::{MASK, Text, is_secret_name};
+use crate::config::secret::{self, Text};
 
 /// A property of librdkafka: its name and its value.
 pub type Property = (String, Text);
@@ -123,14 +123,7 @@ impl Options {
 
     /// The text with every secret of these options masked.
     pub fn masked(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for (name, value) in &self.properties {
-            let secret = matches!(value, Text::Secret(_)) || is_secret_name(name);
-            if secret && !value.reveal().is_empty() {
-                text = text.replace(value.reveal(), MASK);
-            }
-        }
-        text
+        secret::masked(text, secret::secrets_of(&self.properties))
     }
 
     /// Sizes batches and records by what the topics take, unless the user sets those sizes.

@@ -187,8 +187,7 @@ impl Kafka {
 
     fn deadline(&self, patience: Duration) -> impl Fn() -> bool + use<> {
         let clock = self.shared.clock.clone();
-        let patience_ns = i64::try_from(patience.as_nanos()).unwrap_or(i64::MAX);
-        let end_ns = clock.now_ns().saturating_add(patience_ns);
+        let end_ns = clock.ahead_ns(patience);
         move || clock.now_ns() >= end_ns
     }
 }
@@ -264,7 +263,7 @@ fn reach(
     clock: &Clock,
 ) -> Result<Vec<u32>, Error> {
     let begin_ns = clock.now_ns();
-    let waited = || Duration::from_nanos((clock.now_ns() - begin_ns).unsigned_abs());
+    let waited = || clock.since(begin_ns);
     let mut complaints = Complaints::default();
     loop {
         let answer = client.metadata(TRY_MS);

@@ -156,17 +156,14 @@ impl Channel {
     /// The next batch that is to be written.
     pub(super) fn next(&self, compression: Compression, now_ms: u64) -> Option<Frame> {
         let mut state = self.lock();
-        let (place, version) = (state.written, state.schema_version.clone());
-        let pending = state.pending.get_mut(place)?;
-        let frame = if let Some(frame) = &pending.frame {
-            frame.clone()
-        } else {
-            let frame = self.frame(&mut pending.batch, version, (compression, now_ms));
-            pending.frame.insert(frame).clone()
-        };
+        let State { pending, written, schema_version, .. } = &mut *state;
+        let pending = pending.get_mut(*written)?;
+        let frame = pending.frame.get_or_insert_with(|| {
+            self.frame(&mut pending.batch, schema_version.clone(), (compression, now_ms))
+        });
         pending.times_written += 1;
-        state.written += 1;
-        Some(frame)
+        *written += 1;
+        Some(frame.clone())
     }
 
     fn frame(
@@ -236,7 +233,19 @@ impl Channel {
         state.schema_version = schema_version;
     }
 
-    /// When the first of what waits was intended, in nanoseconds since the Unix epoch.
+    /// Whether the broker's last sequence id is one that nothing was sent with yet.
+    pub(super) fn is_behind(&self, last_sequence_id: i64) -> bool {
+        let state = self.lock();
+        let sent = state.last.map(|(tick, rank)| first_id(tick) + rank);
+        u64::try_from(last_sequence_id).is_ok_and(|last| sent.is_none_or(|sent| sent < last))
+    }
+
+    /// How many messages wait for the end of their window.
+    pub(super) fn held_count(&self) -> u64 {
+        self.lock().window.len() as u64
+    }
+
+    /// When the first of what waits for its receipt came, in nanoseconds since the Unix epoch.
     pub(super) fn oldest_ns(&self) -> Option<i64> {
         self.lock().pending.front().map(|pending| pending.batch.begun_ns)
     }
@@ -312,7 +321,7 @@ impl Adding<'_> {
     ) {
         let state = &mut *self.state;
         if self.batcher == Batcher::Key {
-            if state.window.is_before(at.window) {
+            if state.window.is_before(at.window) || state.window.is_full() {
                 state.close(limits, at.now_ns);
                 self.sealed = true;
             }
@@ -354,5 +363,61 @@ fn kind(compression: Compression) -> CompressionType {
         Compression::Zlib => CompressionType::Zlib,
         Compression::Zstd => CompressionType::Zstd,
         Compression::Snappy => CompressionType::Snappy,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { messages: 3, bytes: 1 << 20 };
+
+    /// The first ids and the bytes of the batches of 500 messages, added in chunks of so many.
+    fn batches(batcher: Batcher, chunk: usize) -> Vec<(u64, Vec<u8>)> {
+        let channel = Channel::new(0, ("a", String::new()), String::new(), (None, false));
+        for numbers in (0..500_u64).collect::<Vec<_>>().chunks(chunk) {
+            let mut adding = channel.begin(batcher);
+            for number in numbers {
+                let key = [b'a' + u8::try_from(number * number % 7).unwrap()];
+                let value = number.to_le_bytes();
+                let message = Message {
+                    key: Some(&key),
+                    binary_key: false,
+                    value: Some(&value),
+                    event_time_ms: None,
+                    sequence_id: 0,
+                };
+                let sent = Sent { intended_ns: 0, bytes: 9, stream: 0 };
+                let at = At { tick: number / 40, window: number / 20, now_ns: 0 };
+                adding.push(at, LIMITS, (message, sent), |_| ());
+            }
+            adding.end(LIMITS);
+        }
+        channel.end_window(None, LIMITS, 0);
+        channel.seal(i64::MAX);
+        let mut state = channel.lock();
+        let all = state.pending.drain(..);
+        all.map(|pending| (pending.batch.ids.0, pending.batch.body)).collect()
+    }
+
+    // A topic that deduplicates compares the ids of batches: parted otherwise, a batch that it has
+    // in part would be dropped whole.
+    #[test]
+    fn windows_are_regrouped_alike_however_their_messages_come() {
+        let whole = batches(Batcher::Key, 500);
+        assert!(whole.len() > 500 / 20, "{} batches", whole.len());
+        assert!(whole.is_sorted_by_key(|(id, _)| *id));
+        for chunk in [1, 7, 20, 33] {
+            assert_eq!(batches(Batcher::Key, chunk), whole, "in chunks of {chunk}");
+        }
+    }
+
+    #[test]
+    fn ids_are_the_tick_and_the_rank_in_it_and_never_run_back() {
+        let mut last = None;
+        let ids: Vec<u64> = [5, 5, 4, 6, 6].map(|tick| number(&mut last, tick)).into();
+        let five = first_id(5);
+        assert_eq!(ids, [five, five + 1, five + 2, first_id(6), first_id(6) + 1]);
+        assert_eq!(first_id(6) - five, 1 << 27);
     }
 }

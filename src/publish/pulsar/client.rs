@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pulsar::message::proto::base_command::Type;
+use pulsar::message::proto::command_get_topics_of_namespace::Mode;
 use pulsar::message::proto::command_lookup_topic_response::LookupType;
 use pulsar::message::proto::{
-    BaseCommand, CommandGetTopicsOfNamespace, CommandLookupTopic, CommandPartitionedTopicMetadata,
-    CommandProducer, CommandProducerSuccess,
+    BaseCommand, CommandGetTopicsOfNamespace, CommandLookupTopic, CommandProducer,
+    CommandProducerSuccess,
 };
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -16,51 +18,85 @@ use super::address::Address;
 use super::channel::Channel;
 use super::connection::{Connection, Listener, Target};
 use super::options::Options;
-use super::problem::{Failure, of_server};
+use super::problem::{Error, Failure, of_server};
 
 /// How often a lookup is sent on to another broker.
 const REDIRECTS_MAX: usize = 20;
+
+/// A connection that several may want to open at once: one does, the others wait for it.
+type Place = Arc<Mutex<Option<Arc<Connection>>>>;
+
+/// Asks how many partitions a topic has, as `CommandPartitionedTopicMetadata` of newer protocols does.
+#[derive(Clone, PartialEq, prost::Message)]
+struct AskPartitions {
+    #[prost(enumeration = "Type", required, tag = "1")]
+    r#type: i32,
+    #[prost(message, optional, tag = "21")]
+    of: Option<Partitions>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Partitions {
+    #[prost(string, required, tag = "1")]
+    topic: String,
+    #[prost(uint64, required, tag = "2")]
+    request_id: u64,
+    /// Whether the broker may make the topic if it is not there. The crate's protocol lacks it.
+    #[prost(bool, optional, tag = "6")]
+    may_create: Option<bool>,
+}
 
 /// Connections to brokers, each made once.
 pub(super) struct Client {
     /// What the user says.
     pub(super) options: Arc<Options>,
-    connections: Mutex<BTreeMap<Target, Arc<Connection>>>,
+    connections: Mutex<BTreeMap<Target, Place>>,
+    /// Which of the user's addresses answered last.
+    answers: AtomicUsize,
     listener: Arc<dyn Listener>,
 }
 
 impl Client {
     /// A client without connections.
     pub(super) fn new(options: Arc<Options>, listener: Arc<dyn Listener>) -> Self {
-        Self { options, connections: Mutex::default(), listener }
+        Self { options, connections: Mutex::default(), answers: AtomicUsize::new(0), listener }
     }
 
     /// A connection to any of the addresses that the user gives.
     pub(super) async fn anyone(&self) -> Result<(Arc<Connection>, Address), Failure> {
-        let mut last = Failure::Again("there is no address".to_owned());
-        for address in &self.options.addresses {
+        let addresses = &self.options.addresses;
+        let first = self.answers.load(Ordering::Relaxed);
+        let mut reasons = Vec::new();
+        for place in (0..addresses.len()).map(|place| (first + place) % addresses.len()) {
+            let address = &addresses[place];
             let target = Target { address: address.clone(), behind: None };
             match self.connection(&target).await {
-                Ok(connection) => return Ok((connection, address.clone())),
-                Err(failure) => last = failure,
+                Ok(connection) => {
+                    self.answers.store(place, Ordering::Relaxed);
+                    return Ok((connection, address.clone()));
+                }
+                Err(Failure::Again(reason)) => reasons.push(reason),
+                Err(failure) => return Err(failure),
             }
         }
-        Err(last)
+        Err(Failure::Again(reasons.join("; ")))
     }
 
     async fn connection(&self, target: &Target) -> Result<Arc<Connection>, Failure> {
-        let mut connections = self.connections.lock().await;
-        if let Some(known) = connections.get(target).filter(|known| !known.has_ended()) {
+        let place = Arc::clone(self.connections.lock().await.entry(target.clone()).or_default());
+        let mut place = place.lock().await;
+        if let Some(known) = place.as_ref().filter(|known| !known.has_ended()) {
             return Ok(Arc::clone(known));
         }
         let opening = Connection::open(target, &self.options, &self.listener);
-        let patience = self.options.connect_timeout;
+        // The last of several addresses is to have its turn too.
+        let addresses = u32::try_from(self.options.addresses.len()).unwrap_or(u32::MAX);
+        let patience = self.options.connect_timeout / addresses.max(1);
         let opened = timeout(patience, opening).await.unwrap_or_else(|_| {
-            let waited = patience.as_secs();
-            Err(Failure::Again(format!("{}: no answer within {waited} s", target.address)))
+            let waited_ms = patience.as_millis();
+            Err(Failure::Again(format!("{}: no answer within {waited_ms} ms", target.address)))
         })?;
-        connections.insert(target.clone(), Arc::clone(&opened));
-        Ok(opened)
+        Ok(Arc::clone(place.insert(opened)))
     }
 
     /// A connection to the broker that a topic is at.
@@ -114,17 +150,13 @@ impl Client {
         Err(Failure::Again(format!("the lookup of `{topic}` is sent on and on")))
     }
 
-    /// How many partitions a topic has; 0: it is not partitioned.
+    /// How many partitions a topic has; 0: it is not partitioned. Brokers from 3.0.6 on say that there
+    /// is none; older ones tell 0.
     pub(super) async fn partitions(&self, topic: &str) -> Result<u32, Failure> {
         let (connection, _) = self.anyone().await?;
-        let answer = connection.ask(self.options.operation_timeout, |request_id| BaseCommand {
+        let answer = connection.ask(self.options.operation_timeout, |request_id| AskPartitions {
             r#type: Type::PartitionedMetadata.into(),
-            partition_metadata: Some(CommandPartitionedTopicMetadata {
-                topic: topic.to_owned(),
-                request_id,
-                ..CommandPartitionedTopicMetadata::default()
-            }),
-            ..BaseCommand::default()
+            of: Some(Partitions { topic: topic.to_owned(), request_id, may_create: Some(false) }),
         });
         let answer = answer.await?;
         let Some(found) = answer.partition_metadata_response else {
@@ -144,6 +176,7 @@ impl Client {
             get_topics_of_namespace: Some(CommandGetTopicsOfNamespace {
                 request_id,
                 namespace: namespace.to_owned(),
+                mode: Some(Mode::All.into()),
                 ..CommandGetTopicsOfNamespace::default()
             }),
             ..BaseCommand::default()
@@ -152,6 +185,22 @@ impl Client {
         match answer.get_topics_of_namespace_response {
             Some(found) => Ok(found.topics),
             None => Err(refusal(&answer, namespace)),
+        }
+    }
+
+    /// Whether a topic, or a partition of one, is there; it is not made.
+    pub(super) async fn is_there(&self, topic: &str) -> Result<bool, Failure> {
+        match self.topics(namespace_of(topic)).await {
+            Ok(topics) => return Ok(topics.iter().any(|there| there == topic)),
+            // Who may write to a topic may not always see its neighbours.
+            Err(Failure::Final(Error::NotAuthorised { .. })) => {}
+            Err(failure) => return Err(failure),
+        }
+        let whole = topic.rsplit_once("-partition-").map_or(topic, |(whole, _)| whole);
+        match self.partitions(whole).await {
+            Ok(_) => Ok(true),
+            Err(Failure::Final(Error::TopicMissing { .. })) => Ok(false),
+            Err(failure) => Err(failure),
         }
     }
 
@@ -189,6 +238,12 @@ impl Client {
             }),
         }
     }
+}
+
+/// The tenant and namespace of a full name of a topic.
+pub(super) fn namespace_of(topic: &str) -> &str {
+    let path = topic.split_once("://").map_or(topic, |(_, path)| path);
+    path.rsplit_once('/').map_or(path, |(namespace, _)| namespace)
 }
 
 /// What an answer that is not the one asked for says.

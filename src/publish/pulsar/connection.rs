@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 use pulsar::message::proto::base_command::Type;
 use pulsar::message::proto::{
     AuthData, BaseCommand, CommandAuthResponse, CommandConnect, CommandSendError,
-    CommandSendReceipt, FeatureFlags,
+    CommandSendReceipt, FeatureFlags, ServerError,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
@@ -19,9 +19,9 @@ use tokio::time::timeout;
 use super::address::Address;
 use super::authentication;
 use super::channel::Channel;
-use super::frame::{self, Frame};
+use super::frame;
 use super::options::Options;
-use super::problem::{Error, Failure};
+use super::problem::{Error, Failure, first_line};
 use super::tls;
 
 /// The version of the protocol that we speak: the one that knows of all that we use.
@@ -99,7 +99,7 @@ impl Connection {
         let stream: Box<dyn Stream> =
             if *tls { Box::new(tls::wrap(stream, host, options).await?) } else { Box::new(stream) };
         let (mut reader, mut writer) = tokio::io::split(stream);
-        let hello = connect(target, options)?;
+        let hello = connect(target, options).await?;
         writer
             .write_all(&frame::command(&hello))
             .await
@@ -109,11 +109,13 @@ impl Connection {
         let answer =
             answer.map_err(|reason| Failure::Again(format!("{}: {reason}", target.address)))?;
         if let Some(error) = answer.error {
-            // Whatever the code, it is about who we are: nothing else was said yet.
-            let reason = options.masked(error.message.lines().next().unwrap_or_default());
-            return Err(match error.error {
-                // Metadata that is not there yet, a service that starts.
-                1 | 6 => Failure::Again(reason),
+            let reason = options.masked(first_line(&error.message));
+            return Err(match ServerError::try_from(error.error) {
+                // It starts, or what it needs is not there yet.
+                Ok(ServerError::MetadataError | ServerError::ServiceNotReady) => {
+                    Failure::Again(reason)
+                }
+                // Whatever the code, it is about who we are: nothing else was said yet.
                 _ => Failure::Final(Error::Authentication { service: options.service(), reason }),
             });
         }
@@ -175,30 +177,20 @@ impl Connection {
     }
 
     /// Sends bytes as they are.
-    pub(super) async fn write(&self, bytes: &Bytes) -> Result<(), String> {
+    pub(super) async fn write(&self, mut bytes: impl Buf) -> Result<(), String> {
         let mut writer = self.writer.lock().await;
         let done = async {
-            writer.write_all(bytes).await?;
-            writer.flush().await
-        };
-        done.await.map_err(|error| error.to_string())
-    }
-
-    /// Sends messages.
-    pub(super) async fn send(&self, frame: &Frame) -> Result<(), String> {
-        let mut writer = self.writer.lock().await;
-        let done = async {
-            writer.write_all_buf(&mut frame.head.clone().chain(frame.body.clone())).await?;
+            writer.write_all_buf(&mut bytes).await?;
             writer.flush().await
         };
         done.await.map_err(|error| error.to_string())
     }
 
     /// Asks and waits for the answer; `command` is given the request's number.
-    pub(super) async fn ask(
+    pub(super) async fn ask<C: prost::Message>(
         &self,
         patience: Duration,
-        command: impl FnOnce(u64) -> BaseCommand,
+        command: impl FnOnce(u64) -> C,
     ) -> Result<BaseCommand, Failure> {
         let id = self.request_id.fetch_add(1, Ordering::Relaxed);
         let (sender, answer) = oneshot::channel();
@@ -207,7 +199,7 @@ impl Connection {
             return Err(gone());
         }
         let asked = async {
-            self.write(&frame::command(&command(id))).await.map_err(Failure::Again)?;
+            self.write(frame::command(&command(id))).await.map_err(Failure::Again)?;
             answer.await.map_err(|_| gone())
         };
         timeout(patience, asked).await.unwrap_or_else(|_| {
@@ -281,12 +273,14 @@ impl Connection {
                 pong: Some(pulsar::message::proto::CommandPong {}),
                 ..BaseCommand::default()
             };
-            return self.write(&frame::command(&pong)).await.err();
+            return self.write(frame::command(&pong)).await.err();
         }
         if command.auth_challenge.is_some() {
-            let (method, data) = match authentication::data(&options.authentication) {
+            // What goes wrong here ends the connection, and goes wrong again at the next one, which
+            // tells.
+            let (method, data) = match authentication::data(options).await {
                 Ok(data) => data,
-                Err(error) => return Some(error.to_string()),
+                Err(failure) => return Some(failure.reason()),
             };
             let response = AuthData { auth_method_name: method, auth_data: data };
             let response = BaseCommand {
@@ -298,7 +292,7 @@ impl Connection {
                 }),
                 ..BaseCommand::default()
             };
-            return self.write(&frame::command(&response)).await.err();
+            return self.write(frame::command(&response)).await.err();
         }
         if let Some(waiting) = request_of(&command).and_then(|id| self.books().requests.remove(&id))
         {
@@ -322,7 +316,7 @@ impl Connection {
             }
             let heard = self.heard.swap(false, Ordering::Relaxed);
             // A broker that takes no bytes is as good as silent.
-            let written = timeout(every, self.write(&ping)).await;
+            let written = timeout(every, self.write(ping.clone())).await;
             if !heard || !matches!(written, Ok(Ok(()))) {
                 tracing::warn!("Pulsar keeps silent; connecting again");
                 return self.finish();
@@ -350,9 +344,8 @@ async fn read(
 }
 
 /// What we say first.
-fn connect(target: &Target, options: &Options) -> Result<BaseCommand, Failure> {
-    let (auth_method_name, auth_data) = authentication::data(&options.authentication)
-        .map_err(|error| Failure::Final(error.at(&options.service())))?;
+async fn connect(target: &Target, options: &Options) -> Result<BaseCommand, Failure> {
+    let (auth_method_name, auth_data) = authentication::data(options).await?;
     Ok(BaseCommand {
         r#type: Type::Connect.into(),
         connect: Some(CommandConnect {

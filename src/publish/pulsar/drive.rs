@@ -1,10 +1,10 @@
 //! The thread of the connections: each channel is kept open, and what waits in it is written.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use pulsar::message::proto::CommandProducerSuccess;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep;
 use tracing::{debug, warn};
@@ -12,6 +12,7 @@ use tracing::{debug, warn};
 use super::channel::Channel;
 use super::client::Client;
 use super::connection::Connection;
+use super::options::Options;
 use super::problem::{Error, Failure};
 use super::shared::Shared;
 
@@ -28,11 +29,17 @@ pub(super) enum Opened {
         /// The last sequence id that the broker knows of it; −1: none.
         last_sequence_id: i64,
     },
-    /// A try failed.
-    NotYet {
-        /// Why.
-        reason: String,
-    },
+    /// A try failed, and there will be another.
+    NotYet(Failure),
+}
+
+/// The runtime of a thread that speaks with brokers.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Error::Ask {
+        what: "start the runtime of connections",
+        reason: error.to_string(),
+    })
 }
 
 /// Keeps all channels open until the sink closes.
@@ -48,8 +55,23 @@ pub(super) async fn drive(
     }
     let lingering = Arc::clone(&shared);
     tokio::spawn(async move { linger(&lingering).await });
-    while !shared.closing.load(Ordering::Acquire) {
-        shared.close.notified().await;
+    if let Some(timeout) = shared.options.send_timeout {
+        let expiring = Arc::clone(&shared);
+        tokio::spawn(async move { expire(&expiring, timeout).await });
+    }
+    shared.close.notified().await;
+}
+
+/// Stops the sink when a message has waited too long for its receipt.
+async fn expire(shared: &Shared, timeout: Duration) {
+    loop {
+        sleep((timeout / 10).clamp(Duration::from_millis(1), Duration::from_secs(1))).await;
+        let is_late = |channel: &&Arc<Channel>| {
+            channel.oldest_ns().is_some_and(|begun_ns| shared.clock.since(begun_ns) >= timeout)
+        };
+        if let Some(channel) = shared.channels.iter().find(is_late) {
+            return shared.stop(Error::Expired { topic: channel.asked.clone() });
+        }
     }
 }
 
@@ -74,44 +96,64 @@ async fn keep(
     (place, channel): (usize, &Arc<Channel>),
     opened: &UnboundedSender<Opened>,
 ) {
-    let (mut wait, mut waited) = (BACKOFF.0, Duration::ZERO);
+    let mut was_open = false;
+    let (mut wait, mut closed_ns) = (BACKOFF.0, shared.clock.now_ns());
     for epoch in 0.. {
         // What closed it before is over.
         while channel.closed.notified().now_or_never().is_some() {}
-        match client.produce(channel, epoch).await {
+        match open(client, channel, (epoch, was_open)).await {
             Ok((connection, success)) => {
                 let last_sequence_id = success.last_sequence_id.unwrap_or(-1);
-                // Nobody listens once all are open.
-                drop(opened.send(Opened::Producer { channel: place, last_sequence_id }));
+                if !was_open {
+                    // Nobody listens if connecting was given up.
+                    drop(opened.send(Opened::Producer { channel: place, last_sequence_id }));
+                } else if channel.is_behind(last_sequence_id) {
+                    // Somebody of our name was there while we were not.
+                    return shared.stop(Error::Swallowed { topic: channel.asked.clone() });
+                }
+                was_open = true;
                 channel.rewind(success.schema_version);
-                (wait, waited) = (BACKOFF.0, Duration::ZERO);
                 let reason = write(shared, channel, &connection).await;
+                (wait, closed_ns) = (BACKOFF.0, shared.clock.now_ns());
                 warn!(topic = %channel.topic, reason, "the producer is opened again");
             }
+            Err(Failure::Final(error)) => return shared.stop(error),
+            Err(Failure::Patience(error))
+                if shared.clock.since(closed_ns) >= patience(shared, &error, was_open) =>
+            {
+                return shared.stop(error);
+            }
             Err(failure) => {
-                let reason = match failure {
-                    Failure::Final(error) => return shared.stop(error),
-                    Failure::Patience(error) if waited >= shared.options.connect_timeout => {
-                        return shared.stop(error);
-                    }
-                    Failure::Patience(error) => error.to_string(),
-                    Failure::Again(reason) => reason,
-                };
+                let reason = failure.clone().reason();
                 debug!(topic = %channel.topic, reason, "the producer is not open yet");
-                drop(opened.send(Opened::NotYet { reason }));
+                drop(opened.send(Opened::NotYet(failure)));
             }
         }
-        if let Some(timeout) = shared.options.send_timeout
-            && channel.oldest_ns().is_some_and(|oldest_ns| {
-                let age_ns = shared.clock.now_ns() - oldest_ns;
-                u128::try_from(age_ns).is_ok_and(|age_ns| age_ns >= timeout.as_nanos())
-            })
-        {
-            return shared.stop(Error::Expired { topic: channel.asked.clone() });
-        }
         sleep(wait).await;
-        waited += wait;
         wait = (wait * 2).min(BACKOFF.1);
+    }
+}
+
+/// Opens a channel's producer; one that was open before, only if its topic is still there: brokers
+/// would make another one in its place.
+async fn open(
+    client: &Client,
+    channel: &Arc<Channel>,
+    (epoch, was_open): (u64, bool),
+) -> Result<(Arc<Connection>, CommandProducerSuccess), Failure> {
+    if was_open && !client.is_there(&channel.topic).await? {
+        return Err(Failure::Final(Error::TopicGone { topic: channel.asked.clone() }));
+    }
+    client.produce(channel, epoch).await
+}
+
+/// How long what may pass is waited for.
+fn patience(shared: &Shared, error: &Error, was_open: bool) -> Duration {
+    let Options { connect_timeout, keep_alive, .. } = *shared.options;
+    match error {
+        // The broker may not have noticed yet that our own connection is no more.
+        Error::ProducerTaken { .. } if was_open => connect_timeout.max(keep_alive * 3),
+        _ => connect_timeout,
     }
 }
 
@@ -120,7 +162,7 @@ async fn write(shared: &Shared, channel: &Channel, connection: &Connection) -> S
     loop {
         let now_ms = u64::try_from(shared.clock.now_us() / 1_000).unwrap_or(0);
         while let Some(frame) = channel.next(shared.options.compression, now_ms) {
-            if let Err(reason) = connection.send(&frame).await {
+            if let Err(reason) = connection.write(frame.bytes()).await {
                 connection.finish();
                 return reason;
             }

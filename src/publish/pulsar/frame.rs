@@ -32,8 +32,15 @@ pub(super) struct Frame {
     pub(super) body: Bytes,
 }
 
+impl Frame {
+    /// All of it.
+    pub(super) fn bytes(&self) -> impl Buf + use<> {
+        self.head.clone().chain(self.body.clone())
+    }
+}
+
 /// The frame of a command without messages.
-pub(super) fn command(command: &BaseCommand) -> Bytes {
+pub(super) fn command(command: &impl prost::Message) -> Bytes {
     let length = command.encoded_len();
     let mut bytes = BytesMut::with_capacity(8 + length);
     bytes.put_u32(word(4 + length));

@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::address::Address;
+use super::authentication::{self, Authentication, TokenSource};
+use super::oauth2::Issuer;
 use super::problem::Error;
-use crate::config::secret::{MASK, Text, is_secret_name};
+use crate::config::secret::{self, Text};
+use crate::config::suggest;
 use crate::encode::partition::Hash;
 
 /// A setting: its name and its value.
@@ -54,32 +57,6 @@ enum Schemas {
     #[default]
     Pulsar,
     Registry,
-}
-
-/// How we prove who we are.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Authentication {
-    /// Not at all.
-    #[default]
-    None,
-    /// By a token; one in a file is read again at each connection.
-    Token(TokenSource),
-    /// By name and password.
-    Basic {
-        /// The name.
-        user: String,
-        /// The password.
-        password: Text,
-    },
-}
-
-/// Where a token comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TokenSource {
-    /// It was given.
-    Given(Text),
-    /// A file has it.
-    File(PathBuf),
 }
 
 /// How to reach Pulsar and how to publish there.
@@ -146,8 +123,8 @@ pub struct Tls {
 const KNOWN: [(&str, &str); 24] = [
     ("serviceUrl", "pulsar://host:6650 or pulsar+ssl://host:6651; several hosts with commas"),
     ("webServiceUrl", "http://host:8080, for `--create-topics`"),
-    ("authPlugin", "token, basic"),
-    ("authParams", "token:…, file:///path, or {\"userId\":…,\"password\":…}"),
+    ("authPlugin", "token, oauth2, basic or tls"),
+    ("authParams", "what the plugin needs, such as token:… or file:///path"),
     ("tlsTrustCertsFilePath", "a PEM file"),
     ("tlsHostnameVerificationEnable", "true or false"),
     ("tlsCertificateFilePath", "a PEM file"),
@@ -206,7 +183,7 @@ impl Written<'_> {
         })
     }
 
-    fn tls(&self) -> Result<Tls, Error> {
+    fn tls(&self, authentication: &Authentication) -> Result<Tls, Error> {
         let names = ["tlsCertificateFilePath", "tlsKeyFilePath"];
         let identity = match names.map(|name| self.path(name)) {
             [Ok(Some(certificate)), Ok(Some(key))] => Some((certificate, key)),
@@ -218,6 +195,15 @@ impl Written<'_> {
                 let reason = format!("it needs `{}` beside it", names[lacking]);
                 return Err(Error::BadProperty { name: names[given].to_owned(), reason });
             }
+        };
+        let identity = match authentication {
+            Authentication::Tls { identity: Some(shown) } => Some(shown.clone()),
+            Authentication::Tls { identity: None } if identity.is_none() => {
+                let name = "authPlugin".to_owned();
+                let reason = "tls needs `tlsCertificateFilePath` and `tlsKeyFilePath`".to_owned();
+                return Err(Error::BadProperty { name, reason });
+            }
+            _ => identity,
         };
         Ok(Tls {
             trusted: self.path("tlsTrustCertsFilePath")?,
@@ -260,34 +246,19 @@ impl Written<'_> {
     fn authentication(&self) -> Result<Authentication, Error> {
         let Some(plugin) = self.text("authPlugin") else { return Ok(Authentication::None) };
         let parameters = self.text("authParams").unwrap_or_default();
-        let wrong = |reason: &str| Error::BadProperty {
-            name: "authParams".to_owned(),
-            reason: reason.to_owned(),
-        };
+        // Java's clients name the class.
+        let wrong = |reason: String| Error::BadProperty { name: "authParams".to_owned(), reason };
         match plugin.rsplit('.').next().unwrap_or_default() {
             "token" | "AuthenticationToken" => {
-                let source = if let Some(path) = parameters.strip_prefix("file:") {
-                    let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
-                    if !path.is_file() {
-                        return Err(wrong(&format!("there is no file `{}`", path.display())));
-                    }
-                    TokenSource::File(path)
-                } else {
-                    let token = parameters.strip_prefix("token:").unwrap_or(parameters);
-                    if token.is_empty() {
-                        return Err(wrong("a token is needed: `token:…`, or `file:///path`"));
-                    }
-                    TokenSource::Given(secret(token))
-                };
-                Ok(Authentication::Token(source))
+                Ok(Authentication::Token(TokenSource::read(parameters).map_err(wrong)?))
             }
-            "basic" | "AuthenticationBasic" => {
-                let read: Option<serde_json::Value> = serde_json::from_str(parameters).ok();
-                let part = |name: &str| Some(read.as_ref()?.get(name)?.as_str()?.to_owned());
-                let (Some(user), Some(password)) = (part("userId"), part("password")) else {
-                    return Err(wrong("it takes {\"userId\":\"…\",\"password\":\"…\"}"));
-                };
-                Ok(Authentication::Basic { user, password: secret(&password) })
+            "oauth2" | "AuthenticationOAuth2" => {
+                Ok(Authentication::OAuth2(Issuer::read(parameters).map_err(wrong)?))
+            }
+            "basic" | "AuthenticationBasic" => Authentication::basic(parameters).map_err(wrong),
+            "tls" | "AuthenticationTls" => {
+                let identity = authentication::certificate(parameters).map_err(wrong)?;
+                Ok(Authentication::Tls { identity })
             }
             _ => Err(bad("authPlugin", plugin)),
         }
@@ -296,20 +267,15 @@ impl Written<'_> {
 
 /// What must not be shown: what is secret by its name, and what proves who we are.
 fn secrets(properties: &[Property], authentication: &Authentication) -> Vec<Text> {
-    let is_hidden =
-        |(name, value): &&Property| matches!(value, Text::Secret(_)) || is_secret_name(name);
-    let hidden = properties.iter().filter(is_hidden);
-    let mut secrets: Vec<Text> = hidden.map(|(_, value)| secret(value.reveal())).collect();
+    let hidden = secret::secrets_of(properties);
+    let mut secrets: Vec<Text> = hidden.map(|value| value.clone().hidden()).collect();
     if let Authentication::Token(TokenSource::Given(text))
-    | Authentication::Basic { password: text, .. } = authentication
+    | Authentication::Basic { password: text, .. }
+    | Authentication::OAuth2(Issuer { client_secret: text, .. }) = authentication
     {
         secrets.push(text.clone());
     }
     secrets
-}
-
-fn secret(text: &str) -> Text {
-    Text::Secret(crate::config::secret::Secret::new(text.to_owned()))
 }
 
 fn bad(name: &str, text: &str) -> Error {
@@ -322,7 +288,9 @@ impl Options {
     pub fn read(properties: &[Property]) -> Result<Self, Error> {
         for (name, _) in properties {
             if KNOWN.iter().all(|(known, _)| !known.eq_ignore_ascii_case(name)) {
-                return Err(Error::UnknownProperty { name: name.clone(), nearest: nearest(name) });
+                let known = KNOWN.iter().map(|(known, _)| *known);
+                let nearest = suggest::nearest(name, known).map(str::to_owned);
+                return Err(Error::UnknownProperty { name: name.clone(), nearest });
             }
         }
         // Variables of the environment have names without case.
@@ -335,6 +303,7 @@ impl Options {
         let authentication = written.authentication()?;
         let text = |name| written.text(name).map(str::to_owned);
         let milliseconds = |name, default| written.number(name, default, 0);
+        let tls = written.tls(&authentication)?;
         let send_timeout_ms = milliseconds("sendTimeoutMs", 0)?;
         let (batch_messages_max, batch_bytes_max, batch_delay) = written.batches()?;
         let schemas = [("pulsar", Schemas::Pulsar), ("registry", Schemas::Registry)];
@@ -347,7 +316,7 @@ impl Options {
             own_schemas: written.one_of("schema", &schemas)? == Schemas::Pulsar,
             secrets: secrets(properties, &authentication),
             authentication,
-            tls: written.tls()?,
+            tls,
             tenant: text("tenant").unwrap_or("public".to_owned()),
             namespace: text("namespace").unwrap_or("default".to_owned()),
             producer_name: text("producerName"),
@@ -373,18 +342,25 @@ impl Options {
         all.join(", ")
     }
 
-    /// Where the administration answers: unless the user says so, at port 8080 of the first host.
+    /// Where the administration answers: unless the user says so, at port 8080 of
+    /// the first host, or 8443 if it is encrypted.
     pub fn web_service_url(&self) -> String {
         self.web_service.clone().unwrap_or_else(|| {
             let first = self.addresses.first();
-            format!("http://{}:8080", first.map_or("localhost", |address| &address.host))
+            let host = first.map_or("localhost", |address| &address.host);
+            let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+            let is_encrypted = first.is_some_and(|address| address.tls);
+            if is_encrypted {
+                format!("https://{host}:8443")
+            } else {
+                format!("http://{host}:8080")
+            }
         })
     }
 
     /// The text with every secret of these options masked.
     pub fn masked(&self, text: &str) -> String {
-        let secrets = self.secrets.iter().map(Text::reveal).filter(|secret| !secret.is_empty());
-        secrets.fold(text.to_owned(), |text, secret| text.replace(secret, MASK))
+        secret::masked(text, &self.secrets)
     }
 
     /// The full name of a topic: one that has a tenant and a namespace keeps them.
@@ -399,16 +375,10 @@ impl Options {
     }
 }
 
-fn nearest(name: &str) -> Option<String> {
-    let likeness = |known: &str| strsim::jaro_winkler(name, known);
-    let best =
-        KNOWN.iter().map(|(known, _)| *known).max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
-    (likeness(best) > 0.85).then(|| best.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::secret::MASK;
 
     fn read(properties: &[(&str, &str)]) -> Result<Options, Error> {
         let plain =
@@ -440,7 +410,8 @@ mod tests {
         );
         assert!(text("batchingMaxMessages", "0").contains("a number from 1 on"));
         assert!(text("tlsKeyFilePath", "/no/such").contains("there is no file `/no/such`"));
-        assert!(text("authPlugin", "kerberos").contains("token, basic"));
+        assert!(text("authPlugin", "kerberos").contains("token, oauth2, basic or tls"));
+        assert!(text("authPlugin", "tls").contains("tlsCertificateFilePath"));
         assert!(matches!(Options::read(&[]), Err(Error::NoService)));
     }
 

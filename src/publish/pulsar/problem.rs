@@ -77,6 +77,15 @@ pub enum Error {
         /// Their names.
         topics: Vec<String>,
     },
+    /// A topic that was there, and is no more.
+    #[error(
+        "the topic `{topic}` is there no more: it was deleted while this run sent to it, and nothing \
+         was made in its place"
+    )]
+    TopicGone {
+        /// The topic.
+        topic: String,
+    },
     /// A topic could not be made.
     #[error("cannot create the topic `{topic}`: {reason}")]
     Create {
@@ -193,10 +202,24 @@ pub(super) enum Failure {
     Final(Error),
 }
 
+impl Failure {
+    /// Why it failed.
+    pub(super) fn reason(self) -> String {
+        match self {
+            Self::Again(reason) => reason,
+            Self::Patience(error) | Self::Final(error) => error.to_string(),
+        }
+    }
+}
+
+/// What a message says: that of a Java exception may be a page, and its first line says what it is.
+pub(super) fn first_line(message: &str) -> &str {
+    message.lines().next().unwrap_or_default().trim()
+}
+
 /// What an answer of the broker means for a topic.
 pub(super) fn of_server(code: i32, message: &str, topic: &str, producer: &str) -> Failure {
-    // A Java exception's message may be a page; its first line says what it is.
-    let reason = message.lines().next().unwrap_or_default().trim().to_owned();
+    let reason = first_line(message).to_owned();
     let topic = topic.to_owned();
     let error = match ServerError::try_from(code) {
         Ok(ServerError::TopicNotFound) => Error::TopicMissing { topics: vec![topic] },

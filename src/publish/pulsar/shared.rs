@@ -1,6 +1,6 @@
 //! What the pacer's thread and the thread of the connections share.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -34,9 +34,7 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     /// Signalled when a batch stays open.
     pub(super) lingering: Notify,
-    /// Whether the sink closes.
-    pub(super) closing: AtomicBool,
-    /// Signalled then.
+    /// Signalled when the sink closes.
     pub(super) close: Notify,
     /// The largest message that the brokers take, with its metadata.
     message_bytes_max: AtomicUsize,
@@ -59,7 +57,6 @@ impl Shared {
             channels,
             clock,
             lingering: Notify::new(),
-            closing: AtomicBool::new(false),
             close: Notify::new(),
             message_bytes_max: AtomicUsize::new(usize::MAX),
             receiver,
@@ -124,13 +121,6 @@ impl Shared {
         drop(ledger);
         self.settled.notify_all();
     }
-
-    /// Ends the thread of the connections.
-    pub(super) fn close(&self) {
-        self.closing.store(true, Ordering::Release);
-        self.close.notify_waiters();
-        self.close.notify_one();
-    }
 }
 
 impl Listener for Shared {
@@ -146,7 +136,11 @@ impl Listener for Shared {
                     // Not what we sent before a connection broke: somebody else has sent it.
                     self.stop(Error::Swallowed { topic: channel.asked.clone() });
                 }
-                let outcome = if was_there { Outcome::AlreadyThere } else { Outcome::Delivered };
+                let outcome = match (was_there, settled.was_repeated) {
+                    (true, _) => Outcome::AlreadyThere,
+                    (false, true) => Outcome::DeliveredAgain,
+                    (false, false) => Outcome::Delivered,
+                };
                 self.count(&settled.sent, outcome);
                 true
             }

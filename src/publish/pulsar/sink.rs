@@ -1,7 +1,6 @@
 //! The sink: slices go in, receipts come out.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use super::client::Client;
 use super::connection::Listener;
 use super::drive::{self, Opened};
 use super::options::{Batcher, Options, Routing};
-use super::problem::Error;
+use super::problem::{Error, Failure};
 use super::shared::{Shared, cost_bytes};
 use crate::clock::Clock;
 use crate::encode::headers::{self, Shape, Value};
@@ -143,13 +142,14 @@ impl Pulsar {
         let listener: Arc<dyn Listener> = Arc::<Shared>::clone(&shared);
         let client = Arc::new(Client::new(Arc::clone(options), listener));
         let driven = Arc::clone(&shared);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let ask = |what, error: std::io::Error| Error::Ask { what, reason: error.to_string() };
-        let runtime = runtime.map_err(|error| ask("start the runtime of connections", error))?;
+        let runtime = drive::runtime()?;
         let thread = std::thread::Builder::new().name("pulsar".to_owned());
         let thread = thread
             .spawn(move || runtime.block_on(drive::drive(driven, client, opened)))
-            .map_err(|error| ask("start the thread of connections", error))?;
+            .map_err(|error| Error::Ask {
+            what: "start the thread of connections",
+            reason: error.to_string(),
+        })?;
         let sink = Self { shared, routes, numbering, by_channel, thread: Some(thread) };
         sink.wait_until_open(from_channels)?;
         Ok(sink)
@@ -160,16 +160,22 @@ impl Pulsar {
         let Shared { options, clock, channels, .. } = &*self.shared;
         let begin_ns = clock.now_ns();
         let first = first_id(self.numbering.tick(self.numbering.from_us));
-        let mut last = "no answer".to_owned();
+        let mut last = Failure::Again("no answer".to_owned());
         let mut open = 0;
         while open < channels.len() {
             if let Some(error) = self.shared.stopped() {
                 return Err(error.clone());
             }
-            let waited = Duration::from_nanos((clock.now_ns() - begin_ns).unsigned_abs());
+            let waited = clock.since(begin_ns);
             if waited >= options.connect_timeout {
-                let waited_s = waited.as_secs();
-                return Err(Error::Unreachable { service: options.service(), waited_s, last });
+                return Err(match last {
+                    Failure::Again(reason) => Error::Unreachable {
+                        service: options.service(),
+                        waited_s: waited.as_secs(),
+                        last: options.masked(&reason),
+                    },
+                    Failure::Patience(error) | Failure::Final(error) => error,
+                });
             }
             match opened.try_recv() {
                 Ok(Opened::Producer { channel, last_sequence_id }) => {
@@ -184,7 +190,7 @@ impl Pulsar {
                         });
                     }
                 }
-                Ok(Opened::NotYet { reason }) => last = options.masked(&reason),
+                Ok(Opened::NotYet(failure)) => last = failure,
                 Err(_) => clock.sleep(Duration::from_millis(2)),
             }
         }
@@ -196,8 +202,9 @@ impl Pulsar {
         let Self { shared, routes, numbering, by_channel, .. } = self;
         let records = &slice.batch.records[slice.records.clone()];
         let mut too_large = Vec::new();
+        let bytes_max = shared.batch_bytes_max();
         for (index, record) in (0..).zip(records) {
-            if sent(record, 0).bytes as usize > shared.batch_bytes_max() {
+            if sent(record, 0).bytes as usize > bytes_max {
                 too_large.push(sent(record, slice.schedule.intended_ns(record.due_us)));
                 continue;
             }
@@ -207,6 +214,7 @@ impl Pulsar {
         let (limits, event_time) = (limits(shared), shared.options.event_time);
         let now_ns = shared.clock.now_ns();
         let batcher = shared.options.batcher;
+        let by_key = batcher == Batcher::Key;
         let mut lingers = false;
         {
             // Before the first of them can have its receipt.
@@ -240,9 +248,8 @@ impl Pulsar {
                     let block = &arena[record.header_range()];
                     put_properties(into, &route.headers, block, intended_ns);
                 };
-                let (tick, window) =
-                    (numbering.tick(record.due_us), numbering.window(record.due_us));
-                let at = At { tick, window, now_ns };
+                let window = if by_key { numbering.window(record.due_us) } else { 0 };
+                let at = At { tick: numbering.tick(record.due_us), window, now_ns };
                 adding.push(at, limits, (message, sent(record, intended_ns)), properties);
             }
             lingers |= adding.end(limits);
@@ -263,6 +270,14 @@ impl Pulsar {
             if ledger.open_bytes < self.shared.options.in_flight_bytes_max {
                 return true;
             }
+            let open_count = ledger.open_count;
+            drop(ledger);
+            // Only what comes next ends windows.
+            let held = self.shared.channels.iter().map(|channel| channel.held_count());
+            if held.sum::<u64>() == open_count {
+                return true;
+            }
+            let ledger = self.shared.ledger();
             self.shared.wait(ledger, ASK_EVERY);
             if give_up() || self.shared.stopped().is_some() {
                 return false;
@@ -340,8 +355,7 @@ impl Sink for Pulsar {
         give_up: &dyn Fn() -> bool,
     ) -> Result<Unacknowledged, publish::Error> {
         let Shared { clock, channels, .. } = &*self.shared;
-        let end_ns =
-            clock.now_ns().saturating_add(i64::try_from(patience.as_nanos()).unwrap_or(i64::MAX));
+        let end_ns = clock.ahead_ns(patience);
         loop {
             let ledger = self.shared.ledger();
             let over = give_up() || self.shared.stopped().is_some() || clock.now_ns() >= end_ns;
@@ -366,12 +380,11 @@ impl Sink for Pulsar {
 
 impl Drop for Pulsar {
     fn drop(&mut self) {
-        self.shared.close();
+        self.shared.close.notify_one();
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
             tracing::error!("the thread of the connections ended by a panic");
         }
-        debug_assert!(self.shared.closing.load(Ordering::Acquire), "it was told to end");
     }
 }

@@ -8,10 +8,12 @@ use pulsar::message::proto::{CommandSendError, CommandSendReceipt};
 
 use super::authentication;
 use super::channel::Channel;
-use super::client::Client;
+use super::client::{Client, namespace_of};
 use super::connection::Listener;
+use super::drive::runtime;
 use super::options::Options;
 use super::problem::{Error, Failure};
+use super::tls;
 use crate::clock::Clock;
 
 /// How long to wait between two tries.
@@ -47,6 +49,15 @@ impl State {
     }
 }
 
+/// A topic as it was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What there is of it.
+    pub state: State,
+    /// Whether it was made just now.
+    pub made: bool,
+}
+
 /// Nothing is sent while topics are looked at.
 struct Nobody;
 
@@ -62,104 +73,111 @@ impl Listener for Nobody {
     }
 }
 
-/// What there is of topics, in their order; waits for at most `options.connect_timeout`.
-pub fn inspect(options: &Options, needs: &[Need], clock: &Clock) -> Result<Vec<State>, Error> {
+/// What there is of topics, in their order; those that are missing are made if `create` says so.
+/// Waits for at most `options.connect_timeout`.
+pub fn look(
+    options: &Options,
+    needs: &[Need],
+    create: bool,
+    clock: &Clock,
+) -> Result<Vec<Found>, Error> {
     runtime()?.block_on(async {
         let client = client(options);
-        let mut states = Vec::with_capacity(needs.len());
-        let mut known = BTreeMap::new();
-        for need in needs {
-            states.push(state(&client, &mut known, &need.name, clock).await?);
+        let before = states(&client, needs, clock).await?;
+        let is_made = |state: State| create && state == State::Missing;
+        for (need, _) in needs.iter().zip(&before).filter(|(_, state)| is_made(**state)) {
+            make(options, need).await?;
         }
-        Ok(states)
+        let after = if before.iter().any(|state| is_made(*state)) {
+            states(&client, needs, clock).await?
+        } else {
+            before.clone()
+        };
+        let found =
+            |(state, before)| Found { state, made: state != State::Missing && is_made(before) };
+        Ok(after.into_iter().zip(before).map(found).collect())
     })
 }
 
-/// Makes the topics that are missing, then tells what there is.
-pub fn create(options: &Options, needs: &[Need], clock: &Clock) -> Result<Vec<State>, Error> {
-    let before = inspect(options, needs, clock)?;
-    runtime()?.block_on(async {
-        for (need, _) in needs.iter().zip(before).filter(|(_, state)| *state == State::Missing) {
-            make(options, need).await?;
-        }
-        Ok(())
-    })?;
-    inspect(options, needs, clock)
+async fn states(client: &Client, needs: &[Need], clock: &Clock) -> Result<Vec<State>, Error> {
+    let mut states = Vec::with_capacity(needs.len());
+    let mut known = BTreeMap::new();
+    for need in needs {
+        states.push(state(client, &mut known, &need.name, clock).await?);
+    }
+    Ok(states)
 }
 
 /// The error for topics that are not there, if some are.
-pub fn check(states: &[State], needs: &[Need]) -> Result<(), Error> {
-    let missing = needs.iter().zip(states).filter(|(_, state)| **state == State::Missing);
+pub fn check(found: &[Found], needs: &[Need]) -> Result<(), Error> {
+    let missing = needs.iter().zip(found).filter(|(_, found)| found.state == State::Missing);
     let topics: Vec<String> = missing.map(|(need, _)| need.name.clone()).collect();
     if topics.is_empty() { Ok(()) } else { Err(Error::TopicMissing { topics }) }
-}
-
-fn runtime() -> Result<tokio::runtime::Runtime, Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| Error::Ask {
-        what: "start the runtime of connections",
-        reason: error.to_string(),
-    })
 }
 
 fn client(options: &Options) -> Client {
     Client::new(Arc::new(options.clone()), Arc::new(Nobody))
 }
 
+/// What there is of a topic. `known` are namespaces that were asked for their topics; None: we may not
+/// see them.
 async fn state(
     client: &Client,
-    known: &mut BTreeMap<String, Vec<String>>,
+    known: &mut BTreeMap<String, Option<Vec<String>>>,
     name: &str,
     clock: &Clock,
 ) -> Result<State, Error> {
     let topic = client.options.topic(name);
     let namespace = namespace_of(&topic).to_owned();
     if !known.contains_key(&namespace) {
-        let begin_ns = clock.now_ns();
-        let topics = loop {
-            match client.topics(&namespace).await {
-                Ok(topics) => break topics,
-                Err(failure) => pause(client, failure, begin_ns, clock).await?,
-            }
+        let topics = match again(client, clock, || client.topics(&namespace)).await {
+            Ok(topics) => Some(topics),
+            // Who may write to a topic may not always see its neighbours.
+            Err(Error::NotAuthorised { .. }) => None,
+            Err(error) => return Err(error),
         };
         known.insert(namespace.clone(), topics);
     }
-    let names = &known[&namespace];
-    if names.contains(&topic) {
-        return Ok(State::Plain);
-    }
-    let partition = format!("{topic}-partition-");
-    if !names.iter().any(|name| name.starts_with(&partition)) {
-        return Ok(State::Missing);
-    }
-    let begin_ns = clock.now_ns();
-    loop {
-        match client.partitions(&topic).await {
-            Ok(count) => return Ok(State::Partitioned(count)),
-            Err(failure) => pause(client, failure, begin_ns, clock).await?,
+    if let Some(names) = &known[&namespace] {
+        if names.contains(&topic) {
+            return Ok(State::Plain);
         }
+        let partition = format!("{topic}-partition-");
+        if !names.iter().any(|name| name.starts_with(&partition)) {
+            return Ok(State::Missing);
+        }
+    }
+    match again(client, clock, || client.partitions(&topic)).await {
+        Ok(0) => Ok(State::Plain),
+        Ok(count) => Ok(State::Partitioned(count)),
+        Err(Error::TopicMissing { .. }) => Ok(State::Missing),
+        Err(Error::NotAuthorised { reason, .. }) => {
+            Err(Error::NotAuthorised { topic: name.to_owned(), reason })
+        }
+        Err(error) => Err(error),
     }
 }
 
-/// Waits before a new try, or says why there is none.
-async fn pause(
+/// Asks until there is an answer; waits for at most `options.connect_timeout`.
+async fn again<T, F: Future<Output = Result<T, Failure>>>(
     client: &Client,
-    failure: Failure,
-    begin_ns: i64,
     clock: &Clock,
-) -> Result<(), Error> {
-    let options = &client.options;
-    let waited = Duration::from_nanos((clock.now_ns() - begin_ns).unsigned_abs());
-    match failure {
-        Failure::Final(error) | Failure::Patience(error) => Err(error),
-        Failure::Again(reason) if waited >= options.connect_timeout => Err(Error::Unreachable {
-            service: options.service(),
-            waited_s: waited.as_secs(),
-            last: options.masked(&reason),
-        }),
-        Failure::Again(_) => {
-            tokio::time::sleep(PAUSE).await;
-            Ok(())
+    ask: impl Fn() -> F,
+) -> Result<T, Error> {
+    let (options, begin_ns) = (&client.options, clock.now_ns());
+    loop {
+        let waited = clock.since(begin_ns);
+        match ask().await {
+            Ok(answer) => return Ok(answer),
+            Err(Failure::Final(error) | Failure::Patience(error)) => return Err(error),
+            Err(Failure::Again(reason)) if waited >= options.connect_timeout => {
+                return Err(Error::Unreachable {
+                    service: options.service(),
+                    waited_s: waited.as_secs(),
+                    last: options.masked(&reason),
+                });
+            }
+            Err(Failure::Again(_)) => tokio::time::sleep(PAUSE).await,
         }
     }
 }
@@ -172,8 +190,7 @@ async fn make(options: &Options, need: &Need) -> Result<(), Error> {
         return Err(refused("it has no domain".to_owned()));
     };
     let url = format!("{}/admin/v2/{domain}/{path}", options.web_service_url());
-    let client = reqwest::Client::builder().timeout(options.operation_timeout);
-    let client = client.build().map_err(|error| refused(error.to_string()))?;
+    let client = tls::http(options).map_err(refused)?;
     let request = match need.partitions {
         Some(count) => {
             let request = client.put(format!("{url}/partitions"));
@@ -181,17 +198,11 @@ async fn make(options: &Options, need: &Need) -> Result<(), Error> {
         }
         None => client.put(url.as_str()),
     };
-    let request = match authentication::bearer(&options.authentication) {
-        Ok(Some(token)) => request.bearer_auth(token),
-        Ok(None) => request,
-        Err(error) => return Err(refused(error.to_string())),
-    };
+    let request = authentication::signed(request, options).await;
+    let request = request.map_err(|failure| refused(failure.reason()))?;
     let answer = request.send().await.map_err(|error| {
-        let error = error.without_url();
-        refused(format!(
-            "{} did not answer ({error}); set `webServiceUrl`",
-            options.web_service_url()
-        ))
+        let (url, why) = (options.web_service_url(), tls::causes(&error));
+        refused(format!("{url} did not answer ({why}); set `webServiceUrl`"))
     })?;
     let status = answer.status();
     // Somebody else may have made it since.
@@ -204,12 +215,6 @@ async fn make(options: &Options, need: &Need) -> Result<(), Error> {
     Err(refused(format!("{status}: {}", options.masked(reason.unwrap_or(&text)))))
 }
 
-/// The tenant and namespace of a full name of a topic.
-fn namespace_of(topic: &str) -> &str {
-    let path = topic.split_once("://").map_or(topic, |(_, path)| path);
-    path.rsplit_once('/').map_or(path, |(namespace, _)| namespace)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -217,9 +222,10 @@ mod tests {
     #[test]
     fn a_topic_lies_in_a_namespace() {
         assert_eq!(namespace_of("persistent://public/default/a"), "public/default");
+        let found = |state| Found { state, made: false };
         let needs = [Need { name: "a".to_owned(), partitions: None }];
-        let missing = check(&[State::Missing], &needs).unwrap_err().to_string();
+        let missing = check(&[found(State::Missing)], &needs).unwrap_err().to_string();
         assert!(missing.starts_with("no such topic: `a`; create with"), "{missing}");
-        assert_eq!(check(&[State::Partitioned(3)], &needs), Ok(()));
+        assert_eq!(check(&[found(State::Partitioned(3))], &needs), Ok(()));
     }
 }

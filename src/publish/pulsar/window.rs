@@ -10,6 +10,9 @@ use std::ops::Range;
 use super::batch::{Batch, Message, Sent};
 use super::channel::Limits;
 
+/// How many bytes a window holds before it is parted.
+const BYTES_MAX: usize = 1 << 20;
+
 /// The messages of a window, in send order.
 #[derive(Debug, Default)]
 pub(super) struct Window {
@@ -36,6 +39,17 @@ impl Window {
     /// Whether there is nothing in it.
     pub(super) fn is_empty(&self) -> bool {
         self.held.is_empty()
+    }
+
+    /// The number of messages in it.
+    pub(super) fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Whether no more go into it: the rest of the window is a window of its own. That follows from
+    /// the messages alone, so that the same ones are parted alike when they are sent again.
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes.len() >= BYTES_MAX
     }
 
     /// Whether it is over when messages of another window come.
@@ -161,5 +175,24 @@ mod tests {
             ]
         );
         assert!(window.is_empty());
+    }
+
+    #[test]
+    fn a_window_that_holds_much_is_parted_by_what_it_holds() {
+        let value = vec![0; BYTES_MAX / 4];
+        let message = Message {
+            key: None,
+            binary_key: false,
+            value: Some(&value),
+            event_time_ms: None,
+            sequence_id: 0,
+        };
+        let mut window = Window::default();
+        for count in 0..4 {
+            assert!(!window.is_full(), "after {count}");
+            let sent = Sent { intended_ns: 0, bytes: 0, stream: 0 };
+            window.push((7, 3), (&message, sent), |_| ());
+        }
+        assert!(window.is_full() && !window.is_before(7));
     }
 }

@@ -27,6 +27,17 @@ pub(crate) struct Certificates {
 }
 
 impl Certificates {
+    /// A file with a key and its certificate as two files, for programs that want them so: the
+    /// certificate, then the key.
+    pub(crate) fn parts(both: &Path) -> (PathBuf, PathBuf) {
+        let text = std::fs::read_to_string(both).expect("a file that was written");
+        let begin = text.find("-----BEGIN CERTIFICATE").expect("a certificate");
+        let [certificate, key] = ["certificate", "key"].map(|what| both.with_extension(what));
+        std::fs::write(&certificate, &text[begin..]).expect("a file in the test's own folder");
+        std::fs::write(&key, &text[..begin]).expect("a file in the test's own folder");
+        (certificate, key)
+    }
+
     /// Makes them and writes them into `folder`.
     pub(crate) fn write(folder: &Path) -> Self {
         let (authority, issuer) = authority("tidegate test authority");

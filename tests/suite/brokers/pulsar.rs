@@ -10,8 +10,12 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::certificates::{self, Certificates};
 use super::process::{self, Process, Provider};
-use super::{free_port, unavailable, wait_for};
+use super::{free_port, tokens, unavailable, wait_for};
 
 const IMAGE: &str = "apachepulsar/pulsar:4.0.7";
 
@@ -73,7 +77,24 @@ pub(crate) struct PulsarServer {
     web_port: u16,
     bookie_port: u16,
     folder: TempDir,
+    guard: Option<Guard>,
 }
+
+/// What a broker that asks who its clients are has beside others.
+#[derive(Debug)]
+struct Guard {
+    certificates: Certificates,
+    tls_port: u16,
+    /// Of the role that may do everything.
+    token: String,
+}
+
+/// The role that may write to topics, and no more. The client's certificate may too.
+pub(crate) const PRODUCER: &str = "producer";
+
+/// A name and a password that may write, and the password as the broker keeps it.
+pub(crate) const PASSWORD: (&str, &str) = ("basic-producer", "hunter2-basic");
+const PASSWORD_FILE: &str = "basic-producer:$apr1$tidegate$gWF9eye7aQDOJ1gQ94rQA.\n";
 
 impl PulsarServer {
     /// Starts a broker with more lines of `standalone.conf` and waits until it answers. `None` where
@@ -84,9 +105,54 @@ impl PulsarServer {
 
     /// The same; the error says why none can be had.
     pub(crate) fn try_start(more: &[(&str, &str)]) -> Result<Self, String> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self::begin(folder, more, None)
+    }
+
+    /// A broker that wants a token, a password or a certificate, and encrypts on a second port.
+    pub(crate) fn try_start_guarded() -> Result<Self, String> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let certificates = Certificates::write(folder.path());
+        let tls_port = free_port();
+        let token = tokens::token("admin", None);
+        let file = |path: &Path| path.display().to_string();
+        let port = tls_port.to_string();
+        let providers = ["Token", "Basic", "Tls"].map(|kind| {
+            format!("org.apache.pulsar.broker.authentication.AuthenticationProvider{kind}")
+        });
+        let (server, key) = Certificates::parts(&certificates.server);
+        let own = [
+            ("authenticationEnabled", "true".to_owned()),
+            ("authorizationEnabled", "true".to_owned()),
+            ("authenticationProviders", providers.join(",")),
+            ("authenticationRefreshCheckSeconds", "1".to_owned()),
+            ("tokenSecretKey", tokens::secret_key()),
+            ("basicAuthConf", format!("data:;base64,{}", STANDARD.encode(PASSWORD_FILE))),
+            ("superUserRoles", "admin".to_owned()),
+            (
+                "brokerClientAuthenticationPlugin",
+                "org.apache.pulsar.client.impl.auth.AuthenticationToken".to_owned(),
+            ),
+            ("brokerClientAuthenticationParameters", format!("token:{token}")),
+            ("brokerServicePortTls", port),
+            ("tlsCertificateFilePath", file(&server)),
+            ("tlsKeyFilePath", file(&key)),
+            ("tlsTrustCertsFilePath", file(&certificates.authority)),
+        ];
+        let own: Vec<(&str, &str)> =
+            own.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let guard = Guard { certificates, tls_port, token };
+        let server = Self::begin(folder, &own, Some(guard))?;
+        for role in [PRODUCER, PASSWORD.0, certificates::CLIENT] {
+            let path = format!("/admin/v2/namespaces/public/default/permissions/{role}");
+            server.must("POST", &path, r#"["produce"]"#);
+        }
+        Ok(server)
+    }
+
+    fn begin(folder: TempDir, more: &[(&str, &str)], guard: Option<Guard>) -> Result<Self, String> {
         let provider = process::provider("pulsar", IMAGE)?;
         let (service_port, web_port) = (free_port(), free_port());
-        let folder = tempfile::tempdir().expect("a temporary folder");
         let mut settings = SETTINGS.to_owned();
         let own = [("brokerServicePort", service_port), ("webServicePort", web_port)];
         for (name, port) in own {
@@ -104,6 +170,7 @@ impl PulsarServer {
             web_port,
             bookie_port: free_port(),
             folder,
+            guard,
         };
         server.start_again();
         Ok(server)
@@ -119,6 +186,20 @@ impl PulsarServer {
         format!("http://127.0.0.1:{}", self.web_port)
     }
 
+    /// Where clients connect encrypted.
+    pub(crate) fn encrypted_url(&self) -> String {
+        format!("pulsar+ssl://127.0.0.1:{}", self.guard().tls_port)
+    }
+
+    /// The certificates of the encrypted connections.
+    pub(crate) fn certificates(&self) -> &Certificates {
+        &self.guard().certificates
+    }
+
+    fn guard(&self) -> &Guard {
+        self.guard.as_ref().expect("the broker asks who its clients are")
+    }
+
     /// Starts it after [`PulsarServer::kill`], with all that it had.
     pub(crate) fn start_again(&self) {
         let (command, container) = self.command();
@@ -126,8 +207,8 @@ impl PulsarServer {
         wait_for("Pulsar answers", READY, || {
             let log = || process::log_tail(self.folder.path());
             assert!(process.is_running(), "Pulsar ended:\n{}", log());
-            let healthy = self.ask("GET", "/admin/v2/brokers/health", "")?.ends_with("ok");
-            let spaces = self.ask("GET", "/admin/v2/namespaces/public", "")?;
+            let healthy = self.ask("/admin/v2/brokers/health")?.ends_with("ok");
+            let spaces = self.ask("/admin/v2/namespaces/public")?;
             (healthy && spaces.contains("public/default")).then_some(())
         });
         *self.process.lock().expect("nobody panics") = Some(process);
@@ -138,22 +219,64 @@ impl PulsarServer {
         self.process.lock().expect("nobody panics").take().expect("it runs").kill();
     }
 
-    fn ask(&self, method: &str, path: &str, body: &str) -> Option<String> {
-        self.answer(method, path, body).ok()
+    /// Stops the broker's time with SIGSTOP: connections stay open, nothing is answered.
+    pub(crate) fn pause(&self) {
+        self.signal("STOP");
     }
 
-    fn answer(&self, method: &str, path: &str, body: &str) -> std::io::Result<String> {
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        self.process.lock().expect("nobody panics").as_ref().expect("it runs").signal(name);
+    }
+
+    /// Makes a namespace of the tenant `public`; `deduplicates` says whether its topics do.
+    pub(crate) fn make_namespace(&self, name: &str, deduplicates: bool) {
+        let path = format!("/admin/v2/namespaces/public/{name}");
+        self.must("PUT", &path, "{}");
+        self.must("POST", &format!("{path}/deduplication"), &deduplicates.to_string());
+    }
+
+    /// Asks the administration for something; the body of its answer, which must be a good one.
+    pub(crate) fn must(&self, method: &str, path: &str, body: &str) -> Vec<u8> {
+        let (status, text) = self.answer(method, path, body).expect("the administration answers");
+        let told = String::from_utf8_lossy(&text);
+        assert!((200..300).contains(&status), "{method} {path}: {status} {told}");
+        text
+    }
+
+    /// The status and the body of an answer of the administration.
+    pub(crate) fn answer(
+        &self,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> std::io::Result<(u16, Vec<u8>)> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.web_port))?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
         let length = body.len();
+        let token = self.guard.as_ref().map(|guard| &guard.token);
+        let token = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
+        let token = token.unwrap_or_default();
         write!(
             stream,
             "{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\n\
-             Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+             {token}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
         )?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(answer.len());
+        let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+        Ok((status, answer.get(end + 4..).unwrap_or_default().to_vec()))
+    }
+
+    fn ask(&self, path: &str) -> Option<String> {
+        let (_, body) = self.answer("GET", path, "").ok()?;
+        String::from_utf8(body).ok()
     }
 
     fn command(&self) -> (Command, Option<String>) {

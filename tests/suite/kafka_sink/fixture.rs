@@ -46,7 +46,7 @@ impl Receiver for Count {
             counted.bytes += u64::from(receipt.bytes);
             counted.latency_ns_max = counted.latency_ns_max.max(receipt.latency_ns);
             match receipt.outcome {
-                Outcome::Delivered => counted.delivered += 1,
+                Outcome::Delivered | Outcome::DeliveredAgain => counted.delivered += 1,
                 Outcome::AlreadyThere => counted.already_there += 1,
                 Outcome::Failed(reason) => {
                     *counted.failed.entry(reason.to_owned()).or_default() += 1;

@@ -2,37 +2,8 @@
 
 use std::time::Duration;
 
-use super::arrival::assert_all_once;
-use super::reader::read;
 use super::{LONG, Site, small};
-use crate::brokers::pulsar::PulsarServer;
 use crate::cli::{Running, assert_exit, json, pause, stderr, stdout};
-
-#[test]
-fn a_broker_killed_in_mid_run_has_every_event_once_if_it_deduplicates() {
-    let settings = [("brokerDeduplicationEnabled", "true")];
-    let Some(server) = PulsarServer::start(&settings) else { return };
-    let site = Site::at(&server);
-    let flags = format!("{} --create-topics --rate 5000/s --for 15s", small("killed"));
-    let running = Running::start(site.command(&flags));
-    pause(Duration::from_secs(5));
-    server.kill();
-    server.start_again();
-    let output = running.wait(LONG);
-    assert_exit(&output, 0);
-    let result = json(&output);
-    let count = |name: &str| result[name].as_u64().unwrap();
-    assert!(count("issued") > 50_000, "{result}");
-    assert_eq!(count("issued"), count("delivered") + count("already_there"), "{result}");
-    let messages = read(&server.service_url(), "persistent://public/default/killed");
-    assert_all_once(&result, &messages);
-    // The same once more would be swallowed.
-    let again = format!("{} --rate 5000/s --count 100", small("killed"));
-    let output = site.run(&again);
-    assert_exit(&output, 1);
-    let told = stderr(&output);
-    assert!(told.contains("deduplicates") && told.contains("producerName"), "{told}");
-}
 
 #[test]
 fn what_is_not_there_is_named() {
@@ -84,4 +55,97 @@ fn a_schema_that_does_not_go_with_the_topics_is_refused_with_the_brokers_reason(
     assert_exit(&output, 1);
     let told = stderr(&output);
     assert!(told.contains("the topic `schema` refuses the schema: "), "{told}");
+}
+
+/// Asserts that a run which began well ends with an error that is told, all events counted.
+fn assert_stopped(running: Running, words: &str) {
+    let output = running.wait(LONG);
+    assert_exit(&output, 1);
+    let told = stderr(&output);
+    assert!(told.contains(words), "{told}");
+    let result = json(&output);
+    let count = |name: &str| result[name].as_u64().unwrap();
+    assert!(count("delivered") > 0, "{result}");
+    assert_eq!(
+        count("issued"),
+        count("delivered") + count("failed") + count("unacknowledged"),
+        "{result}"
+    );
+}
+
+#[test]
+fn a_topic_that_is_deleted_in_mid_run_ends_the_run_and_is_not_made_again() {
+    let Some(site) = Site::shared() else { return };
+    let flags = format!("{} --create-topics --rate 2000/s --for 60s", small("deleted"));
+    let running = Running::start(site.command(&flags));
+    pause(Duration::from_secs(5));
+    let path = "/admin/v2/persistent/public/default";
+    site.server.must("DELETE", &format!("{path}/deleted/partitions?force=true"), "");
+    assert_stopped(running, "the topic `deleted` is there no more: it was deleted while this run");
+    for listed in [path.to_owned(), format!("{path}/partitioned")] {
+        let topics = String::from_utf8(site.server.must("GET", &listed, "")).unwrap();
+        assert!(!topics.contains("deleted"), "{topics}");
+    }
+}
+
+#[test]
+fn a_topic_that_is_terminated_in_mid_run_ends_the_run() {
+    let Some(site) = Site::shared() else { return };
+    let path = "/admin/v2/persistent/public/default/terminated";
+    site.server.must("PUT", path, "");
+    let flags = format!("{} --rate 2000/s --for 60s", small("terminated"));
+    let running = Running::start(site.command(&flags));
+    pause(Duration::from_secs(5));
+    site.server.must("POST", &format!("{path}/terminate"), "");
+    assert_stopped(running, "the topic `terminated` was terminated: it takes no more messages");
+}
+
+#[test]
+fn a_backlog_that_is_too_large_ends_the_run_after_a_bounded_wait() {
+    let Some(site) = Site::shared() else { return };
+    for (policy, namespace) in [("producer_request_hold", "held"), ("producer_exception", "thrown")]
+    {
+        site.server.make_namespace(namespace, false);
+        let quota = format!(r#"{{"limitSize":500000,"policy":"{policy}"}}"#);
+        let path = format!("/admin/v2/namespaces/public/{namespace}/backlogQuota");
+        site.server.must("POST", &format!("{path}?backlogQuotaType=destination_storage"), &quota);
+        let topic = format!("/admin/v2/persistent/public/{namespace}/full");
+        site.server.must("PUT", &topic, "");
+        site.server.must("PUT", &format!("{topic}/subscription/nobody"), "");
+        let flags = format!("{} -X namespace={namespace} --rate 5000/s --for 60s", small("full"));
+        let flags = format!("{flags} --set run.connect_timeout=4s");
+        let running = Running::start(site.command(&flags));
+        let words = "the topic `full` takes no more: its namespace's backlog quota is exceeded";
+        assert_stopped(running, words);
+        // From the beginning it is the same error.
+        let output = site.run(&flags);
+        assert_exit(&output, 1);
+        assert!(stderr(&output).contains(words), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_message_without_a_receipt_ends_the_run_once_its_timeout_is_over() {
+    let Some(server) = crate::brokers::pulsar::PulsarServer::start(&[]) else { return };
+    let site = Site::at(&server);
+    let flags = "--create-topics --rate 1000/s --for 60s -X sendTimeoutMs=2000";
+    let running = Running::start(site.command(&format!("{} {flags}", small("late"))));
+    pause(Duration::from_secs(5));
+    server.pause();
+    assert_stopped(running, "a message to the topic `late` had no receipt within `sendTimeoutMs`");
+    server.resume();
+}
+
+#[test]
+fn two_runs_of_one_name_do_not_send_to_one_topic() {
+    let Some(site) = Site::shared() else { return };
+    let flags = format!("{} --create-topics --rate 1000/s --for 20s", small("taken"));
+    let first = Running::start(site.command(&flags));
+    pause(Duration::from_secs(4));
+    let output = site.run(&format!("{flags} --set run.connect_timeout=2s"));
+    assert_exit(&output, 1);
+    let told = stderr(&output);
+    assert!(told.contains("is connected to the topic `taken` already"), "{told}");
+    assert!(told.contains("set `producerName`"), "{told}");
+    assert_exit(&first.wait(LONG), 0);
 }
