@@ -7,6 +7,7 @@ mod exactly_once;
 mod faults;
 mod guarded;
 mod keys;
+mod played;
 mod reader;
 
 use std::process::{Command, Output};

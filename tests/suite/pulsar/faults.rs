@@ -130,9 +130,18 @@ fn a_message_without_a_receipt_ends_the_run_once_its_timeout_is_over() {
     let site = Site::at(&server);
     let flags = "--create-topics --rate 1000/s --for 60s -X sendTimeoutMs=2000";
     let running = Running::start(site.command(&format!("{} {flags}", small("late"))));
+    let flags = "--create-topics --rate 1000/s --for 60s --drain 3s";
+    let patient = Running::start(site.command(&format!("{} {flags}", small("drained"))));
     pause(Duration::from_secs(5));
     server.pause();
     assert_stopped(running, "a message to the topic `late` had no receipt within `sendTimeoutMs`");
+    // Without that timeout only the end of the drain gives up.
+    patient.signal("TERM");
+    let output = patient.wait(LONG);
+    assert_exit(&output, 1);
+    let result = json(&output);
+    assert_eq!(result["stopped"], "given_up", "{result}");
+    assert!(result["unacknowledged"].as_u64().unwrap() > 1_000, "{result}");
     server.resume();
 }
 

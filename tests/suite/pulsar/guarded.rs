@@ -9,7 +9,7 @@ use super::{LONG, small};
 use crate::brokers::certificates::Certificates;
 use crate::brokers::pulsar::{PASSWORD, PRODUCER, PulsarServer};
 use crate::brokers::tokens;
-use crate::cli::{self, Running, assert_exit, json, pause, stderr};
+use crate::cli::{self, Running, assert_exit, json, pause, stderr, stdout};
 
 /// The program with these flags and settings of its client.
 fn start(url: &str, flags: &str, settings: &[(&str, &str)]) -> (Running, tempfile::TempDir) {
@@ -29,6 +29,12 @@ fn assert_good(url: &str, topic: &str, settings: &[(&str, &str)]) {
     let output = running.wait(LONG);
     assert_exit(&output, 0);
     assert_eq!(json(&output)["delivered"], 1_000);
+    let shown = format!("{}{}", stdout(&output), stderr(&output));
+    let parameters = settings.iter().find(|(name, _)| *name == "authParams");
+    let secrets = parameters.map_or("none", |(_, parameters)| parameters).split([':', '"']);
+    for secret in secrets.filter(|part| part.len() > 60 || part.starts_with("hunter2")) {
+        assert!(!shown.contains(secret), "{secret} in {shown}");
+    }
 }
 
 /// What is told when nothing can be delivered with these settings.
