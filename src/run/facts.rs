@@ -5,9 +5,9 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use super::request::{End, Facts, Shard};
+use super::topic;
 use super::window::rfc3339;
 use super::{Prepared, Ready, sink};
-use crate::config::model::KeyFormat;
 use crate::config::settings::{Governor, Settings, Speed};
 use crate::manifest::{self, FORMAT, Manifest, Place};
 use crate::observe::memory;
@@ -101,10 +101,7 @@ impl Prepared {
             digest: run.digest,
             routes: routes
                 .map(|((stream, written), partitions)| Route {
-                    hash: match stream.key_format {
-                        KeyFormat::String => opened.hash,
-                        KeyFormat::Avro => opened.hash.of_bytes(),
-                    },
+                    hash: topic::hash(stream, opened.hash),
                     ids: SchemaIds { value: written.value_id, key: written.key_id },
                     partitions: *partitions,
                     skipped: self.request.skips(&stream.name),

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use super::request::check_streams;
+use super::request::{Destination, check_streams};
 use super::window::Window;
-use super::{Error, plan};
+use super::{Error, plan, pulsar, topic};
 use crate::config::Configuration;
 use crate::config::settings::{Run, Speed};
 use crate::encode::partition::Hash;
@@ -109,11 +109,19 @@ pub fn forecast(
         let until_us = phase.until_us.map_or(until_us, |it| it.min(until_us));
         since_start(phase.from_us.max(from_us))..since_start(until_us)
     });
+    let (hash, is_framed) = match Destination::named(&configuration.settings) {
+        Destination::Pulsar => {
+            let options = pulsar::checked_options(configuration)?;
+            (options.hash, !options.own_schemas)
+        }
+        _ => (Hash::Murmur2, true),
+    };
+    // As the broker gets them: whatever the ids.
+    let id = is_framed.then_some(0);
     let routes = plan.streams.iter().map(|stream| Route {
-        // As a broker gets them: framed, whatever the ids.
-        ids: SchemaIds { value: Some(0), key: Some(0) },
+        ids: SchemaIds { value: id, key: id },
         partitions: stream.topic.partitions,
-        hash: Hash::default(),
+        hash: topic::hash(stream, hash),
         skipped: !streams.is_empty() && !streams.contains(&stream.name),
     });
     let asked = Asked {

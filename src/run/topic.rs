@@ -1,9 +1,11 @@
 //! What both brokers of a run share: the topics that its streams need, and the settings of its client.
 
-use crate::config::model::{Model, Topic};
+use crate::config::model::{KeyFormat, Model, Topic};
 use crate::config::secret::Text;
 use crate::config::settings::Property;
 use crate::config::{Configuration, Mistake, Refused};
+use crate::encode::partition::Hash;
+use crate::plan::StreamPlan;
 
 /// The topics that the model's streams need, each once, in the order of the model; of streams that
 /// `skips` names none.
@@ -15,6 +17,14 @@ pub fn needed<'a>(model: &'a Model, skips: &dyn Fn(&str) -> bool) -> Vec<&'a Top
         }
     }
     topics
+}
+
+/// How a stream's keys become partitions where keys that are text do so by `hash`.
+pub fn hash(stream: &StreamPlan, hash: Hash) -> Hash {
+    match stream.key_format {
+        KeyFormat::String => hash,
+        KeyFormat::Avro => hash.of_bytes(),
+    }
 }
 
 /// The settings of a broker's client as names and values.

@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, Wr
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
+use tracing::{info, warn};
 
 use super::address::Address;
 use super::authentication;
@@ -137,8 +138,7 @@ impl Connection {
         let of_reader = Arc::clone(options);
         tokio::spawn(async move {
             let reason = Box::pin(reading.serve(reader, came, &listener, &of_reader)).await;
-            tracing::debug!(reason, "a connection to Pulsar ends");
-            reading.finish();
+            reading.finish(&reason);
         });
         let (watching, keep_alive) = (Arc::clone(&connection), options.keep_alive);
         tokio::spawn(async move { watching.watch(keep_alive).await });
@@ -166,10 +166,14 @@ impl Connection {
     }
 
     /// Ends it: whoever waits is told, and channels connect again.
-    pub(super) fn finish(&self) {
+    pub(super) fn finish(&self, reason: &str) {
         self.ended.store(true, Ordering::Release);
         let books = std::mem::take(&mut *self.books());
         drop(books.requests);
+        if !books.channels.is_empty() {
+            let producers = books.channels.len();
+            warn!(reason, producers, "a connection to Pulsar ended; its producers are opened again");
+        }
         for channel in books.channels.values() {
             channel.closed.notify_one();
         }
@@ -263,6 +267,7 @@ impl Connection {
         if let Some(close) = &command.close_producer {
             let channel = self.books().channels.remove(&close.producer_id);
             if let Some(channel) = channel {
+                info!(topic = %channel.topic, "Pulsar closed a producer, which is opened again");
                 channel.closed.notify_one();
             }
             return None;
@@ -318,8 +323,7 @@ impl Connection {
             // A broker that takes no bytes is as good as silent.
             let written = timeout(every, self.write(ping.clone())).await;
             if !heard || !matches!(written, Ok(Ok(()))) {
-                tracing::warn!("Pulsar keeps silent; connecting again");
-                return self.finish();
+                return self.finish("the broker keeps silent");
             }
         }
     }

@@ -7,7 +7,7 @@ use futures::FutureExt as _;
 use pulsar::message::proto::CommandProducerSuccess;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::channel::Channel;
 use super::client::Client;
@@ -115,7 +115,7 @@ async fn keep(
                 channel.rewind(success.schema_version);
                 let reason = write(shared, channel, &connection).await;
                 (wait, closed_ns) = (BACKOFF.0, shared.clock.now_ns());
-                warn!(topic = %channel.topic, reason, "the producer is opened again");
+                debug!(topic = %channel.topic, reason, "the producer is opened again");
             }
             Err(Failure::Final(error)) => return shared.stop(error),
             Err(Failure::Patience(error))
@@ -163,7 +163,7 @@ async fn write(shared: &Shared, channel: &Channel, connection: &Connection) -> S
         let now_ms = u64::try_from(shared.clock.now_us() / 1_000).unwrap_or(0);
         while let Some(frame) = channel.next(shared.options.compression, now_ms) {
             if let Err(reason) = connection.write(frame.bytes()).await {
-                connection.finish();
+                connection.finish(&reason);
                 return reason;
             }
         }

@@ -184,35 +184,54 @@ async fn again<T, F: Future<Output = Result<T, Failure>>>(
 
 /// Makes a topic through the administration.
 async fn make(options: &Options, need: &Need) -> Result<(), Error> {
-    let topic = options.topic(&need.name);
     let refused = |reason: String| Error::Create { topic: need.name.clone(), reason };
-    let Some((domain, path)) = topic.split_once("://") else {
-        return Err(refused("it has no domain".to_owned()));
-    };
+    let topic = options.topic(&need.name);
+    let (domain, path) =
+        topic.split_once("://").ok_or_else(|| refused("it has no domain".to_owned()))?;
     let url = format!("{}/admin/v2/{domain}/{path}", options.web_service_url());
     let client = tls::http(options).map_err(refused)?;
-    let request = match need.partitions {
+    let made = match need.partitions {
         Some(count) => {
             let request = client.put(format!("{url}/partitions"));
-            request.header("Content-Type", "application/json").body(count.to_string())
+            let request = request.header("Content-Type", "application/json");
+            administer(options, request.body(count.to_string())).await
         }
-        None => client.put(url.as_str()),
+        None => administer(options, client.put(url.as_str())).await,
     };
-    let request = authentication::signed(request, options).await;
-    let request = request.map_err(|failure| refused(failure.reason()))?;
+    match (made.map_err(refused)?, need.partitions) {
+        // Pulsar deletes partitions that nobody uses, and keeps how many there are.
+        (Made::WasThere, Some(_)) => {
+            let request = client.post(format!("{url}/createMissedPartitions"));
+            administer(options, request).await.map(drop).map_err(refused)
+        }
+        // Somebody else may have made it since.
+        (Made::Now | Made::WasThere, _) => Ok(()),
+    }
+}
+
+/// What the administration says.
+enum Made {
+    Now,
+    WasThere,
+}
+
+/// Asks the administration for something; the error says what it answers.
+async fn administer(options: &Options, request: reqwest::RequestBuilder) -> Result<Made, String> {
+    let request = authentication::signed(request, options).await.map_err(Failure::reason)?;
     let answer = request.send().await.map_err(|error| {
         let (url, why) = (options.web_service_url(), tls::causes(&error));
-        refused(format!("{url} did not answer ({why}); set `webServiceUrl`"))
+        format!("{url} did not answer ({why}); set `webServiceUrl`")
     })?;
-    let status = answer.status();
-    // Somebody else may have made it since.
-    if status.is_success() || status.as_u16() == 409 {
-        return Ok(());
+    match answer.status() {
+        status if status.is_success() => Ok(Made::Now),
+        reqwest::StatusCode::CONFLICT => Ok(Made::WasThere),
+        status => {
+            let text = answer.text().await.unwrap_or_default();
+            let reason = serde_json::from_str::<serde_json::Value>(&text).ok();
+            let reason = reason.as_ref().and_then(|it| it.get("reason")?.as_str());
+            Err(format!("{status}: {}", options.masked(reason.unwrap_or(&text))))
+        }
     }
-    let text = answer.text().await.unwrap_or_default();
-    let reason = serde_json::from_str::<serde_json::Value>(&text).ok();
-    let reason = reason.as_ref().and_then(|it| it.get("reason")?.as_str());
-    Err(refused(format!("{status}: {}", options.masked(reason.unwrap_or(&text)))))
 }
 
 #[cfg(test)]

@@ -92,3 +92,36 @@ fn a_secret_is_masked_in_all_outputs_of_runs_that_work_and_runs_that_fail() {
         }
     }
 }
+
+#[test]
+fn what_proves_to_pulsar_who_we_are_is_masked_by_every_door() {
+    let parameters = format!("authParams=token:{CANARY}");
+    let misspelt = format!("authParam=token:{CANARY}");
+    let password = format!(r#"authParams={{"userId":"u","password":"{CANARY}"}}"#);
+    let lines = format!("authPlugin = \"token\"\nauthParams = \"token:{CANARY}\"");
+    let by_environment = "authPlugin = \"token\"\nauthParams = { env = \"CANARY\" }";
+    let doors: [(&str, &[&str]); 6] = [
+        (&lines, &[]),
+        (by_environment, &[]),
+        ("authPlugin = \"token\"", &["-X", &parameters]),
+        ("authPlugin = \"basic\"", &["-X", &password]),
+        ("authPlugin = \"no such\"", &["-X", &parameters]),
+        ("", &["-X", &misspelt]),
+    ];
+    for (lines, flags) in doors {
+        for ways in [
+            &["--to", "pulsar", "--log", "trace", "--set", "run.connect_timeout=1s"][..],
+            &["--to", "null", "--count", "10", "--speed", "max", "--json", "--log", "trace"],
+            &["--to", "null", "--count", "10", "--set", "sink.pulsar.serviceUrl=7"],
+        ] {
+            let folder = folder();
+            let pulsar =
+                format!("\n[sink.pulsar]\nserviceUrl = \"pulsar://127.0.0.1:1\"\n{lines}\n");
+            std::fs::write(folder.path().join("model.toml"), MODEL.to_owned() + &pulsar).unwrap();
+            let words: Vec<&str> =
+                ["run", "model.toml"].iter().chain(ways).chain(flags).copied().collect();
+            let output = program(folder.path(), &words).env("CANARY", CANARY).output().unwrap();
+            assert_silent(folder.path(), &output, &format!("{lines}, {flags:?}, {ways:?}"));
+        }
+    }
+}
