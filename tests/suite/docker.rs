@@ -1,28 +1,63 @@
 //! The container files: what compose makes of them, and what must never creep in.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 
-const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docker/compose.yaml");
+use crate::brokers::pulsar;
+
+/// The compose files, with the services of each in the order of their names.
+const FILES: [(&str, &[&str]); 2] = [
+    ("compose.yaml", &["kafka", "registry", "tidegate"]),
+    ("compose.pulsar.yaml", &["pulsar", "tidegate"]),
+];
+
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docker").join(name)
+}
 
 #[test]
-fn compose_understands_its_file() {
+fn compose_understands_its_files() {
     let version = Command::new("docker").args(["compose", "version"]).output();
     if !version.is_ok_and(|output| output.status.success()) {
         // The command is a convenience of users, not a need of the tests: CI may go without it.
-        let line = "SKIPPED compose_understands_its_file: there is no `docker compose` here";
+        let line = "SKIPPED compose_understands_its_files: there is no `docker compose` here";
         writeln!(std::io::stderr(), "{line}").unwrap();
         return;
     }
-    let compose = ["compose", "-f", FILE, "config", "--services"];
-    let output = Command::new("docker").args(compose).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).unwrap();
-    let mut services: Vec<&str> = text.lines().collect();
-    services.sort_unstable();
-    assert_eq!(services, ["kafka", "registry", "tidegate"]);
+    for (name, expected) in FILES {
+        let mut compose = Command::new("docker");
+        compose.args(["compose", "-f"]).arg(path(name)).args(["config", "--services"]);
+        let output = compose.output().unwrap();
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let mut services: Vec<&str> = text.lines().collect();
+        services.sort_unstable();
+        assert_eq!(services, expected, "{name}");
+    }
+}
+
+#[test]
+fn compose_offers_ports_on_loopback_only() {
+    for (name, _) in FILES {
+        let text = std::fs::read_to_string(path(name)).unwrap();
+        let listed = text.lines().filter_map(|line| line.trim().strip_prefix("- \""));
+        let is_port =
+            |item: &&str| item.trim_end_matches('"').chars().all(|c| "0123456789.:".contains(c));
+        let ports: Vec<&str> = listed.filter(is_port).collect();
+        assert!(ports.len() >= 3, "{name}: {ports:?}");
+        assert!(ports.iter().all(|port| port.starts_with("127.0.0.1:")), "{name}: {ports:?}");
+    }
+}
+
+#[test]
+fn users_are_told_to_start_the_pulsar_that_the_tests_start() {
+    let composed = std::fs::read_to_string(path("compose.pulsar.yaml")).unwrap();
+    assert!(composed.contains(&format!("image: {}\n", pulsar::IMAGE)), "{composed}");
+    let page = crate::docs::page("pulsar.md");
+    assert!(page.contains(&format!(" {} bin/pulsar standalone", pulsar::IMAGE)), "{page}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod faults;
 mod guarded;
 mod keys;
 mod played;
+mod page;
 mod reader;
 
 use std::process::{Command, Output};

@@ -172,7 +172,10 @@ impl Connection {
         drop(books.requests);
         if !books.channels.is_empty() {
             let producers = books.channels.len();
-            warn!(reason, producers, "a connection to Pulsar ended; its producers are opened again");
+            warn!(
+                reason,
+                producers, "a connection to Pulsar ended; its producers are opened again"
+            );
         }
         for channel in books.channels.values() {
             channel.closed.notify_one();

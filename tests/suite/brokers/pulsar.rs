@@ -17,7 +17,8 @@ use super::certificates::{self, Certificates};
 use super::process::{self, Process, Provider};
 use super::{free_port, tokens, unavailable, wait_for};
 
-const IMAGE: &str = "apachepulsar/pulsar:4.0.7";
+/// The image that has the same.
+pub(crate) const IMAGE: &str = "apachepulsar/pulsar:4.0.7";
 
 /// Generous: on 2 cores that also compile, what takes 10 s alone takes many times that.
 const READY: Duration = Duration::from_mins(3);
