@@ -127,7 +127,11 @@ pub(super) fn places(name: &str, node: &Node) -> Vec<Span> {
 /// mistake that tells of the slip.
 fn is_slip_of_secret(part: &str) -> bool {
     let near = |word, most| strsim::damerau_levenshtein(part, word) <= most;
-    near("password", 2) || near("passphrase", 2) || near("secret", 1) || near("token", 1)
+    near("password", 2)
+        || near("passphrase", 2)
+        || near("authparams", 2)
+        || near("secret", 1)
+        || near("token", 1)
 }
 
 #[cfg(test)]

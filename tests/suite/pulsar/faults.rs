@@ -158,3 +158,20 @@ fn two_runs_of_one_name_do_not_send_to_one_topic() {
     assert!(told.contains("set `producerName`"), "{told}");
     assert_exit(&first.wait(LONG), 0);
 }
+
+#[test]
+fn partitions_that_pulsar_deleted_are_made_again_when_that_is_asked_for() {
+    let Some(site) = Site::shared() else { return };
+    let path = "/admin/v2/persistent/public/default/unused";
+    site.server.must("PUT", &format!("{path}/partitions"), "2");
+    for partition in 0..2 {
+        site.server.must("DELETE", &format!("{path}-partition-{partition}"), "");
+    }
+    let flags = format!("{} --count 100 --speed max", small("unused"));
+    let output = site.run(&flags);
+    assert_exit(&output, 1);
+    assert!(stderr(&output).contains("no such topic: `unused`"), "{}", stderr(&output));
+    let output = site.run(&format!("{flags} --create-topics"));
+    assert_exit(&output, 0);
+    assert_eq!(json(&output)["delivered"], 100);
+}
