@@ -54,9 +54,7 @@ impl Text {
             Self::Secret(secret) => secret.reveal(),
         }
     }
-}
 
-impl Text {
     /// The same, and not to be printed.
     #[must_use]
     pub fn hidden(self) -> Self {
