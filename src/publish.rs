@@ -150,6 +150,14 @@ pub trait Sink: Send {
     /// Each record that was taken gets exactly one receipt, unless it stays unacknowledged.
     fn publish(&mut self, slice: &Slice, give_up: &dyn Fn() -> bool) -> Result<usize, Error>;
 
+    /// Nothing that is due before `due_us`, in microseconds since the Unix epoch, will come: what waits
+    /// for company up to then may go. Called again and again while there is nothing to publish; the
+    /// error is what stopped the sink meanwhile.
+    fn idle(&mut self, due_us: i64) -> Result<(), Error> {
+        let _ = due_us;
+        Ok(())
+    }
+
     /// Waits until each record taken has its receipt, for at most `patience`, or until `give_up`
     /// says true; what is still open then is given up and counted.
     fn flush(

@@ -182,7 +182,8 @@ impl Prepared {
                     refused: counts.failed,
                     issued: counts.issued,
                     reason: reason.clone(),
-                    advice: kafka::way_out(reason),
+                    advice: kafka::way_out(reason)
+                        .or_else(|| crate::publish::pulsar::way_out(reason)),
                 });
             }
         }

@@ -383,6 +383,10 @@ impl Sink for Watched {
         result
     }
 
+    fn idle(&mut self, due_us: i64) -> Result<(), publish::Error> {
+        self.sink.idle(due_us)
+    }
+
     fn flush(
         &mut self,
         patience: Duration,

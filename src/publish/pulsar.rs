@@ -28,5 +28,5 @@ mod window;
 
 pub use address::Address;
 pub use options::{Options, Property};
-pub use problem::Error;
+pub use problem::{Error, way_out};
 pub use sink::{Numbering, Outlet, Pulsar};

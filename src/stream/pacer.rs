@@ -170,8 +170,7 @@ impl Patience<'_> {
         let now_ns = self.options.clock.now_ns();
         let since_ns = self.draining_since_ns.get().unwrap_or(now_ns);
         self.draining_since_ns.set(Some(since_ns));
-        let waited = Duration::from_nanos((now_ns - since_ns).max(0).unsigned_abs());
-        self.options.drain.saturating_sub(waited)
+        self.options.drain.saturating_sub(self.options.clock.since(since_ns))
     }
 
     /// Whether a sink that is full is waited for no longer.
@@ -228,6 +227,9 @@ impl Pacer<'_> {
             let rest = &batch.records[issued..batch.records.len().min(issued + SLICE_RECORDS)];
             let due = rest.partition_point(|it| schedule.intended_ns(it.due_us) <= now_ns);
             if due == 0 {
+                if let Err(error) = self.sink.idle(rest[0].due_us) {
+                    return (issued, Err(error.into()));
+                }
                 self.wait(schedule.intended_ns(rest[0].due_us) - now_ns);
                 continue;
             }

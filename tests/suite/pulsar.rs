@@ -48,6 +48,15 @@ impl<'a> Site<'a> {
         command
     }
 
+    /// Waits until something is in a topic: `path` is that of its statistics.
+    fn wait_for_messages(&self, path: &str) {
+        brokers::wait_for("messages in the topic", Duration::from_mins(1), || {
+            let (_, stats) = self.server.answer("GET", path, "").ok()?;
+            let stats: serde_json::Value = serde_json::from_slice(&stats).ok()?;
+            (stats["msgInCounter"].as_u64()? > 0).then_some(())
+        });
+    }
+
     fn run(&self, flags: &str) -> Output {
         Running::start(self.command(flags)).wait(LONG)
     }

@@ -219,6 +219,10 @@ impl Sink for Kafka {
         Ok(taken_count)
     }
 
+    fn idle(&mut self, _due_us: i64) -> Result<(), publish::Error> {
+        self.shared.stopped.get().map_or(Ok(()), |error| Err(error.clone().into()))
+    }
+
     fn flush(
         &mut self,
         patience: Duration,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::config::secret::MASK;
+
 /// Where a broker or proxy answers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Address {
@@ -59,6 +61,8 @@ impl fmt::Display for Address {
 }
 
 fn form(url: &str) -> String {
+    // What is no address may still have a password in it.
+    let url = if url.contains('@') { MASK } else { url };
     format!("`{url}` is no address; write pulsar://host:6650 or pulsar+ssl://host:6651")
 }
 
@@ -82,7 +86,8 @@ mod tests {
             "pulsar://u@h",
             "pulsar://a,,b",
         ] {
-            assert!(Address::several(url).unwrap_err().starts_with(&format!("`{url}`")), "{url}");
+            let shown = if url.contains('@') { MASK } else { url };
+            assert!(Address::several(url).unwrap_err().starts_with(&format!("`{shown}`")), "{url}");
         }
     }
 }

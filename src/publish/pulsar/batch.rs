@@ -59,8 +59,10 @@ pub(super) struct Batch {
     pub(super) sent: Vec<Sent>,
     /// The first and the last sequence id.
     pub(super) ids: (u64, u64),
-    /// The key that all have, if they have one in common.
+    /// The key that all have, as text, if they have one in common.
     pub(super) key: Option<Vec<u8>>,
+    /// Whether that text is Base64.
+    pub(super) key_is_base64: bool,
     /// When the first one came, in nanoseconds since the Unix epoch.
     pub(super) begun_ns: i64,
 }
@@ -104,6 +106,12 @@ impl Batch {
         self.body.extend_from_slice(value);
     }
 
+    /// Notes the key that all its messages have in common with this one.
+    pub(super) fn has_key_of(&mut self, message: &Message<'_>) {
+        self.key = message.key.map(|key| text_of(key, message.binary_key).into_owned());
+        self.key_is_base64 = message.key.is_some() && message.binary_key;
+    }
+
     /// The number of messages.
     pub(super) fn len(&self) -> usize {
         self.sent.len()
@@ -116,7 +124,7 @@ impl Batch {
 }
 
 /// A key as text: keys that are bytes travel as Base64.
-pub(super) fn text_of(key: &[u8], is_binary: bool) -> Cow<'_, [u8]> {
+fn text_of(key: &[u8], is_binary: bool) -> Cow<'_, [u8]> {
     use base64::Engine as _;
     if is_binary {
         Cow::Owned(base64::engine::general_purpose::STANDARD.encode(key).into_bytes())

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use pulsar::message::proto::{CommandSend, CompressionType, MessageMetadata, Schema};
 use tokio::sync::Notify;
 
-use super::batch::{Batch, Message, Sent, compressed, text_of};
+use super::batch::{Batch, Message, Sent, compressed};
 use super::frame::{self, Frame};
 use super::options::{Batcher, Compression};
 use super::window::Window;
@@ -33,8 +33,6 @@ pub(super) struct Channel {
     pub(super) name: String,
     /// The schema of its messages, if Pulsar is to know it.
     pub(super) schema: Option<Schema>,
-    /// Whether keys are bytes.
-    pub(super) binary_key: bool,
     /// Signalled when there is something to send.
     pub(super) wake: Notify,
     /// Signalled when the broker has closed it.
@@ -101,7 +99,7 @@ impl Channel {
         id: u64,
         (asked, topic): (&str, String),
         name: String,
-        (schema, binary_key): (Option<Schema>, bool),
+        schema: Option<Schema>,
     ) -> Arc<Self> {
         Arc::new(Self {
             id,
@@ -109,7 +107,6 @@ impl Channel {
             asked: asked.to_owned(),
             name,
             schema,
-            binary_key,
             wake: Notify::new(),
             closed: Notify::new(),
             state: Mutex::default(),
@@ -137,14 +134,14 @@ impl Channel {
         }
     }
 
-    /// Closes the batch that is open, if it was begun before `until_ns` and nothing of this channel
-    /// is on its way: as long as something is, more may join it. Returns whether one stays open.
-    pub(super) fn seal(&self, until_ns: i64) -> bool {
+    /// Closes the batch that is open, if nothing of this channel is on its way: as long as something
+    /// is, more may join it. Returns whether one stays open.
+    pub(super) fn seal(&self) -> bool {
         let mut state = self.lock();
         if state.open.is_empty() {
             return false;
         }
-        let due = state.open.begun_ns <= until_ns && state.pending.is_empty();
+        let due = state.pending.is_empty();
         if due {
             state.seal();
             drop(state);
@@ -181,14 +178,13 @@ impl Channel {
         let is_compressed = compression != CompressionType::None;
         let (first, last) = batch.ids;
         let count = i32::try_from(batch.len()).unwrap_or(i32::MAX);
-        let key = batch.key.as_ref().map(|key| text_of(key, self.binary_key).into_owned());
         let metadata = MessageMetadata {
             producer_name: self.name.clone(),
             sequence_id: first,
             highest_sequence_id: Some(last),
             publish_time,
-            partition_key: key.and_then(|key| String::from_utf8(key).ok()),
-            partition_key_b64_encoded: (batch.key.is_some() && self.binary_key).then_some(true),
+            partition_key: batch.key.take().and_then(|key| String::from_utf8(key).ok()),
+            partition_key_b64_encoded: batch.key_is_base64.then_some(true),
             compression: is_compressed.then(|| compression.into()),
             uncompressed_size: uncompressed.filter(|_| is_compressed),
             num_messages_in_batch: Some(count),
@@ -209,14 +205,16 @@ impl Channel {
     pub(super) fn settle(&self, sequence_id: u64) -> Place {
         let mut state = self.lock();
         let Some(first) = state.pending.front() else { return Place::Past };
-        let (from, _) = first.batch.ids;
+        let (from, to) = first.batch.ids;
         if sequence_id < from {
             return Place::Past;
         }
-        if sequence_id > from || state.written == 0 {
+        // Receipts name the first id, refusals the last.
+        if sequence_id > to {
             return Place::Ahead;
         }
-        state.written -= 1;
+        // It may be of before the channel was opened again, and not be written since.
+        state.written = state.written.saturating_sub(1);
         match state.pending.pop_front() {
             Some(Pending { batch, times_written, .. }) => {
                 let was_repeated = times_written > 1;
@@ -337,6 +335,10 @@ impl Adding<'_> {
         if state.open.is_empty() {
             state.open.begun_ns = at.now_ns;
         }
+        if limits.messages == 1 {
+            // Whoever shares by key sees the key of the batch alone.
+            state.open.has_key_of(&message);
+        }
         state.open.push(&Message { sequence_id, ..message }, sent, properties);
     }
 
@@ -374,7 +376,7 @@ mod tests {
 
     /// The first ids and the bytes of the batches of 500 messages, added in chunks of so many.
     fn batches(batcher: Batcher, chunk: usize) -> Vec<(u64, Vec<u8>)> {
-        let channel = Channel::new(0, ("a", String::new()), String::new(), (None, false));
+        let channel = Channel::new(0, ("a", String::new()), String::new(), None);
         for numbers in (0..500_u64).collect::<Vec<_>>().chunks(chunk) {
             let mut adding = channel.begin(batcher);
             for number in numbers {
@@ -394,7 +396,7 @@ mod tests {
             adding.end(LIMITS);
         }
         channel.end_window(None, LIMITS, 0);
-        channel.seal(i64::MAX);
+        channel.seal();
         let mut state = channel.lock();
         let all = state.pending.drain(..);
         all.map(|pending| (pending.batch.ids.0, pending.batch.body)).collect()
@@ -410,6 +412,31 @@ mod tests {
         for chunk in [1, 7, 20, 33] {
             assert_eq!(batches(Batcher::Key, chunk), whole, "in chunks of {chunk}");
         }
+    }
+
+    #[test]
+    fn a_batch_of_one_shows_its_key_to_those_who_share_by_key() {
+        let key_of = |messages| {
+            let channel = Channel::new(0, ("a", String::new()), String::new(), None);
+            let limits = Limits { messages, ..LIMITS };
+            let mut adding = channel.begin(Batcher::Default);
+            let message = Message {
+                key: Some(&[0xff]),
+                binary_key: true,
+                value: None,
+                event_time_ms: None,
+                sequence_id: 0,
+            };
+            let sent = Sent { intended_ns: 0, bytes: 9, stream: 0 };
+            adding.push(At { tick: 0, window: 0, now_ns: 0 }, limits, (message, sent), |_| ());
+            adding.end(limits);
+            channel.seal();
+            let mut state = channel.lock();
+            let batch = &mut state.pending[0].batch;
+            (batch.key.take(), batch.key_is_base64)
+        };
+        assert_eq!(key_of(1), (Some(b"/w==".to_vec()), true));
+        assert_eq!(key_of(3), (None, false));
     }
 
     #[test]

@@ -116,13 +116,13 @@ impl Client {
             });
             let answer = answer.await?;
             let Some(found) = answer.lookup_topic_response else {
-                return Err(refusal(&answer, topic));
+                return Err(self.refusal(&answer, topic, ""));
             };
             let kind = found.response.and_then(|kind| LookupType::try_from(kind).ok());
             let (Some(LookupType::Redirect | LookupType::Connect), true) =
                 (kind, found.error.is_none())
             else {
-                let message = found.message.unwrap_or_default();
+                let message = self.options.masked(&found.message.unwrap_or_default());
                 return Err(of_server(found.error.unwrap_or_default(), &message, topic, ""));
             };
             let url =
@@ -160,10 +160,13 @@ impl Client {
         });
         let answer = answer.await?;
         let Some(found) = answer.partition_metadata_response else {
-            return Err(refusal(&answer, topic));
+            return Err(self.refusal(&answer, topic, ""));
         };
         match found.error {
-            Some(code) => Err(of_server(code, &found.message.unwrap_or_default(), topic, "")),
+            Some(code) => {
+                let message = self.options.masked(&found.message.unwrap_or_default());
+                Err(of_server(code, &message, topic, ""))
+            }
             None => Ok(found.partitions.unwrap_or(0)),
         }
     }
@@ -184,7 +187,7 @@ impl Client {
         let answer = answer.await?;
         match answer.get_topics_of_namespace_response {
             Some(found) => Ok(found.topics),
-            None => Err(refusal(&answer, namespace)),
+            None => Err(self.refusal(&answer, namespace, "")),
         }
     }
 
@@ -227,15 +230,26 @@ impl Client {
             }),
             ..BaseCommand::default()
         });
-        let answer = answer.await?;
-        match answer.producer_success {
-            Some(success) => Ok((connection, success)),
-            None => Err(match answer.error {
-                Some(error) => {
-                    of_server(error.error, &error.message, &channel.asked, &channel.name)
-                }
-                None => Failure::Again("it does not answer as Pulsar does".to_owned()),
-            }),
+        let success = answer.await.and_then(|answer| {
+            let refused = self.refusal(&answer, &channel.asked, &channel.name);
+            answer.producer_success.ok_or(refused)
+        });
+        match success {
+            Ok(success) => Ok((connection, success)),
+            Err(failure) => {
+                connection.leave(channel);
+                Err(failure)
+            }
+        }
+    }
+
+    /// What an answer that is not the one asked for says.
+    fn refusal(&self, answer: &BaseCommand, topic: &str, producer: &str) -> Failure {
+        match &answer.error {
+            Some(error) => {
+                of_server(error.error, &self.options.masked(&error.message), topic, producer)
+            }
+            None => Failure::Again("it does not answer as Pulsar does".to_owned()),
         }
     }
 }
@@ -244,12 +258,4 @@ impl Client {
 pub(super) fn namespace_of(topic: &str) -> &str {
     let path = topic.split_once("://").map_or(topic, |(_, path)| path);
     path.rsplit_once('/').map_or(path, |(namespace, _)| namespace)
-}
-
-/// What an answer that is not the one asked for says.
-fn refusal(answer: &BaseCommand, topic: &str) -> Failure {
-    match &answer.error {
-        Some(error) => of_server(error.error, &error.message, topic, ""),
-        None => Failure::Again("it does not answer as Pulsar does".to_owned()),
-    }
 }

@@ -112,12 +112,11 @@ impl Connection {
         if let Some(error) = answer.error {
             let reason = options.masked(first_line(&error.message));
             return Err(match ServerError::try_from(error.error) {
-                // It starts, or what it needs is not there yet.
-                Ok(ServerError::MetadataError | ServerError::ServiceNotReady) => {
-                    Failure::Again(reason)
+                Ok(ServerError::AuthenticationError | ServerError::AuthorizationError) => {
+                    Failure::Final(Error::Authentication { service: options.service(), reason })
                 }
-                // Whatever the code, it is about who we are: nothing else was said yet.
-                _ => Failure::Final(Error::Authentication { service: options.service(), reason }),
+                // It starts, has too many connections, or what it needs is not there yet.
+                _ => Failure::Again(reason),
             });
         }
         let Some(connected) = answer.connected else {
@@ -185,12 +184,17 @@ impl Connection {
 
     /// Sends bytes as they are.
     pub(super) async fn write(&self, mut bytes: impl Buf) -> Result<(), String> {
-        let mut writer = self.writer.lock().await;
-        let done = async {
+        let written = async {
+            let mut writer = self.writer.lock().await;
             writer.write_all_buf(&mut bytes).await?;
             writer.flush().await
         };
-        done.await.map_err(|error| error.to_string())
+        tokio::select! {
+            done = written => done.map_err(|error| error.to_string()),
+            // A broker that takes nothing more would be waited for without end; nothing follows half
+            // a frame.
+            () = self.ended() => Err("the connection ended".to_owned()),
+        }
     }
 
     /// Asks and waits for the answer; `command` is given the request's number.
@@ -205,14 +209,16 @@ impl Connection {
         if self.has_ended() {
             return Err(gone());
         }
-        let asked = async {
-            self.write(frame::command(&command(id))).await.map_err(Failure::Again)?;
-            answer.await.map_err(|_| gone())
-        };
-        timeout(patience, asked).await.unwrap_or_else(|_| {
-            self.books().requests.remove(&id);
-            Err(Failure::Again(format!("no answer within {} s", patience.as_secs())))
-        })
+        // Not under the timeout: nothing may follow half a frame.
+        self.write(frame::command(&command(id))).await.map_err(Failure::Again)?;
+        let answered = timeout(patience, answer).await;
+        answered.map_or_else(
+            |_| {
+                self.books().requests.remove(&id);
+                Err(Failure::Again(format!("no answer within {} s", patience.as_secs())))
+            },
+            |answer| answer.map_err(|_| gone()),
+        )
     }
 
     /// Lets a channel's receipts come to it.
@@ -221,6 +227,11 @@ impl Connection {
         if self.has_ended() {
             channel.closed.notify_one();
         }
+    }
+
+    /// Takes a channel off that could not be opened.
+    pub(super) fn leave(&self, channel: &Channel) {
+        self.books().channels.remove(&channel.id);
     }
 
     fn channel(&self, id: u64) -> Option<Arc<Channel>> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use pulsar::message::proto::CommandProducerSuccess;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tracing::debug;
 
@@ -48,18 +49,27 @@ pub(super) async fn drive(
     client: Arc<Client>,
     opened: UnboundedSender<Opened>,
 ) {
+    let mut tasks = JoinSet::new();
     for (place, channel) in shared.channels.iter().enumerate() {
         let (shared, client) = (Arc::clone(&shared), Arc::clone(&client));
         let (channel, opened) = (Arc::clone(channel), opened.clone());
-        tokio::spawn(async move { keep(&shared, &client, (place, &channel), &opened).await });
+        tasks.spawn(async move { keep(&shared, &client, (place, &channel), &opened).await });
     }
     let lingering = Arc::clone(&shared);
-    tokio::spawn(async move { linger(&lingering).await });
+    tasks.spawn(async move { linger(&lingering).await });
     if let Some(timeout) = shared.options.send_timeout {
         let expiring = Arc::clone(&shared);
-        tokio::spawn(async move { expire(&expiring, timeout).await });
+        tasks.spawn(async move { expire(&expiring, timeout).await });
     }
-    shared.close.notified().await;
+    loop {
+        tokio::select! {
+            () = shared.close.notified() => return,
+            Some(ended) = tasks.join_next() => if let Err(error) = ended {
+                let reason = error.to_string();
+                shared.stop(Error::Ask { what: "keep the connections to Pulsar", reason });
+            },
+        }
+    }
 }
 
 /// Stops the sink when a message has waited too long for its receipt.
@@ -83,8 +93,7 @@ async fn linger(shared: &Shared) {
         let mut some = true;
         while some {
             sleep(delay).await;
-            let now_ns = shared.clock.now_ns();
-            some = shared.channels.iter().filter(|channel| channel.seal(now_ns)).count() > 0;
+            some = shared.channels.iter().filter(|channel| channel.seal()).count() > 0;
         }
     }
 }
@@ -97,7 +106,9 @@ async fn keep(
     opened: &UnboundedSender<Opened>,
 ) {
     let mut was_open = false;
-    let (mut wait, mut closed_ns) = (BACKOFF.0, shared.clock.now_ns());
+    let mut wait = BACKOFF.0;
+    // Since when it is refused for what may pass.
+    let mut refused_ns = None;
     for epoch in 0.. {
         // What closed it before is over.
         while channel.closed.notified().now_or_never().is_some() {}
@@ -111,19 +122,24 @@ async fn keep(
                     // Somebody of our name was there while we were not.
                     return shared.stop(Error::Swallowed { topic: channel.asked.clone() });
                 }
-                was_open = true;
+                (was_open, refused_ns) = (true, None);
                 channel.rewind(success.schema_version);
+                let opened_ns = shared.clock.now_ns();
                 let reason = write(shared, channel, &connection).await;
-                (wait, closed_ns) = (BACKOFF.0, shared.clock.now_ns());
+                // What is refused at once again and again is tried less and less often.
+                if shared.clock.since(opened_ns) > BACKOFF.1 {
+                    wait = BACKOFF.0;
+                }
                 debug!(topic = %channel.topic, reason, "the producer is opened again");
             }
             Err(Failure::Final(error)) => return shared.stop(error),
-            Err(Failure::Patience(error))
-                if shared.clock.since(closed_ns) >= patience(shared, &error, was_open) =>
-            {
-                return shared.stop(error);
-            }
             Err(failure) => {
+                if let Failure::Patience(error) = &failure {
+                    let since_ns = *refused_ns.get_or_insert(shared.clock.now_ns());
+                    if shared.clock.since(since_ns) >= patience(shared, error, was_open) {
+                        return shared.stop(error.clone());
+                    }
+                }
                 let reason = failure.clone().reason();
                 debug!(topic = %channel.topic, reason, "the producer is not open yet");
                 drop(opened.send(Opened::NotYet(failure)));
@@ -165,6 +181,9 @@ async fn write(shared: &Shared, channel: &Channel, connection: &Connection) -> S
             if let Err(reason) = connection.write(frame.bytes()).await {
                 connection.finish(&reason);
                 return reason;
+            }
+            if channel.closed.notified().now_or_never().is_some() {
+                return "the broker closed it".to_owned();
             }
         }
         tokio::select! {

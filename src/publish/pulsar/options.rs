@@ -183,6 +183,24 @@ impl Written<'_> {
         })
     }
 
+    fn web_service(&self) -> Result<Option<String>, Error> {
+        let Some(url) = self.text("webServiceUrl") else { return Ok(None) };
+        let parsed = reqwest::Url::parse(url).ok();
+        let parsed = parsed.filter(|it| matches!(it.scheme(), "http" | "https") && it.has_host());
+        // What may have a password in it is not shown.
+        match parsed {
+            Some(it) if it.username().is_empty() && it.password().is_none() => {
+                Ok(Some(it.as_str().trim_end_matches('/').to_owned()))
+            }
+            _ => Err(Error::BadProperty {
+                name: "webServiceUrl".to_owned(),
+                reason: "it takes http://host:8080 or https://host:8443; `authPlugin` and \
+                         `authParams` say who we are"
+                    .to_owned(),
+            }),
+        }
+    }
+
     fn tls(&self, authentication: &Authentication) -> Result<Tls, Error> {
         let names = ["tlsCertificateFilePath", "tlsKeyFilePath"];
         let identity = match names.map(|name| self.path(name)) {
@@ -244,7 +262,16 @@ impl Written<'_> {
     }
 
     fn authentication(&self) -> Result<Authentication, Error> {
-        let Some(plugin) = self.text("authPlugin") else { return Ok(Authentication::None) };
+        let Some(plugin) = self.text("authPlugin") else {
+            // In silence nobody would be logged in.
+            return match self.text("authParams") {
+                None => Ok(Authentication::None),
+                Some(_) => Err(Error::BadProperty {
+                    name: "authParams".to_owned(),
+                    reason: "it needs `authPlugin` beside it".to_owned(),
+                }),
+            };
+        };
         let parameters = self.text("authParams").unwrap_or_default();
         // Java's clients name the class.
         let wrong = |reason: String| Error::BadProperty { name: "authParams".to_owned(), reason };
@@ -304,6 +331,11 @@ impl Options {
         let text = |name| written.text(name).map(str::to_owned);
         let milliseconds = |name, default| written.number(name, default, 0);
         let tls = written.tls(&authentication)?;
+        let is_plain = addresses.iter().any(|address| !address.tls);
+        if is_plain && matches!(authentication, Authentication::Tls { .. }) {
+            let reason = "tls needs an encrypted connection, pulsar+ssl://".to_owned();
+            return Err(Error::BadProperty { name: "authPlugin".to_owned(), reason });
+        }
         let send_timeout_ms = milliseconds("sendTimeoutMs", 0)?;
         let (batch_messages_max, batch_bytes_max, batch_delay) = written.batches()?;
         let schemas = [("pulsar", Schemas::Pulsar), ("registry", Schemas::Registry)];
@@ -312,7 +344,7 @@ impl Options {
             [("RoundRobinPartition", Routing::RoundRobin), ("SinglePartition", Routing::Single)];
         Ok(Self {
             addresses,
-            web_service: text("webServiceUrl").map(|url| url.trim_end_matches('/').to_owned()),
+            web_service: written.web_service()?,
             own_schemas: written.one_of("schema", &schemas)? == Schemas::Pulsar,
             secrets: secrets(properties, &authentication),
             authentication,

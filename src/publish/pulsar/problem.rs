@@ -191,6 +191,21 @@ impl Error {
     }
 }
 
+/// What to do about events that Pulsar refused for a reason.
+pub fn way_out(reason: &str) -> Option<&'static str> {
+    match reason {
+        "message_too_large" => Some(
+            "the broker takes no messages so large (`maxMessageSize`); raise its limit or shorten the \
+             fields",
+        ),
+        "not_allowed" => Some(
+            "the topic's policies refuse them; if that is for their size, `batchingMaxBytes` must be below \
+             the topic's `maxMessageSize`",
+        ),
+        _ => None,
+    }
+}
+
 /// How a try failed.
 #[derive(Clone, Debug)]
 pub(super) enum Failure {

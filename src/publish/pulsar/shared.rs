@@ -11,7 +11,7 @@ use tracing::{error, warn};
 use super::batch::Sent;
 use super::channel::{Channel, Place};
 use super::connection::Listener;
-use super::options::Options;
+use super::options::{Batcher, Options};
 use super::problem::{Error, Failure, of_server};
 use crate::clock::Clock;
 use crate::publish::{Outcome, Receipt, Receiver};
@@ -98,8 +98,23 @@ impl Shared {
         self.message_bytes_max.load(Ordering::Acquire).saturating_sub(OVERHEAD)
     }
 
+    /// What a message without a receipt takes, in bytes, about.
+    pub(super) fn cost_bytes(&self, sent: &Sent) -> u64 {
+        // Its metadata and what is remembered of it; that of a batch, which may hold no other.
+        let overhead = match self.options.batcher {
+            Batcher::Default => 64,
+            Batcher::Key => 384,
+        };
+        u64::from(sent.bytes) + overhead
+    }
+
     /// Counts what became of messages, once each.
     pub(super) fn count(&self, sent: &[Sent], outcome: Outcome<'static>) {
+        self.count_and_stop(sent, outcome, None);
+    }
+
+    /// The same; then the sink takes no more, if there is an error.
+    fn count_and_stop(&self, sent: &[Sent], outcome: Outcome<'static>, error: Option<Error>) {
         let now_ns = self.clock.now_ns();
         let receipts: Vec<Receipt<'_>> = sent
             .iter()
@@ -116,7 +131,11 @@ impl Shared {
             // open any more finds every message counted.
             self.receiver.receive(&receipts);
             ledger.open_count -= receipts.len() as u64;
-            ledger.open_bytes -= sent.iter().map(cost_bytes).sum::<u64>();
+            ledger.open_bytes -= sent.iter().map(|sent| self.cost_bytes(sent)).sum::<u64>();
+        }
+        // Whoever sees that nothing is open any more sees why.
+        if let Some(error) = error {
+            self.stop(error);
         }
         drop(ledger);
         self.settled.notify_all();
@@ -132,16 +151,15 @@ impl Listener for Shared {
         match channel.settle(receipt.sequence_id) {
             Place::First(settled) => {
                 let was_there = receipt.message_id.as_ref().is_some_and(is_nowhere);
-                if was_there && !settled.was_repeated {
-                    // Not what we sent before a connection broke: somebody else has sent it.
-                    self.stop(Error::Swallowed { topic: channel.asked.clone() });
-                }
+                // Not what we sent before a connection broke: somebody else has sent it.
+                let is_swallowed = was_there && !settled.was_repeated;
+                let swallowed = || Error::Swallowed { topic: channel.asked.clone() };
                 let outcome = match (was_there, settled.was_repeated) {
                     (true, _) => Outcome::AlreadyThere,
                     (false, true) => Outcome::DeliveredAgain,
                     (false, false) => Outcome::Delivered,
                 };
-                self.count(&settled.sent, outcome);
+                self.count_and_stop(&settled.sent, outcome, is_swallowed.then(swallowed));
                 true
             }
             Place::Past => true,
@@ -167,13 +185,6 @@ impl Listener for Shared {
         // A new connection sends again what has no receipt.
         false
     }
-}
-
-/// What a message without a receipt takes, in bytes, about.
-pub(super) fn cost_bytes(sent: &Sent) -> u64 {
-    /// Its metadata, and what is remembered of it.
-    const OVERHEAD: u64 = 64;
-    u64::from(sent.bytes) + OVERHEAD
 }
 
 /// Whether a receipt names no place in the topic: a topic that deduplicates had the messages already.

@@ -14,7 +14,7 @@ use super::connection::Listener;
 use super::drive::{self, Opened};
 use super::options::{Batcher, Options, Routing};
 use super::problem::{Error, Failure};
-use super::shared::{Shared, cost_bytes};
+use super::shared::Shared;
 use crate::clock::Clock;
 use crate::encode::headers::{self, Shape, Value};
 use crate::publish::{self, Outcome, Receiver, Sink, Slice, Unacknowledged};
@@ -79,6 +79,8 @@ pub struct Pulsar {
     shared: Arc<Shared>,
     routes: Vec<Route>,
     numbering: Numbering,
+    /// The window that came when others were ended last, while there was nothing to publish.
+    ended: Option<u64>,
     /// The records of a chunk by channel: scratch space.
     by_channel: Vec<Vec<u32>>,
     thread: Option<JoinHandle<()>>,
@@ -91,6 +93,8 @@ struct Route {
     channel: usize,
     headers: Vec<Shape>,
     binary_key: bool,
+    /// What a message takes beside its key, its value and its headers, in bytes, at most.
+    overhead_bytes: usize,
 }
 
 impl std::fmt::Debug for Pulsar {
@@ -112,9 +116,16 @@ impl Pulsar {
     ) -> Result<Self, Error> {
         let mut channels = Vec::new();
         let mut routes = Vec::new();
-        for outlet in outlets {
-            let first = channels.len();
-            if let Some(outlet) = outlet {
+        for (number, outlet) in outlets.iter().enumerate() {
+            let topic = outlet.as_ref().map(|outlet| &outlet.topic);
+            let of = |other: &Option<Outlet>| other.as_ref().map(|outlet| &outlet.topic) == topic;
+            let before = outlets[..number].iter().position(of).filter(|_| topic.is_some());
+            // Streams that share a topic share its producers, and so one send order.
+            let first = before.map_or(channels.len(), |before: usize| {
+                let route: &Route = &routes[before];
+                route.channel
+            });
+            if let (Some(outlet), None) = (outlet, before) {
                 let topic = options.topic(&outlet.topic);
                 for partition in 0..outlet.partitions.unwrap_or(1) {
                     let topic = match outlet.partitions {
@@ -125,14 +136,17 @@ impl Pulsar {
                         channels.len() as u64,
                         (&outlet.topic, topic),
                         format!("{}/{partition}", outlet.producer),
-                        (outlet.schema.clone(), outlet.binary_key),
+                        outlet.schema.clone(),
                     ));
                 }
             }
+            let outlet = outlet.clone().unwrap_or_default();
+            let names = outlet.headers.iter().map(|shape| shape.name.len() + 32).sum::<usize>();
             routes.push(Route {
                 channel: first,
-                headers: outlet.as_ref().map(|it| it.headers.clone()).unwrap_or_default(),
-                binary_key: outlet.as_ref().is_some_and(|it| it.binary_key),
+                binary_key: outlet.binary_key,
+                headers: outlet.headers,
+                overhead_bytes: 64 + names,
             });
         }
         let by_channel = vec![Vec::new(); channels.len()];
@@ -145,12 +159,17 @@ impl Pulsar {
         let runtime = drive::runtime()?;
         let thread = std::thread::Builder::new().name("pulsar".to_owned());
         let thread = thread
-            .spawn(move || runtime.block_on(drive::drive(driven, client, opened)))
+            .spawn(move || {
+                runtime.block_on(drive::drive(driven, client, opened));
+                // A name that is being looked up is not worth the wait.
+                runtime.shutdown_background();
+            })
             .map_err(|error| Error::Ask {
-            what: "start the thread of connections",
-            reason: error.to_string(),
-        })?;
-        let sink = Self { shared, routes, numbering, by_channel, thread: Some(thread) };
+                what: "start the thread of connections",
+                reason: error.to_string(),
+            })?;
+        let sink =
+            Self { shared, routes, numbering, ended: None, by_channel, thread: Some(thread) };
         sink.wait_until_open(from_channels)?;
         Ok(sink)
     }
@@ -204,11 +223,11 @@ impl Pulsar {
         let mut too_large = Vec::new();
         let bytes_max = shared.batch_bytes_max();
         for (index, record) in (0..).zip(records) {
-            if sent(record, 0).bytes as usize > bytes_max {
+            let route = &routes[usize::from(record.stream)];
+            if route.bytes_of(record) > bytes_max {
                 too_large.push(sent(record, slice.schedule.intended_ns(record.due_us)));
                 continue;
             }
-            let route = &routes[usize::from(record.stream)];
             by_channel[route.channel_of(record, shared.options.routing)].push(index);
         }
         let (limits, event_time) = (limits(shared), shared.options.event_time);
@@ -221,7 +240,7 @@ impl Pulsar {
             let mut ledger = shared.ledger();
             ledger.open_count += records.len() as u64;
             ledger.open_bytes +=
-                records.iter().map(|record| cost_bytes(&sent(record, 0))).sum::<u64>();
+                records.iter().map(|record| shared.cost_bytes(&sent(record, 0))).sum::<u64>();
         }
         if !too_large.is_empty() {
             shared.count(&too_large, Outcome::Failed("message_too_large"));
@@ -254,13 +273,18 @@ impl Pulsar {
             }
             lingers |= adding.end(limits);
         }
-        if let (Batcher::Key, Some(last)) = (batcher, records.last()) {
-            let latest = Some(numbering.window(last.due_us));
-            shared.channels.iter().for_each(|channel| channel.end_window(latest, limits, now_ns));
-        }
         if lingers {
             shared.lingering.notify_one();
         }
+        if let (true, Some(last)) = (by_key, records.last()) {
+            self.end_windows(Some(self.numbering.window(last.due_us)));
+        }
+    }
+
+    /// Ends the windows that are over when messages of this one come; None: all.
+    fn end_windows(&self, latest: Option<u64>) {
+        let (limits, now_ns) = (limits(&self.shared), self.shared.clock.now_ns());
+        self.shared.channels.iter().for_each(|channel| channel.end_window(latest, limits, now_ns));
     }
 
     /// Waits for room; false if `give_up` said true meanwhile, or the sink stopped.
@@ -287,6 +311,13 @@ impl Pulsar {
 }
 
 impl Route {
+    /// How long a record's message becomes, at most.
+    fn bytes_of(&self, record: &Record) -> usize {
+        // Base64 makes four bytes of three, and hexadecimal two of one.
+        let (key, headers) = (record.key_bytes.div_ceil(3) * 4, record.header_bytes * 2);
+        key as usize + headers as usize + record.value_bytes as usize + self.overhead_bytes
+    }
+
     /// The channel of a record.
     fn channel_of(&self, record: &Record, routing: Routing) -> usize {
         let place = match u32::try_from(record.partition) {
@@ -349,28 +380,42 @@ impl Sink for Pulsar {
         }
     }
 
+    fn idle(&mut self, due_us: i64) -> Result<(), publish::Error> {
+        if let Some(error) = self.shared.stopped() {
+            return Err(error.clone().into());
+        }
+        let latest = self.numbering.window(due_us);
+        if self.shared.options.batcher == Batcher::Key && self.ended != Some(latest) {
+            self.ended = Some(latest);
+            self.end_windows(Some(latest));
+        }
+        Ok(())
+    }
+
     fn flush(
         &mut self,
         patience: Duration,
         give_up: &dyn Fn() -> bool,
     ) -> Result<Unacknowledged, publish::Error> {
-        let Shared { clock, channels, .. } = &*self.shared;
-        let end_ns = clock.ahead_ns(patience);
-        loop {
+        let end_ns = self.shared.clock.ahead_ns(patience);
+        let mut ledger = loop {
             let ledger = self.shared.ledger();
-            let over = give_up() || self.shared.stopped().is_some() || clock.now_ns() >= end_ns;
-            if ledger.open_count == 0 || over {
-                break;
+            let late = self.shared.clock.now_ns() >= end_ns;
+            if ledger.open_count == 0 || self.shared.stopped().is_some() || late || give_up() {
+                break ledger;
             }
             self.shared.wait(ledger, Duration::from_millis(1));
-            for channel in channels {
-                channel.end_window(None, limits(&self.shared), clock.now_ns());
-                channel.seal(i64::MAX);
+            self.end_windows(None);
+            for channel in &self.shared.channels {
+                channel.seal();
             }
-        }
-        let mut ledger = self.shared.ledger();
+        };
         ledger.given_up |= ledger.open_count > 0;
-        Ok(Unacknowledged(std::mem::take(&mut ledger.open_count)))
+        match self.shared.stopped() {
+            // What is open stays in flight.
+            Some(error) => Err(error.clone().into()),
+            None => Ok(Unacknowledged(std::mem::take(&mut ledger.open_count))),
+        }
     }
 
     fn in_flight(&self) -> u64 {

@@ -115,7 +115,6 @@ impl Window {
                 }
                 let key = message.key.clone().map(|key| &bytes[key]);
                 made.begun_ns = now_ns;
-                made.key = key.map(<[u8]>::to_vec);
                 let whole = Message {
                     key,
                     binary_key: message.binary_key,
@@ -123,6 +122,9 @@ impl Window {
                     event_time_ms: message.event_time_ms,
                     sequence_id: number(message.tick),
                 };
+                if made.is_empty() {
+                    made.has_key_of(&whole);
+                }
                 let properties = &bytes[message.properties.clone()];
                 made.push(&whole, message.sent, |into| into.extend_from_slice(properties));
             }

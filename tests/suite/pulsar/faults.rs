@@ -78,8 +78,8 @@ fn a_topic_that_is_deleted_in_mid_run_ends_the_run_and_is_not_made_again() {
     let Some(site) = Site::shared() else { return };
     let flags = format!("{} --create-topics --rate 2000/s --for 60s", small("deleted"));
     let running = Running::start(site.command(&flags));
-    pause(Duration::from_secs(5));
     let path = "/admin/v2/persistent/public/default";
+    site.wait_for_messages(&format!("{path}/deleted/partitioned-stats"));
     site.server.must("DELETE", &format!("{path}/deleted/partitions?force=true"), "");
     assert_stopped(running, "the topic `deleted` is there no more: it was deleted while this run");
     for listed in [path.to_owned(), format!("{path}/partitioned")] {
@@ -95,7 +95,7 @@ fn a_topic_that_is_terminated_in_mid_run_ends_the_run() {
     site.server.must("PUT", path, "");
     let flags = format!("{} --rate 2000/s --for 60s", small("terminated"));
     let running = Running::start(site.command(&flags));
-    pause(Duration::from_secs(5));
+    site.wait_for_messages(&format!("{path}/stats"));
     site.server.must("POST", &format!("{path}/terminate"), "");
     assert_stopped(running, "the topic `terminated` was terminated: it takes no more messages");
 }
@@ -132,8 +132,13 @@ fn a_message_without_a_receipt_ends_the_run_once_its_timeout_is_over() {
     let running = Running::start(site.command(&format!("{} {flags}", small("late"))));
     let flags = "--create-topics --rate 1000/s --for 60s --drain 3s";
     let patient = Running::start(site.command(&format!("{} {flags}", small("drained"))));
-    pause(Duration::from_secs(5));
+    for topic in ["late", "drained"] {
+        let path = format!("/admin/v2/persistent/public/default/{topic}/partitioned-stats");
+        site.wait_for_messages(&path);
+    }
+    pause(Duration::from_secs(1));
     server.pause();
+    pause(Duration::from_secs(1));
     assert_stopped(running, "a message to the topic `late` had no receipt within `sendTimeoutMs`");
     // Without that timeout only the end of the drain gives up.
     patient.signal("TERM");
@@ -141,7 +146,7 @@ fn a_message_without_a_receipt_ends_the_run_once_its_timeout_is_over() {
     assert_exit(&output, 1);
     let result = json(&output);
     assert_eq!(result["stopped"], "given_up", "{result}");
-    assert!(result["unacknowledged"].as_u64().unwrap() > 1_000, "{result}");
+    assert!(result["unacknowledged"].as_u64().unwrap() > 500, "{result}");
     server.resume();
 }
 
@@ -150,7 +155,7 @@ fn two_runs_of_one_name_do_not_send_to_one_topic() {
     let Some(site) = Site::shared() else { return };
     let flags = format!("{} --create-topics --rate 1000/s --for 20s", small("taken"));
     let first = Running::start(site.command(&flags));
-    pause(Duration::from_secs(4));
+    site.wait_for_messages("/admin/v2/persistent/public/default/taken/partitioned-stats");
     let output = site.run(&format!("{flags} --set run.connect_timeout=2s"));
     assert_exit(&output, 1);
     let told = stderr(&output);

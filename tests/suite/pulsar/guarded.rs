@@ -125,12 +125,12 @@ fn a_token_that_ends_in_mid_run_is_read_again_from_its_file_or_ends_the_run() {
     let Some(server) = crate::brokers::guarded_pulsar() else { return };
     topic(server, "ends");
     topic(server, "renewed");
-    let (plain, lasts) = (server.service_url(), Duration::from_secs(8));
+    let (plain, lasts) = (server.service_url(), Duration::from_secs(15));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("token");
     std::fs::write(&file, tokens::token(PRODUCER, Some(lasts))).unwrap();
     let by_file = format!("file://{}", text(&file));
-    let flags = |topic: &str| format!("{} --rate 2000/s --for 20s", small(topic));
+    let flags = |topic: &str| format!("{} --rate 2000/s --for 30s", small(topic));
     let settings = [("authPlugin", "token"), ("authParams", by_file.as_str())];
     let (renewed, _renewed) = start(&plain, &flags("renewed"), &settings);
     let given = format!("token:{}", tokens::token(PRODUCER, Some(lasts)));
@@ -150,7 +150,7 @@ fn a_token_that_ends_in_mid_run_is_read_again_from_its_file_or_ends_the_run() {
     assert_exit(&output, 0);
     let result = json(&output);
     assert_eq!(result["issued"], result["delivered"], "{result}");
-    assert!(result["issued"].as_u64().unwrap() > 30_000, "{result}");
+    assert!(result["issued"].as_u64().unwrap() > 40_000, "{result}");
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn an_issuer_gives_tokens_or_says_why_not() {
     topic(server, "issued");
     let (issuer, folder) = (issuer::start(), tempfile::tempdir().unwrap());
     let key = |secret: &str| {
-        let path = folder.path().join(secret);
+        let path = folder.path().join(format!("{}.json", secret.len()));
         let key = format!(
             r#"{{"type":"client_credentials","client_id":"tidegate","client_secret":"{secret}"}}"#
         );
@@ -178,5 +178,5 @@ fn an_issuer_gives_tokens_or_says_why_not() {
         "refused the login: the issuer of tokens at {issuer} answers 401 Unauthorized no such client"
     );
     assert!(shown.contains(&reason), "{shown}");
-    assert!(!shown.contains("canary-4f1d9c\""), "{shown}");
+    assert!(!shown.contains("canary-4f1d9c"), "{shown}");
 }

@@ -104,3 +104,31 @@ fn keys_that_are_avro_travel_as_base64_to_the_partition_of_that_text() {
         assert!(message.topic.ends_with(&partition), "{text} in {}", message.topic);
     }
 }
+
+#[test]
+fn streams_that_share_a_topic_share_one_order() {
+    let Some(site) = Site::shared() else { return };
+    let path = site.folder.path().join("model.toml");
+    let model = std::fs::read_to_string(&path).unwrap();
+    let (head, tail) = model.split_once("[streams.payments]").unwrap();
+    let (stream, sinks) = tail.split_once("[sink.kafka]").unwrap();
+    let second = stream.replace("[streams.payments.fields]", "[streams.others.fields]");
+    let both =
+        format!("{head}\n[streams.payments]{stream}[streams.others]{second}\n[sink.kafka]{sinks}");
+    std::fs::write(&path, both).unwrap();
+    let flags = "model.toml --create-topics --count 5000 --speed max -X batchingMaxMessages=50";
+    let topics = "--set streams.payments.topic.name=two --set streams.others.topic.name=two";
+    let few = "--set entities.account.count=5 --set entities.account.activity.mean=20000000/day";
+    let output = site.run(&format!("{flags} {topics} {few}"));
+    assert_exit(&output, 0);
+    let messages = read(&site.server.service_url(), "persistent://public/default/two");
+    let result = json(&output);
+    assert_eq!(messages.len() as u64, result["delivered"].as_u64().unwrap());
+    assert!(result["streams"]["others"]["delivered"].as_u64().unwrap() > 1_000, "{result}");
+    let mut last: BTreeMap<&str, i64> = BTreeMap::new();
+    for message in &messages {
+        let (_, at_us) = identity_and_time(&message.value);
+        let key = message.key.as_deref().unwrap();
+        assert!(last.insert(key, at_us).is_none_or(|before| before <= at_us), "{key} out of order");
+    }
+}

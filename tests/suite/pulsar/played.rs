@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures::{SinkExt as _, StreamExt as _};
 use pulsar::message::proto::base_command::Type;
@@ -9,7 +10,7 @@ use pulsar::message::proto::command_lookup_topic_response::LookupType;
 use pulsar::message::proto::{
     BaseCommand, CommandCloseProducer, CommandConnected, CommandError,
     CommandGetTopicsOfNamespaceResponse, CommandLookupTopic, CommandLookupTopicResponse,
-    CommandProducerSuccess, CommandSendReceipt, MessageIdData, ServerError,
+    CommandProducerSuccess, CommandSendError, CommandSendReceipt, MessageIdData, ServerError,
 };
 use pulsar::message::{Codec, Message};
 use tokio_util::codec::Framed;
@@ -117,18 +118,43 @@ fn found(ask: &CommandLookupTopic, kind: LookupType, url: &str, behind: bool) ->
     }]
 }
 
+/// Plays a broker that has the topic itself.
+fn play_alone(
+    heard: &Heard,
+    answer: impl Fn(&BaseCommand) -> Option<Vec<BaseCommand>> + Send + Sync + 'static,
+) -> String {
+    let own = Arc::new(Mutex::new(String::new()));
+    let told = Arc::clone(&own);
+    let broker = play(
+        "broker",
+        heard,
+        Box::new(move |command| match &command.lookup_topic {
+            Some(ask) => Some(found(ask, LookupType::Connect, &told.lock().unwrap(), false)),
+            None => answer(command),
+        }),
+    );
+    own.lock().unwrap().clone_from(&broker);
+    broker
+}
+
 /// Answers lookups so, and all else as usual.
 fn looked_up(kind: LookupType, url: String, behind: bool) -> Answer {
     Box::new(move |command| Some(found(command.lookup_topic.as_ref()?, kind, &url, behind)))
 }
 
-/// Sends 5,000 events; the result.
-fn run(url: &str) -> serde_json::Value {
+/// A run that sends to the brokers.
+fn start(url: &str, flags: &str) -> (Running, tempfile::TempDir) {
     let folder = cli::folder();
     let mut command = cli::program(folder.path(), &["run", "--to", "pulsar", "--json", "--quiet"]);
-    let flags = format!("{} --count 5000 --speed max -X serviceUrl={url}", small("played"));
+    let flags = format!("{} {flags} -X serviceUrl={url}", small("played"));
     command.args(flags.split(' '));
-    let output = Running::start(command).wait(LONG);
+    (Running::start(command), folder)
+}
+
+/// Sends 5,000 events; the result.
+fn run(url: &str) -> serde_json::Value {
+    let (running, _folder) = start(url, "--count 5000 --speed max");
+    let output = running.wait(LONG);
     assert_exit(&output, 0);
     let result = json(&output);
     assert_eq!(result["delivered"], 5_000, "{}", stderr(&output));
@@ -233,32 +259,110 @@ fn a_producer_that_is_moved_goes_on_at_the_other_broker_where_it_was() {
 fn a_broker_that_is_not_ready_is_asked_again() {
     let heard = Heard::default();
     let refused = Mutex::new(0);
-    let own = Arc::new(Mutex::new(String::new()));
-    let told = Arc::clone(&own);
-    let broker = play(
-        "broker",
-        &heard,
-        Box::new(move |command| {
-            if let Some(ask) = &command.lookup_topic {
-                return Some(found(ask, LookupType::Connect, &told.lock().unwrap(), false));
-            }
-            let ask = command.producer.as_ref()?;
-            let mut count = refused.lock().unwrap();
-            *count += 1;
-            (*count <= 3).then(|| {
-                vec![BaseCommand {
-                    r#type: Type::Error.into(),
-                    error: Some(CommandError {
-                        request_id: ask.request_id,
-                        error: ServerError::ServiceNotReady.into(),
-                        message: "the namespace is being unloaded".to_owned(),
-                    }),
-                    ..BaseCommand::default()
-                }]
-            })
-        }),
-    );
-    own.lock().unwrap().clone_from(&broker);
+    let broker = play_alone(&heard, move |command| {
+        let ask = command.producer.as_ref()?;
+        let mut count = refused.lock().unwrap();
+        *count += 1;
+        (*count <= 3).then(|| {
+            vec![BaseCommand {
+                r#type: Type::Error.into(),
+                error: Some(CommandError {
+                    request_id: ask.request_id,
+                    error: ServerError::ServiceNotReady.into(),
+                    message: "the namespace is being unloaded".to_owned(),
+                }),
+                ..BaseCommand::default()
+            }]
+        })
+    });
     run(&broker);
     assert_eq!(who(&heard, |command| command.producer.is_some()).len(), 4);
+}
+
+#[test]
+fn what_a_topic_has_of_somebody_else_ends_the_run_though_nothing_is_open() {
+    let heard = Heard::default();
+    let broker = play_alone(&heard, |command| {
+        let sent = command.send.as_ref()?;
+        let mut receipt = receipt(sent.producer_id, sent.sequence_id);
+        let nowhere =
+            MessageIdData { ledger_id: u64::MAX, entry_id: u64::MAX, ..MessageIdData::default() };
+        receipt.send_receipt.as_mut()?.message_id = Some(nowhere);
+        Some(vec![receipt])
+    });
+    for _ in 0..5 {
+        let (running, _folder) = start(&broker, "--count 5 --speed max");
+        let output = running.wait(LONG);
+        assert_exit(&output, 1);
+        let (told, result) = (stderr(&output), json(&output));
+        assert!(told.contains("took messages of this run for others that it has"), "{told}");
+        assert_eq!((&result["already_there"], &result["delivered"]), (&5.into(), &0.into()));
+    }
+}
+
+#[test]
+fn messages_that_a_policy_refuses_fail_by_name_and_others_go_on() {
+    let heard = Heard::default();
+    let sends = Mutex::new(0);
+    let broker = play_alone(&heard, move |command| {
+        let sent = command.send.as_ref()?;
+        let mut count = sends.lock().unwrap();
+        *count += 1;
+        // Refusals name the last of a batch's ids.
+        (*count == 2).then(|| {
+            vec![BaseCommand {
+                r#type: Type::SendError.into(),
+                send_error: Some(CommandSendError {
+                    producer_id: sent.producer_id,
+                    sequence_id: sent.highest_sequence_id.unwrap(),
+                    error: ServerError::NotAllowedError.into(),
+                    message: "Exceed maximum message size".to_owned(),
+                }),
+                ..BaseCommand::default()
+            }]
+        })
+    });
+    let (running, _folder) = start(&broker, "--count 5000 --speed max");
+    let output = running.wait(LONG);
+    assert_exit(&output, 1);
+    let (told, result) = (stderr(&output), json(&output));
+    let failed = result["failures"]["not_allowed"].as_u64().unwrap();
+    assert!(failed > 1 && result["delivered"].as_u64().unwrap() == 5_000 - failed, "{result}");
+    assert!(told.contains("`batchingMaxBytes` must be below"), "{told}");
+    assert_eq!(who(&heard, |command| command.producer.is_some()).len(), 1);
+}
+
+#[test]
+fn a_broker_that_takes_nothing_more_is_left_and_another_one_gets_everything() {
+    let heard = Heard::default();
+    let next = play("next", &heard, Box::new(|_| None));
+    // It answers until the first messages come, and then reads no further.
+    let stuck = play(
+        "stuck",
+        &heard,
+        Box::new(|command| {
+            if command.send.is_some() {
+                cli::pause(Duration::from_mins(1));
+            }
+            None
+        }),
+    );
+    let lookups = Mutex::new([stuck, next].into_iter().cycle());
+    let first = play(
+        "first",
+        &heard,
+        Box::new(move |command| {
+            let ask = command.lookup_topic.as_ref()?;
+            let url = lookups.lock().unwrap().next().unwrap();
+            Some(found(ask, LookupType::Connect, &url, false))
+        }),
+    );
+    // More than the sockets between us hold.
+    let flags = "--count 300000 --speed max -X keepAliveIntervalSeconds=1";
+    let (running, _folder) = start(&first, flags);
+    let output = running.wait(Duration::from_secs(50));
+    assert_exit(&output, 0);
+    let result = json(&output);
+    assert_eq!(result["delivered"], 300_000, "{result}");
+    assert!(who(&heard, |command| command.send.is_some()).contains(&"next"));
 }
