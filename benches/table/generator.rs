@@ -1,7 +1,7 @@
 //! Schemas alone, beside avro-random-generator on the same schemas.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -10,6 +10,7 @@ use tidegate::config::ModelSource;
 use crate::models;
 use crate::processor::Work;
 use crate::row::Row;
+use crate::servers;
 use crate::turns;
 
 const RATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/table/generator/Rate.java");
@@ -18,7 +19,7 @@ const HOUR_US: u64 = 3_600_000_000;
 
 /// A flat transaction and a nested order.
 pub(crate) fn schemas() -> Result<Vec<Row>> {
-    let folder = fetch()?;
+    let folder = servers::fetch("generator")?;
     let rows = [
         (
             "transactions",
@@ -87,13 +88,4 @@ impl Drop for Peer {
         // It has nothing to lose.
         let _ended = self.child.kill().and_then(|()| self.child.wait());
     }
-}
-
-/// Downloads it, once.
-fn fetch() -> Result<PathBuf> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/brokers/fetch");
-    let output = Command::new("bash").arg(script).arg("generator").output()?;
-    let told = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "no avro-random-generator: {}", told.trim());
-    Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
 }

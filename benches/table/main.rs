@@ -19,6 +19,7 @@ mod payments;
 mod peer;
 mod processor;
 mod program;
+mod pulsar;
 mod row;
 mod servers;
 mod start;
@@ -43,11 +44,12 @@ struct Bench {
 type Measure = fn(&mut Bench) -> Result<Vec<Row>>;
 
 /// The rows, in the order of the table; a name may stand for more than one.
-const ROWS: [(&str, Measure); 14] = [
+const ROWS: [(&str, Measure); 15] = [
     ("encode", |_| processor::encode()),
     ("generate", |_| processor::generate()),
     ("threads", |_| processor::threads()),
     ("kafka", |bench| throughput::throughput(&mut bench.servers)),
+    ("pulsar", |bench| pulsar::pulsar(&mut bench.servers)),
     ("models", |_| models::models()),
     ("schemas", |_| generator::schemas()),
     ("bars", |_| models::bars()),

@@ -1,19 +1,37 @@
-//! The real Kafka and registry that rows share.
+//! The real servers that rows share: Kafka and a registry, and Pulsar.
 
-use anyhow::{Result, anyhow};
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Result, anyhow, ensure};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 
 use crate::brokers::apicurio::ApicurioServer;
 use crate::brokers::kafka::{KafkaServer, Options};
+use crate::brokers::pulsar::PulsarServer;
 use crate::brokers::topic;
 
 /// Servers that were started when first asked for; they end with this value.
 #[derive(Default)]
-pub(crate) struct Servers(Option<(KafkaServer, ApicurioServer)>);
+pub(crate) struct Servers {
+    kafka: Option<(KafkaServer, ApicurioServer)>,
+    pulsar: Option<PulsarServer>,
+}
 
-/// Where the servers are.
+/// What the bench's Pulsar has beside the settings of the tests. Gigabytes go through topics that are
+/// deleted, so nothing is retained, and files are small and looked at often: the room is wanted back.
+const PULSAR: [(&str, &str); 6] = [
+    ("defaultRetentionTimeInMinutes", "0"),
+    ("defaultRetentionSizeInMB", "0"),
+    ("gcWaitTime", "5000"),
+    ("logSizeLimit", "268435456"),
+    ("journalMaxSizeMB", "256"),
+    ("journalMaxBackups", "1"),
+];
+
+/// Where Kafka and the registry are.
 #[derive(Clone, Debug)]
 pub(crate) struct Addresses {
     /// Kafka.
@@ -23,13 +41,25 @@ pub(crate) struct Addresses {
 }
 
 impl Servers {
-    /// Where they are; starts them the first time.
+    /// Where Kafka and the registry are; starts them the first time.
     pub(crate) fn addresses(&mut self) -> Result<Addresses> {
-        let (kafka, registry) = match &mut self.0 {
+        let (kafka, registry) = match &mut self.kafka {
             Some(servers) => servers,
             empty => empty.insert(start()?),
         };
         Ok(Addresses { kafka: kafka.bootstrap_servers(), registry: registry.ccompat_url() })
+    }
+
+    /// Where Pulsar is; starts it the first time.
+    pub(crate) fn pulsar(&mut self) -> Result<PulsarAddresses> {
+        let pulsar = match &mut self.pulsar {
+            Some(pulsar) => pulsar,
+            empty => {
+                let pulsar = PulsarServer::try_start(&PULSAR);
+                empty.insert(pulsar.map_err(|why| anyhow!("no Pulsar: {why}"))?)
+            }
+        };
+        Ok(PulsarAddresses { service: pulsar.service_url(), web: pulsar.web_url() })
     }
 }
 
@@ -69,4 +99,42 @@ impl Addresses {
         }
         Ok(())
     }
+}
+
+/// Where Pulsar is.
+#[derive(Clone, Debug)]
+pub(crate) struct PulsarAddresses {
+    /// For clients.
+    pub(crate) service: String,
+    /// For the administration.
+    pub(crate) web: String,
+}
+
+impl PulsarAddresses {
+    /// Flags that point a run at it.
+    pub(crate) fn flags(&self) -> String {
+        format!(
+            "--to pulsar --create-topics -X serviceUrl={} -X webServiceUrl={} --manifest none --quiet",
+            self.service, self.web
+        )
+    }
+
+    /// Deletes a topic of the default namespace and what is in it.
+    pub(crate) fn delete(&self, name: &str) -> Result<()> {
+        let url = format!("{}/admin/v2/persistent/public/default/{name}?force=true", self.web);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let answer = runtime.block_on(reqwest::Client::new().delete(url).send())?;
+        let status = answer.status();
+        ensure!(status.is_success(), "cannot delete {name}: {status}");
+        Ok(())
+    }
+}
+
+/// Downloads what `tests/brokers/fetch` knows by this name, once; its folder.
+pub(crate) fn fetch(name: &str) -> Result<PathBuf> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/brokers/fetch");
+    let output = Command::new("bash").arg(script).arg(name).output()?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "no {name}: {}", told.trim());
+    Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
 }
