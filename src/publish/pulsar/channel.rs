@@ -15,6 +15,9 @@ use super::window::Window;
 /// Bits of a message's rank in its tick: the lower ones of a sequence id.
 const RANK_BITS: u32 = 27;
 
+/// How many batches' memory a channel keeps for the next ones at most.
+const SPARES_MAX: usize = 16;
+
 /// The first sequence id of a tick.
 pub(super) fn first_id(tick: u64) -> u64 {
     tick << RANK_BITS
@@ -44,6 +47,11 @@ pub(super) struct Channel {
 struct State {
     /// The batch that more may join.
     open: Batch,
+    /// Bytes and messages of the batch before: it is likely to become as large.
+    before: (usize, usize),
+    /// Memory of batches that have their receipts: asking for new memory, and moving what was written
+    /// whenever it grows, costs more than writing it.
+    spare: Vec<Vec<u8>>,
     /// Messages that wait for the end of their window, if batches have one key each.
     window: Window,
     /// Batches without a receipt, in send order.
@@ -216,7 +224,8 @@ impl Channel {
         // It may be of before the channel was opened again, and not be written since.
         state.written = state.written.saturating_sub(1);
         match state.pending.pop_front() {
-            Some(Pending { batch, times_written, .. }) => {
+            Some(Pending { batch, frame, times_written }) => {
+                state.keep(frame);
                 let was_repeated = times_written > 1;
                 Place::First(Settled { sent: batch.sent, was_repeated })
             }
@@ -250,8 +259,32 @@ impl Channel {
 }
 
 impl State {
+    /// Begins a batch.
+    fn begin(&mut self, now_ns: i64) {
+        let (bytes, messages) = self.before;
+        let mut body = self.spare.pop().unwrap_or_default();
+        // A little more, so that one slightly larger does not move.
+        body.reserve(bytes + bytes / 16);
+        let sent = Vec::with_capacity(messages);
+        self.open = Batch { body, sent, begun_ns: now_ns, ..Batch::default() };
+    }
+
+    /// Keeps the memory of what has its receipt; never of more batches than are on their way, so that
+    /// a channel at rest keeps none.
+    fn keep(&mut self, frame: Option<Frame>) {
+        let most = self.pending.len().min(SPARES_MAX);
+        self.spare.truncate(most);
+        if self.spare.len() < most
+            && let Some(Ok(mut body)) = frame.map(|frame| frame.body.try_into_mut())
+        {
+            body.clear();
+            self.spare.push(body.into());
+        }
+    }
+
     fn seal(&mut self) {
         let batch = std::mem::take(&mut self.open);
+        self.before = (batch.body.len(), batch.len());
         self.pending.push_back(Pending::new(batch));
     }
 
@@ -333,7 +366,7 @@ impl Adding<'_> {
         }
         let sequence_id = number(&mut state.last, at.tick);
         if state.open.is_empty() {
-            state.open.begun_ns = at.now_ns;
+            state.begin(at.now_ns);
         }
         if limits.messages == 1 {
             // Whoever shares by key sees the key of the batch alone.
@@ -369,82 +402,4 @@ fn kind(compression: Compression) -> CompressionType {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LIMITS: Limits = Limits { messages: 3, bytes: 1 << 20 };
-
-    /// The first ids and the bytes of the batches of 500 messages, added in chunks of so many.
-    fn batches(batcher: Batcher, chunk: usize) -> Vec<(u64, Vec<u8>)> {
-        let channel = Channel::new(0, ("a", String::new()), String::new(), None);
-        for numbers in (0..500_u64).collect::<Vec<_>>().chunks(chunk) {
-            let mut adding = channel.begin(batcher);
-            for number in numbers {
-                let key = [b'a' + u8::try_from(number * number % 7).unwrap()];
-                let value = number.to_le_bytes();
-                let message = Message {
-                    key: Some(&key),
-                    binary_key: false,
-                    value: Some(&value),
-                    event_time_ms: None,
-                    sequence_id: 0,
-                };
-                let sent = Sent { intended_ns: 0, bytes: 9, stream: 0 };
-                let at = At { tick: number / 40, window: number / 20, now_ns: 0 };
-                adding.push(at, LIMITS, (message, sent), |_| ());
-            }
-            adding.end(LIMITS);
-        }
-        channel.end_window(None, LIMITS, 0);
-        channel.seal();
-        let mut state = channel.lock();
-        let all = state.pending.drain(..);
-        all.map(|pending| (pending.batch.ids.0, pending.batch.body)).collect()
-    }
-
-    // A topic that deduplicates compares the ids of batches: parted otherwise, a batch that it has
-    // in part would be dropped whole.
-    #[test]
-    fn windows_are_regrouped_alike_however_their_messages_come() {
-        let whole = batches(Batcher::Key, 500);
-        assert!(whole.len() > 500 / 20, "{} batches", whole.len());
-        assert!(whole.is_sorted_by_key(|(id, _)| *id));
-        for chunk in [1, 7, 20, 33] {
-            assert_eq!(batches(Batcher::Key, chunk), whole, "in chunks of {chunk}");
-        }
-    }
-
-    #[test]
-    fn a_batch_of_one_shows_its_key_to_those_who_share_by_key() {
-        let key_of = |messages| {
-            let channel = Channel::new(0, ("a", String::new()), String::new(), None);
-            let limits = Limits { messages, ..LIMITS };
-            let mut adding = channel.begin(Batcher::Default);
-            let message = Message {
-                key: Some(&[0xff]),
-                binary_key: true,
-                value: None,
-                event_time_ms: None,
-                sequence_id: 0,
-            };
-            let sent = Sent { intended_ns: 0, bytes: 9, stream: 0 };
-            adding.push(At { tick: 0, window: 0, now_ns: 0 }, limits, (message, sent), |_| ());
-            adding.end(limits);
-            channel.seal();
-            let mut state = channel.lock();
-            let batch = &mut state.pending[0].batch;
-            (batch.key.take(), batch.key_is_base64)
-        };
-        assert_eq!(key_of(1), (Some(b"/w==".to_vec()), true));
-        assert_eq!(key_of(3), (None, false));
-    }
-
-    #[test]
-    fn ids_are_the_tick_and_the_rank_in_it_and_never_run_back() {
-        let mut last = None;
-        let ids: Vec<u64> = [5, 5, 4, 6, 6].map(|tick| number(&mut last, tick)).into();
-        let five = first_id(5);
-        assert_eq!(ids, [five, five + 1, five + 2, first_id(6), first_id(6) + 1]);
-        assert_eq!(first_id(6) - five, 1 << 27);
-    }
-}
+mod tests;
