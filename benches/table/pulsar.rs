@@ -23,6 +23,9 @@ const VALUE_BYTES: usize = 176;
 /// Bytes of the model's keys: `acct-` and ten digits.
 const KEY_BYTES: f64 = 15.0;
 
+/// Lets our batches have 1,000 messages, as those of both peers do, where 128 KiB would end them before.
+const BATCHES: &str = "-X batchingMaxBytes=4194304";
+
 /// How long we and the crate send in a turn.
 const SIDE_S: u64 = 10;
 
@@ -100,7 +103,8 @@ struct Ours {
 impl Ours {
     fn run(addresses: &PulsarAddresses) -> Result<Self> {
         let flags = addresses.flags();
-        let report = program::report(&format!("run {MODEL} --speed max --for {SIDE_S}s {flags}"))?;
+        let report =
+            program::report(&format!("run {MODEL} --speed max --for {SIDE_S}s {flags} {BATCHES}"))?;
         addresses.delete(OUR_TOPIC)?;
         let (issued, delivered) = (figure(&report, &["issued"])?, figure(&report, &["delivered"])?);
         ensure!(delivered >= issued, "only {delivered} of {issued} were delivered");
