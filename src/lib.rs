@@ -35,6 +35,7 @@ pub mod generate;
 pub mod encode;
 pub mod stream;
 pub mod publish;
+pub mod consume;
 pub mod embedded;
 pub mod observe;
 pub mod manifest;
