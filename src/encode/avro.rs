@@ -5,6 +5,7 @@ mod compile;
 mod constant;
 mod digits;
 mod execute;
+pub mod find;
 mod json;
 mod local_time;
 mod operation;
