@@ -276,9 +276,34 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// The field that holds the identity, as a dotted path, if one does.
+    pub fn identity_field(&self) -> Option<&str> {
+        if self.control {
+            return Some(CONTROL_IDENTITY);
+        }
+        let field = self.fields.iter().find(|it| is_identity(&it.generator.value, &self.lets))?;
+        Some(&field.name.value)
+    }
+
     /// Whether it has a rate, and does not follow another or tell of members or phases.
     pub fn has_rate(&self) -> bool {
         self.follows.is_none() && self.members.is_none() && !self.control
+    }
+}
+
+/// The field of the control stream that holds the identity.
+const CONTROL_IDENTITY: &str = "event_id";
+
+/// Whether a value is the identity, or another name of one of `lets` that is.
+pub(crate) fn is_identity(generator: &Generator, lets: &[Field]) -> bool {
+    let named = |path: &str| {
+        let named = lets.iter().find(|one| one.name.value == path);
+        named.is_some_and(|one| matches!(one.generator.value, Generator::Identity))
+    };
+    match generator {
+        Generator::Identity => true,
+        Generator::Attribute { path, column: None, format: None } => named(&path.value),
+        _ => false,
     }
 }
 

@@ -40,9 +40,22 @@ pub struct Identifier {
     schemas: BTreeMap<u32, Option<Form>>,
     /// Of values that have neither an id nor are JSON.
     bare: Vec<Form>,
+    /// The fields of the run's streams that hold identities.
+    fields: Vec<Vec<String>>,
     lookup: Lookup,
     /// Where the last one was.
     way: Option<Way>,
+}
+
+/// A schema of the run.
+#[derive(Clone, Debug)]
+pub struct Known<'a> {
+    /// Its id in the registry; none: its datums stand bare.
+    pub id: Option<u32>,
+    /// The schema.
+    pub schema: &'a Schema,
+    /// The path of the field that holds the identity, if one does.
+    pub field: Option<Vec<String>>,
 }
 
 /// How values of one schema are searched.
@@ -104,17 +117,25 @@ impl<'a> Written<'a> {
 
 impl Identifier {
     /// Looks for identities of these streams (by number), sealed by `cipher`. `known` are the schemas of
-    /// the run, by their ids in the registry; those without an id are of bare datums.
+    /// the run.
     pub fn new<'a>(
         cipher: Cipher,
         place: Place,
         streams: Vec<bool>,
-        known: impl IntoIterator<Item = (Option<u32>, &'a Schema)>,
+        known: impl IntoIterator<Item = Known<'a>>,
         lookup: Lookup,
     ) -> Self {
-        let (mut schemas, mut bare) = (BTreeMap::new(), Vec::new());
-        for (id, schema) in known {
-            let form = Form::new(schema.clone(), &place);
+        let (mut schemas, mut bare, mut fields) = (BTreeMap::new(), Vec::new(), Vec::new());
+        for Known { id, schema, field } in known {
+            let paths: Vec<_> = match &place {
+                Place::Field(path) => vec![path.clone()],
+                Place::Anywhere => field.into_iter().collect(),
+                Place::Header(_) | Place::Key => Vec::new(),
+            };
+            let form = Form::new(schema.clone(), &paths);
+            fields.extend(
+                paths.into_iter().filter(|path| !fields.contains(path)).collect::<Vec<_>>(),
+            );
             match id {
                 Some(id) => {
                     schemas.insert(id, Some(form));
@@ -122,7 +143,7 @@ impl Identifier {
                 None => bare.push(form),
             }
         }
-        Self { cipher, place, streams, schemas, bare, lookup, way: None }
+        Self { cipher, place, streams, schemas, bare, fields, lookup, way: None }
     }
 
     /// Whose identity a record has.
@@ -193,8 +214,7 @@ impl Identifier {
             let known = match self.schemas.get(&id) {
                 Some(known) => known.is_some(),
                 None => {
-                    let schema = (self.lookup)(id);
-                    let form = schema.map(|schema| Form::new(schema, &self.place));
+                    let form = (self.lookup)(id).map(|schema| self.form(schema));
                     self.schemas.entry(id).or_insert(form).is_some()
                 }
             };
@@ -225,9 +245,22 @@ impl Identifier {
         Err(Stranger::Foreign)
     }
 
+    /// How values of a schema that is not the run's are searched: first where the run's streams have
+    /// their identities.
+    fn form(&self, schema: Schema) -> Form {
+        let mut paths = self.fields.clone();
+        if self.place == Place::Anywhere {
+            let others = texts(&schema).into_iter().filter(|path| !self.fields.contains(path));
+            paths.extend(others.collect::<Vec<_>>());
+        }
+        Form::new(schema, &paths)
+    }
+
     fn search_json(&self, text: &[u8]) -> Option<(Vec<String>, Identity)> {
-        if let Place::Field(path) = &self.place {
-            return Some((path.clone(), self.open(&json::text(text, path)?)?));
+        let at = |path: &Vec<String>| Some((path.clone(), self.open(&json::text(text, path)?)?));
+        let found = self.fields.iter().find_map(at);
+        if found.is_some() || self.place != Place::Anywhere {
+            return found;
         }
         let tree: Json = serde_json::from_slice(text).ok()?;
         let mut path = Vec::new();
@@ -296,12 +329,7 @@ fn open(cipher: &Cipher, streams: &[bool], bytes: &[u8]) -> Option<Identity> {
 }
 
 impl Form {
-    fn new(schema: Schema, place: &Place) -> Self {
-        let paths = match place {
-            Place::Field(path) => vec![path.clone()],
-            Place::Anywhere => texts(&schema),
-            Place::Header(_) | Place::Key => Vec::new(),
-        };
+    fn new(schema: Schema, paths: &[Vec<String>]) -> Self {
         let finder = |path: &Vec<String>| {
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
             Finder::new(&schema, &path)
@@ -371,7 +399,8 @@ mod tests {
         let schema = Schema::parse_str(SCHEMA).unwrap();
         // Stream 0 is looked for, stream 1 is not.
         let lookup = Box::new(|id| (id == 9).then(|| Schema::parse_str(SCHEMA).unwrap()));
-        let known = [(Some(3), &schema)];
+        let field = Some(vec!["id".to_owned()]);
+        let known = [Known { id: Some(3), schema: &schema, field }];
         Identifier::new(Cipher::new(5), place, vec![true, false], known, lookup)
     }
 
@@ -379,8 +408,10 @@ mod tests {
     fn an_identity_is_found_wherever_it_is() {
         let mut identifier = identifier(Place::Anywhere);
         let value = framed(3, &avro(&text(uuid(1, 7)), &text(uuid(0, 10))));
-        // The other field holds an identity too, of a stream that is not looked for.
         assert_eq!(told(&mut identifier, None, Some(&value), &[]), Ok(10));
+        // The other field holds an identity too, of the event that this one follows.
+        let value = framed(3, &avro(&text(uuid(0, 7)), &text(uuid(0, 20))));
+        assert_eq!(told(&mut identifier, None, Some(&value), &[]), Ok(20));
         let value = framed(9, &avro(&text(uuid(0, 11)), "x"));
         assert_eq!(told(&mut identifier, None, Some(&value), &[]), Ok(11));
         let json = format!(r#" {{"a":[1,"x"],"b":{{"id":"{}","n":null}}}}"#, text(uuid(0, 12)));

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
 /// The text at a path of names; none where there is no such text. What follows it is not read.
-pub fn text(json: &[u8], path: &[String]) -> Option<Vec<u8>> {
+pub(super) fn text(json: &[u8], path: &[String]) -> Option<Vec<u8>> {
     let mut found = None;
     let seed = Seed { path, found: &mut found };
     // Reading stops where the text is found, which is an error to the library.

@@ -1,7 +1,7 @@
 //! What a stream puts on the wire besides its fields: headers, the identity, the format.
 
 use super::super::model::{
-    Field, Generator, Header, HeaderValue, IDENTITY_HEADER, IdentityPlace, ValueFormat,
+    Field, Generator, Header, HeaderValue, IDENTITY_HEADER, IdentityPlace, ValueFormat, is_identity,
 };
 use super::super::raw::Kind;
 use super::super::reader::{At, Reader, Section};
@@ -100,17 +100,8 @@ impl Holders<'_> {
         named.is_some_and(|field| self.holds(&field.generator.value))
     }
 
-    /// Whether it is the identity, or another name of a value that is.
     fn holds(&self, generator: &Generator) -> bool {
-        let named = |path: &str| {
-            let named = self.lets.iter().find(|one| one.name.value == path);
-            named.is_some_and(|one| matches!(one.generator.value, Generator::Identity))
-        };
-        match generator {
-            Generator::Identity => true,
-            Generator::Attribute { path, column: None, format: None } => named(&path.value),
-            _ => false,
-        }
+        is_identity(generator, self.lets)
     }
 }
 
