@@ -28,6 +28,16 @@ impl Position {
         Self(1 << 127 | u128::from(ledger) << 63 | u128::from(entry) << 16 | u128::from(place))
     }
 
+    /// What it is written as.
+    pub(crate) fn to_bytes(self) -> [u8; 16] {
+        self.0.to_le_bytes()
+    }
+
+    /// What was written.
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_le_bytes(bytes))
+    }
+
     /// Kafka's offset, if it is one.
     pub fn offset(self) -> Option<u64> {
         u64::try_from(self.0).ok()

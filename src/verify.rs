@@ -1,5 +1,6 @@
 //! Verifying: what topics hold, joined with what was sent.
 
+pub mod expected;
 pub mod gap;
 pub mod identify;
 mod json;

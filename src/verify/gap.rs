@@ -1,6 +1,7 @@
 //! Events that were expected and have not come, and arrivals that wait to be told apart.
 
 use super::sorted::Item;
+use crate::consume::Position;
 use crate::plan::identity::Identity;
 
 /// Who an event is, small enough to keep millions of them.
@@ -60,6 +61,10 @@ pub struct Aside {
     pub number: u64,
     /// Its timestamp, in milliseconds since the Unix epoch.
     pub timestamp_ms: i64,
+    /// The place of its partition among those of the source.
+    pub partition: u32,
+    /// Where it lies there.
+    pub position: Position,
 }
 
 /// What is written of items, field by field.
@@ -115,20 +120,26 @@ impl Item for Gap {
 }
 
 impl Item for Aside {
-    const BYTES: usize = 28;
+    const BYTES: usize = 48;
 
     fn put(&self, bytes: &mut [u8]) {
         let mut fields = Fields(bytes);
         put_key(&mut fields, self.key);
         fields.put(self.number.to_le_bytes());
         fields.put(self.timestamp_ms.to_le_bytes());
+        fields.put(self.partition.to_le_bytes());
+        fields.put(self.position.to_bytes());
     }
 
     fn get(mut bytes: &[u8]) -> Self {
         let bytes = &mut bytes;
-        let key = take_key(bytes);
-        let number = u64::from_le_bytes(take(bytes));
-        Self { key, number, timestamp_ms: i64::from_le_bytes(take(bytes)) }
+        Self {
+            key: take_key(bytes),
+            number: u64::from_le_bytes(take(bytes)),
+            timestamp_ms: i64::from_le_bytes(take(bytes)),
+            partition: u32::from_le_bytes(take(bytes)),
+            position: Position::from_bytes(take(bytes)),
+        }
     }
 }
 
@@ -179,7 +190,8 @@ mod tests {
         let mut bytes = [0; Gap::BYTES];
         gap.put(&mut bytes);
         assert_eq!(Gap::get(&bytes), gap);
-        let aside = Aside { key, number: 4, timestamp_ms: -1 };
+        let position = Position::of_message(3, 4, 5);
+        let aside = Aside { key, number: 4, timestamp_ms: -1, partition: 7, position };
         let mut bytes = [0; Aside::BYTES];
         aside.put(&mut bytes);
         assert_eq!(Aside::get(&bytes), aside);

@@ -13,6 +13,7 @@ use foldhash::fast::FixedState;
 
 use super::gap::{Aside, Gap, Key};
 use super::sorted::{Merged, Sorted};
+use crate::consume::Position;
 use crate::publish::Schedule;
 use crate::stream::{Batch, Record};
 
@@ -279,10 +280,16 @@ impl Ledger {
         }
     }
 
-    /// Puts a record aside whose event is not known.
-    pub fn put_aside(&mut self, key: Key, timestamp_ms: i64) -> io::Result<()> {
+    /// Puts a record aside whose event is not known, by its partition and position there.
+    pub fn put_aside(
+        &mut self,
+        key: Key,
+        timestamp_ms: i64,
+        (partition, position): (u32, Position),
+    ) -> io::Result<()> {
         self.aside_count += 1;
-        self.aside.push(Aside { key, number: self.aside_count, timestamp_ms })
+        let number = self.aside_count;
+        self.aside.push(Aside { key, number, timestamp_ms, partition, position })
     }
 
     /// Ends: gives what was expected and has not come, and what was put aside, both in order of who they
@@ -308,52 +315,54 @@ pub struct Rest {
     until: Option<u64>,
 }
 
-/// What becomes of a gap or of records put aside.
+/// What becomes of a gap or of a record put aside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// It did not come.
     Missing(Gap),
-    /// It came after all: the first of so many records.
-    Came(Gap, Aside, u64),
-    /// So many records of an event that was no gap: it came before, or there is none.
-    Again(Key, u64),
+    /// It came after all.
+    Came(Gap, Aside),
+    /// Its event came after all, and this is a further record of it.
+    Again(Aside),
+    /// Its event was no gap: it came before, or there is none.
+    Open(Aside),
 }
 
 impl Rest {
     /// Calls `each` with what becomes of all, in order of who they are.
     pub fn join(self, mut each: impl FnMut(End) -> io::Result<()>) -> io::Result<()> {
-        let Self { mut gaps, mut aside, until } = self;
+        let Self { mut gaps, aside, until } = self;
         let counts = |gap: &Gap| until.is_none_or(|until| gap.rank < until);
         let mut gap = gaps.next().transpose()?;
-        let mut first = aside.next().transpose()?;
-        loop {
-            let earlier = match (&gap, &first) {
-                (None, None) => return Ok(()),
-                (Some(gap), first) if first.is_none_or(|first| gap.key < first.key) => {
-                    if counts(gap) {
-                        each(End::Missing(*gap))?;
-                    }
-                    None
-                }
-                (_, first) => *first,
-            };
-            let Some(one) = earlier else {
-                gap = gaps.next().transpose()?;
+        let mut last = None;
+        for one in aside {
+            let one = one?;
+            if last.is_some_and(|last| last == one.key) {
+                each(End::Again(one))?;
                 continue;
-            };
-            let mut count = 0;
-            while first.is_some_and(|other| other.key == one.key) {
-                count += 1;
-                first = aside.next().transpose()?;
+            }
+            while let Some(earlier) = gap.filter(|gap| gap.key < one.key) {
+                if counts(&earlier) {
+                    each(End::Missing(earlier))?;
+                }
+                gap = gaps.next().transpose()?;
             }
             match gap.filter(|gap| gap.key == one.key) {
                 Some(found) => {
-                    each(End::Came(found, one, count))?;
+                    last = Some(one.key);
+                    each(End::Came(found, one))?;
                     gap = gaps.next().transpose()?;
                 }
-                None => each(End::Again(one.key, count))?,
+                None => each(End::Open(one))?,
             }
         }
+        while let Some(left) = gap {
+            if counts(&left) {
+                each(End::Missing(left))?;
+            }
+            gap = gaps.next().transpose()?;
+        }
+        Ok(())
     }
 }
 

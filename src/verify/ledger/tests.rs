@@ -55,7 +55,7 @@ fn count(count: u64, arrivals: &[u64], budget: Budget) -> Counts {
             Found::Late(gap) => counts.came.push(gap.rank),
             Found::Again(_) => counts.again += 1,
             Found::Unwanted(_) => panic!("all are wanted"),
-            Found::Unknown => ledger.put_aside(key(number), 0).unwrap(),
+            Found::Unknown => ledger.put_aside(key(number), 0, (0, Position::default())).unwrap(),
         }
     }
     while ledger.next_rank() < count {
@@ -67,12 +67,10 @@ fn count(count: u64, arrivals: &[u64], budget: Budget) -> Counts {
     rest.join(|end| {
         match end {
             End::Missing(gap) => counts.missing.push(gap.ordinal),
-            End::Came(gap, _, records) => {
-                counts.came.push(gap.rank);
-                counts.again += records - 1;
-            }
-            End::Again(key, records) if key.identity().number < count => counts.again += records,
-            End::Again(_, records) => counts.unknown += records,
+            End::Came(gap, _) => counts.came.push(gap.rank),
+            End::Again(_) => counts.again += 1,
+            End::Open(aside) if aside.key.identity().number < count => counts.again += 1,
+            End::Open(_) => counts.unknown += 1,
         }
         Ok(())
     })
