@@ -256,6 +256,12 @@ impl Decimal {
     }
 }
 
+/// A time as RFC 3339, in UTC.
+pub fn rfc3339(time_us: i64) -> String {
+    jiff::Timestamp::from_microsecond(time_us)
+        .map_or_else(|_| format!("{time_us} µs"), |time| time.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

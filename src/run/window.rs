@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::config::settings::{Moment, Run, Speed};
+pub use crate::config::units::rfc3339;
 
 /// The part of model time that a run sends. Times are microseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -83,12 +84,6 @@ const LAST_US: i64 = 253_402_300_799_999_999;
 fn after(time_us: i64, duration: Duration) -> Option<i64> {
     let duration_us = i64::try_from(duration.as_micros()).ok()?;
     time_us.checked_add(duration_us).filter(|end_us| *end_us <= LAST_US)
-}
-
-/// A time as RFC 3339, in UTC.
-pub fn rfc3339(time_us: i64) -> String {
-    jiff::Timestamp::from_microsecond(time_us)
-        .map_or_else(|_| format!("{time_us} µs"), |time| time.to_string())
 }
 
 #[cfg(test)]

@@ -37,7 +37,10 @@ pub struct Expected {
     begin_us: i64,
     /// How many records the snapshot had.
     told_before: u64,
+    /// How many events were given out, without those.
     given_out: u64,
+    /// Up to where in model time all was given out, in microseconds since the Unix epoch.
+    until_us: i64,
     /// How many of the events that the rate counts came before.
     counted: u64,
     is_over: bool,
@@ -59,6 +62,7 @@ impl Expected {
             anchor_ns: sent.anchor_ns,
             begin_us: sent.begin_us,
             told_before: 0,
+            until_us: i64::MIN,
             given_out: 0,
             counted: 0,
             is_over: false,
@@ -73,6 +77,16 @@ impl Expected {
     /// The rank after the last of so many events of the run, which come after the snapshot's records.
     pub fn rank_after(&self, issued: u64) -> u64 {
         self.told_before + issued
+    }
+
+    /// How many events were given out, without the snapshot's records.
+    pub fn given_out(&self) -> u64 {
+        self.given_out
+    }
+
+    /// Up to where in model time all was given out, in microseconds since the Unix epoch.
+    pub fn until_us(&self) -> i64 {
+        self.until_us
     }
 
     /// Whether all were given out.
@@ -111,6 +125,7 @@ impl Expected {
             }
             *left -= batch.records.len() as u64;
         }
+        self.until_us = batch.window_us.end;
         self.given_out += batch.records.len() as u64;
         let schedule = self.schedule(&batch);
         Ok(Some((batch, schedule)))

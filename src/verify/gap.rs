@@ -48,8 +48,13 @@ pub struct Gap {
     pub ordinal: u64,
     /// When it is due, in microseconds of model time since the Unix epoch.
     pub due_us: i64,
-    /// When it was intended on the wall clock, in nanoseconds since the Unix epoch.
+    /// When it was intended on the wall clock, in nanoseconds since the Unix epoch; the least number if
+    /// nobody knows.
     pub intended_ns: i64,
+    /// The hash of its key; 0 if that is not known.
+    pub key_hash: u64,
+    /// The partition that it went to; below 0 if that is not known.
+    pub partition: i32,
 }
 
 /// A record with the identity of an event that was not waited for when it came.
@@ -96,7 +101,7 @@ fn take_key(bytes: &mut &[u8]) -> Key {
 }
 
 impl Item for Gap {
-    const BYTES: usize = 44;
+    const BYTES: usize = 56;
 
     fn put(&self, bytes: &mut [u8]) {
         let mut fields = Fields(bytes);
@@ -105,6 +110,8 @@ impl Item for Gap {
         fields.put(self.ordinal.to_le_bytes());
         fields.put(self.due_us.to_le_bytes());
         fields.put(self.intended_ns.to_le_bytes());
+        fields.put(self.key_hash.to_le_bytes());
+        fields.put(self.partition.to_le_bytes());
     }
 
     fn get(mut bytes: &[u8]) -> Self {
@@ -115,6 +122,8 @@ impl Item for Gap {
             ordinal: u64::from_le_bytes(take(bytes)),
             due_us: i64::from_le_bytes(take(bytes)),
             intended_ns: i64::from_le_bytes(take(bytes)),
+            key_hash: u64::from_le_bytes(take(bytes)),
+            partition: i32::from_le_bytes(take(bytes)),
         }
     }
 }
@@ -141,6 +150,11 @@ impl Item for Aside {
             position: Position::from_bytes(take(bytes)),
         }
     }
+}
+
+/// The hash of a record's key, by which keys are told apart.
+pub fn key_hash(key: &[u8]) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(key)
 }
 
 /// A gap in the order of its stream: how ranges are found.
@@ -177,6 +191,62 @@ impl Item for InStream {
     }
 }
 
+/// An event of a key, or a gap: whether a later event of a gap's key is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OfKey {
+    /// An event that is there: the hash of its key, and its rank.
+    There(u64, u64),
+    /// A gap.
+    Gap(Gap),
+}
+
+impl OfKey {
+    /// By key, the latest event that is there first, then the gaps.
+    fn place(&self) -> (u64, bool, std::cmp::Reverse<u64>) {
+        match self {
+            Self::There(key, rank) => (*key, false, std::cmp::Reverse(*rank)),
+            Self::Gap(gap) => (gap.key_hash, true, std::cmp::Reverse(gap.rank)),
+        }
+    }
+}
+
+impl PartialOrd for OfKey {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for OfKey {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.place().cmp(&other.place())
+    }
+}
+
+impl Item for OfKey {
+    const BYTES: usize = Gap::BYTES + 1;
+
+    fn put(&self, bytes: &mut [u8]) {
+        bytes[0] = u8::from(matches!(self, Self::Gap(_)));
+        match self {
+            Self::There(key, rank) => {
+                let mut fields = Fields(&mut bytes[1..]);
+                fields.put(key.to_le_bytes());
+                fields.put(rank.to_le_bytes());
+            }
+            Self::Gap(gap) => gap.put(&mut bytes[1..]),
+        }
+    }
+
+    fn get(bytes: &[u8]) -> Self {
+        let (kind, mut rest) = (bytes[0], &bytes[1..]);
+        if kind == 1 {
+            return Self::Gap(Gap::get(rest));
+        }
+        let rest = &mut rest;
+        Self::There(u64::from_le_bytes(take(rest)), u64::from_le_bytes(take(rest)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,12 +256,18 @@ mod tests {
         let identity = Identity { stream: 255, origin: 0, child: 1_023, number: u64::MAX };
         let key = Key::from(identity);
         assert_eq!((key.identity(), key.stream()), (identity, 255));
-        let gap = Gap { key, rank: 1, ordinal: 2, due_us: -3, intended_ns: i64::MIN };
+        let (intended_ns, key_hash, partition) = (i64::MIN, u64::MAX, -1);
+        let gap = Gap { key, rank: 1, ordinal: 2, due_us: -3, intended_ns, key_hash, partition };
         let mut bytes = [0; Gap::BYTES];
         gap.put(&mut bytes);
         assert_eq!(Gap::get(&bytes), gap);
         let position = Position::of_message(3, 4, 5);
         let aside = Aside { key, number: 4, timestamp_ms: -1, partition: 7, position };
+        for of_key in [OfKey::Gap(gap), OfKey::There(1, u64::MAX)] {
+            let mut bytes = [0; OfKey::BYTES];
+            of_key.put(&mut bytes);
+            assert_eq!(OfKey::get(&bytes), of_key);
+        }
         let mut bytes = [0; Aside::BYTES];
         aside.put(&mut bytes);
         assert_eq!(Aside::get(&bytes), aside);

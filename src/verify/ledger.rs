@@ -7,11 +7,12 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::iter::Peekable;
 use std::path::Path;
 
 use foldhash::fast::FixedState;
 
-use super::gap::{Aside, Gap, Key};
+use super::gap::{Aside, Gap, Key, key_hash};
 use super::sorted::{Merged, Sorted};
 use crate::consume::Position;
 use crate::publish::Schedule;
@@ -90,6 +91,11 @@ pub struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
+    /// An event of a batch that stands alone.
+    pub fn alone(batch: &'a Batch, index: usize, rank: u64) -> Self {
+        Self { batch, schedule: None, index, rank }
+    }
+
     /// Its record.
     pub fn record(&self) -> &'a Record {
         &self.batch.records[self.index]
@@ -227,7 +233,17 @@ impl Ledger {
             if *state == State::Open {
                 let intended = schedule.as_ref().map(|it| it.intended_ns(record.due_us));
                 let intended_ns = intended.unwrap_or(i64::MIN);
-                let gap = Gap { key, rank, ordinal: *ordinal, due_us: record.due_us, intended_ns };
+                let keyed = record.keyed && batch.has_bytes;
+                let key_bytes = keyed.then(|| &batch.arena[record.key_range()]);
+                let gap = Gap {
+                    key,
+                    rank,
+                    ordinal: *ordinal,
+                    due_us: record.due_us,
+                    intended_ns,
+                    key_hash: key_bytes.map_or(0, key_hash),
+                    partition: record.partition,
+                };
                 self.add_gap(gap)?;
             }
             *ordinal += 1;
@@ -303,16 +319,19 @@ impl Ledger {
         for gap in self.gaps.into_values() {
             gaps.push(gap)?;
         }
-        Ok(Rest { gaps: gaps.finish()?, aside: self.aside.finish()?, until })
+        let (gaps, aside) = (gaps.finish()?.peekable(), self.aside.finish()?.peekable());
+        Ok(Rest { gaps, aside, until, filled: None })
     }
 }
 
-/// What is left at the end: gaps and records put aside, to be joined.
+/// What is left at the end, in order of who it is: gaps and records put aside, joined.
 #[derive(Debug)]
 pub struct Rest {
-    gaps: Merged<Gap>,
-    aside: Merged<Aside>,
+    gaps: Peekable<Merged<Gap>>,
+    aside: Peekable<Merged<Aside>>,
     until: Option<u64>,
+    /// Whose gap a record filled last.
+    filled: Option<Key>,
 }
 
 /// What becomes of a gap or of a record put aside.
@@ -328,41 +347,46 @@ pub enum End {
     Open(Aside),
 }
 
-impl Rest {
-    /// Calls `each` with what becomes of all, in order of who they are.
-    pub fn join(self, mut each: impl FnMut(End) -> io::Result<()>) -> io::Result<()> {
-        let Self { mut gaps, aside, until } = self;
-        let counts = |gap: &Gap| until.is_none_or(|until| gap.rank < until);
-        let mut gap = gaps.next().transpose()?;
-        let mut last = None;
-        for one in aside {
-            let one = one?;
-            if last.is_some_and(|last| last == one.key) {
-                each(End::Again(one))?;
-                continue;
-            }
-            while let Some(earlier) = gap.filter(|gap| gap.key < one.key) {
-                if counts(&earlier) {
-                    each(End::Missing(earlier))?;
+impl Iterator for Rest {
+    type Item = io::Result<End>;
+
+    fn next(&mut self) -> Option<io::Result<End>> {
+        loop {
+            let gap = match self.gaps.peek() {
+                Some(Ok(gap)) => Some(*gap),
+                Some(Err(_)) => return self.gaps.next().and_then(Result::err).map(Err),
+                None => None,
+            };
+            let aside = match self.aside.peek() {
+                Some(Ok(aside)) => Some(*aside),
+                Some(Err(_)) => return self.aside.next().and_then(Result::err).map(Err),
+                None => None,
+            };
+            match (gap, aside) {
+                (None, None) => return None,
+                (_, Some(aside)) if self.filled == Some(aside.key) => {
+                    self.aside.next();
+                    return Some(Ok(End::Again(aside)));
                 }
-                gap = gaps.next().transpose()?;
-            }
-            match gap.filter(|gap| gap.key == one.key) {
-                Some(found) => {
-                    last = Some(one.key);
-                    each(End::Came(found, one))?;
-                    gap = gaps.next().transpose()?;
+                (Some(gap), Some(aside)) if gap.key == aside.key => {
+                    self.filled = Some(gap.key);
+                    self.gaps.next();
+                    self.aside.next();
+                    return Some(Ok(End::Came(gap, aside)));
                 }
-                None => each(End::Open(one))?,
+                (Some(gap), aside) if aside.is_none_or(|aside| gap.key < aside.key) => {
+                    self.gaps.next();
+                    if self.until.is_none_or(|until| gap.rank < until) {
+                        return Some(Ok(End::Missing(gap)));
+                    }
+                }
+                (_, Some(aside)) => {
+                    self.aside.next();
+                    return Some(Ok(End::Open(aside)));
+                }
+                (Some(_), None) => unreachable!("a gap without records to come is missing"),
             }
         }
-        while let Some(left) = gap {
-            if counts(&left) {
-                each(End::Missing(left))?;
-            }
-            gap = gaps.next().transpose()?;
-        }
-        Ok(())
     }
 }
 
