@@ -1,5 +1,6 @@
 //! The command line: the only place that prints.
 
+pub mod again;
 pub mod arguments;
 pub mod changes;
 pub mod drawing;

@@ -32,7 +32,7 @@ use std::ops::Range;
 
 pub use self::generators::names as generator_names;
 pub(crate) use self::hint::unanchored;
-pub use self::input::ModelSource;
+pub use self::input::{ModelSource, Recorded};
 pub(crate) use self::integer::integer_bounds;
 pub use self::overrides::{Override, Overrides};
 pub use self::refused::{Refused, render, render_warnings};
@@ -84,13 +84,14 @@ pub struct Configuration {
 ///
 /// All mistakes at once.
 pub fn read(
-    source: &ModelSource,
+    given: &ModelSource,
     overrides: &Overrides,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Configuration, Refused> {
-    let (text, called, files) = source.read()?;
+    let (text, called, files) = given.read()?;
     let mut texts = Source::default();
-    let base = texts.add(source::PieceKind::Model, called, text.clone());
+    let kind = source::PieceKind::Model { built_in: files.are_built_in() };
+    let base = texts.add(kind, called, text.clone());
     let mut root = match raw::parse(&text, base) {
         Ok(root) => root,
         Err(mistakes) => {
@@ -101,16 +102,18 @@ pub fn read(
     let mistakes = overrides::apply(&mut root, &mut texts, overrides);
     let mut reader =
         reader::Reader { source: texts, mistakes, warnings: Vec::new(), files, environment };
-    let (mut model, settings) = resolve::everything(&mut reader, &root, source.name());
+    let (mut model, settings) = resolve::everything(&mut reader, &root, given.name());
     let reader::Reader { source, mistakes, warnings, .. } = reader;
     if !mistakes.is_empty() {
         return Err(Refused::new(source, mistakes));
     }
-    model.hash = source.hash(&root, &NOT_OF_THE_MODEL);
     let seed_was_drawn = model.seed == 0;
     if seed_was_drawn {
-        model.seed = drawn_seed();
+        model.seed = given.seed().unwrap_or_else(drawn_seed);
+        // The same run again names the seed that was drawn, and is of the same model.
+        overrides::put_seed(&mut root, model.seed);
     }
+    model.hash = source.hash(&root, &NOT_OF_THE_MODEL);
     Ok(Configuration { model, settings, source, warnings, seed_was_drawn })
 }
 

@@ -3,6 +3,8 @@
 //! It is written and synced before the first event, and again on every change. Secrets are masked
 //! in it: whoever repeats the run brings them along.
 
+mod reading;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -10,7 +12,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::config::Configuration;
+use crate::config::overrides;
 use crate::config::source::{PieceKind, Source};
+
+pub use self::reading::{Ended, Unreadable};
 
 /// The version of the manifest's form; a reader refuses one that it does not know.
 pub const FORMAT: u32 = 1;
@@ -56,6 +62,10 @@ pub struct Model {
     pub name: String,
     /// Where it was read from.
     pub path: String,
+    /// Whether it comes with the program.
+    pub built_in: bool,
+    /// The hash of what decides its events, the start left out: 32 hexadecimal digits.
+    pub hash: String,
     /// Its text, secrets masked.
     pub text: String,
     /// The files that it names.
@@ -67,6 +77,8 @@ pub struct Model {
 pub struct NamedFile {
     /// Where it was read from.
     pub path: String,
+    /// Whether it comes with the program.
+    pub built_in: bool,
     /// How long it is.
     pub bytes: u64,
     /// Its XXH3 hash of 128 bits, 32 hexadecimal digits.
@@ -78,12 +90,14 @@ pub struct NamedFile {
 pub struct Override {
     /// The flag, or `environment`.
     pub origin: String,
+    /// The keys that it stands for, from the top of the model down.
+    pub key: Vec<String>,
     /// What was written, secrets masked.
     pub written: String,
 }
 
 /// The part of model time that is sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Window {
     /// Where it begins, as RFC 3339.
     pub from: String,
@@ -91,6 +105,13 @@ pub struct Window {
     pub until: Option<String>,
     /// How many events of root streams it has at most.
     pub count: Option<u64>,
+    /// How many events of this shard are sent of it at most, in the order of sending: where a run is
+    /// repeated that something else than its window had ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<u64>,
+    /// How long it may take by the wall clock, where that is no point in model time, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wall_s: Option<f64>,
 }
 
 /// How model time maps onto the wall clock.
@@ -134,33 +155,51 @@ pub struct Stream {
 
 impl Model {
     /// The model and its files as a configuration was read from them.
-    pub fn new(name: &str, source: &Source) -> Self {
-        let model = source.model();
+    pub fn new(configuration: &Configuration) -> Self {
+        let (model, source) = (&configuration.model, &configuration.source);
+        let text = source.model();
         let files = source.pieces().iter().filter_map(|piece| match &piece.kind {
-            PieceKind::File(path) => Some(NamedFile {
-                path: path.display().to_string(),
-                bytes: piece.bytes().len() as u64,
-                xxh3: format!("{:032x}", xxh3_128(piece.bytes())),
-            }),
-            PieceKind::Model | PieceKind::Override => None,
+            PieceKind::File { path, built_in } => {
+                Some(NamedFile::new(path.display().to_string(), *built_in, piece.bytes()))
+            }
+            PieceKind::Model { .. } | PieceKind::Override(_) => None,
         });
         Self {
-            name: name.to_owned(),
-            path: model.map_or_else(String::new, |piece| piece.name.clone()),
-            text: model.map_or_else(String::new, |piece| source.shown(piece)),
+            name: model.name.clone(),
+            path: text.map_or_else(String::new, |piece| piece.name.clone()),
+            built_in: text.is_some_and(|it| it.kind == PieceKind::Model { built_in: true }),
+            hash: model.hash.clone(),
+            text: text.map_or_else(String::new, |piece| source.recorded(piece)),
             files: files.collect(),
         }
+    }
+}
+
+impl NamedFile {
+    /// What is kept of a file that holds `bytes`.
+    pub fn new(path: String, built_in: bool, bytes: &[u8]) -> Self {
+        let xxh3 = format!("{:032x}", xxh3_128(bytes));
+        Self { path, built_in, bytes: bytes.len() as u64, xxh3 }
     }
 }
 
 impl Override {
     /// The overrides that a configuration was read with.
     pub fn all(source: &Source) -> Vec<Self> {
-        let pieces = source.pieces().iter();
-        pieces
-            .filter(|piece| piece.kind == PieceKind::Override)
-            .map(|piece| Self { origin: piece.name.clone(), written: source.shown(piece) })
-            .collect()
+        let overrides = source.pieces().iter().filter_map(|piece| match &piece.kind {
+            PieceKind::Override(key) => Some(Self {
+                origin: piece.name.clone(),
+                key: key.clone(),
+                written: source.recorded(piece),
+            }),
+            PieceKind::Model { .. } | PieceKind::File { .. } => None,
+        });
+        overrides.collect()
+    }
+
+    /// The same for a configuration to be read with.
+    pub fn again(&self) -> overrides::Override {
+        overrides::Override::recorded(&self.origin, &self.key, &self.written)
     }
 }
 
@@ -254,23 +293,35 @@ fn replace(path: &Path, manifest: &Manifest) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn manifest() -> Manifest {
+    pub(crate) fn manifest() -> Manifest {
         Manifest {
             format: FORMAT,
             tidegate: "0.1.0".into(),
             model: Model {
                 name: "payments".into(),
                 path: "config/payments.toml".into(),
+                built_in: false,
+                hash: "00".into(),
                 text: "seed = 42\n".into(),
-                files: vec![NamedFile { path: "a.csv".into(), bytes: 3, xxh3: "00".into() }],
+                files: vec![NamedFile::new("a.csv".into(), false, b"abc")],
             },
-            overrides: vec![Override { origin: "--rate".into(), written: "5/s".into() }],
+            overrides: vec![Override {
+                origin: "--rate".into(),
+                key: vec!["traffic".into(), "rate".into()],
+                written: "5/s".into(),
+            }],
             seed: 42,
             start: "2026-03-02T00:00:00Z".into(),
-            window: Window { from: "2026-03-02T00:00:00Z".into(), until: None, count: Some(7) },
+            window: Window {
+                from: "2026-03-02T00:00:00Z".into(),
+                until: None,
+                count: Some(7),
+                events: None,
+                wall_s: None,
+            },
             pace: Pace {
                 speed: Some(1.0),
                 events_per_s: None,
@@ -291,11 +342,10 @@ mod tests {
         let place = Place::at(folder.path().join("deep/run.json"));
         let mut manifest = manifest();
         place.write(&manifest).unwrap();
-        manifest.result = Some(serde_json::json!({ "issued": 3 }));
+        manifest.result =
+            Some(serde_json::json!({ "issued": 3, "digest": null, "stopped": "end" }));
         place.write(&manifest).unwrap();
-        let read: Manifest =
-            serde_json::from_str(&fs::read_to_string(place.path()).unwrap()).unwrap();
-        assert_eq!(read, manifest);
+        assert_eq!(Manifest::read(place.path()).unwrap(), manifest);
         let files = fs::read_dir(folder.path().join("deep")).unwrap().count();
         assert_eq!(files, 1, "nothing is left beside the manifest");
     }

@@ -4,6 +4,7 @@
 //! receipt ([`crate::publish::Receiver`]). What it counted is shown while the run goes on
 //! ([`progress`], [`exporter`]) and when it is over ([`report`]), and judged ([`verdict`]).
 
+pub mod agreement;
 pub mod exporter;
 pub mod figure;
 pub mod latency;

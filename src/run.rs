@@ -12,6 +12,7 @@ pub mod forecast;
 pub mod lines;
 pub mod plan;
 pub mod pulsar;
+pub mod repetition;
 pub mod request;
 pub mod schema;
 pub mod signal;
@@ -154,6 +155,10 @@ impl Prepared {
         let schemas = match request.destination {
             Destination::Stdout | Destination::Null => schema::of_model(&configuration.model)?,
             _ => schemas_of_broker(&configuration, &request).await?,
+        };
+        let schemas = match &request.repeats {
+            Some(first) => first.schemas(&configuration, schemas)?,
+            None => schemas,
         };
         let plan = Arc::new(plan::with_schemas(&configuration, &schemas, clock.now_us())?);
         let window = Window::resolve(&configuration.settings.run, plan.start_us)?;

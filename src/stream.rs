@@ -170,6 +170,8 @@ pub struct Options {
     pub window_us: Range<u64>,
     /// At most so many events of the unsharded run.
     pub count: Option<u64>,
+    /// At most so many events of the shard, in send order.
+    pub events_max: Option<u64>,
     /// The share of the lanes.
     pub shard: Shard,
     /// Threads that generate; at least 1.
@@ -192,6 +194,7 @@ impl Default for Options {
         Self {
             window_us: 0..u64::MAX,
             count: None,
+            events_max: None,
             shard: Shard::WHOLE,
             threads: 1,
             batch_events: BATCH_EVENTS,

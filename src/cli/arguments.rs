@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::observe::verdict::Condition;
-use crate::run::request::{Moment, Shard};
+use crate::run::request::{Destination, Moment, Shard};
 
 /// Streams live, labelled, repeatable synthetic traffic into message brokers.
 ///
@@ -157,7 +157,7 @@ pub struct Telling {
     /// Print the result as one JSON object on stdout.
     #[arg(long)]
     pub json: bool,
-    /// Compute the digest of what is sent.
+    /// Compute the digest of what is sent; when a run is repeated, it always is.
     #[arg(long)]
     pub digest: bool,
     /// Exit with 3 if this is true of the report, such as `lag_p99>1s`; may be given again.
@@ -169,7 +169,8 @@ pub struct Telling {
     /// Offer Prometheus metrics at ADDRESS:PORT, or at PORT on loopback.
     #[arg(long, value_name = "ADDRESS")]
     pub metrics: Option<String>,
-    /// Where to write the manifest, or `none`; without it, a new file in `runs/`.
+    /// Where to write the manifest (`.json`, to be run again), or `none`; without it, a new file in
+    /// `runs/`.
     #[arg(long, value_name = "PATH")]
     pub manifest: Option<PathBuf>,
 }
@@ -178,7 +179,8 @@ pub struct Telling {
 #[derive(Args, Clone, Debug, Default)]
 pub struct Run {
     /// A model file, an Avro schema (`.avsc`), or the name of a model that comes with the program;
-    /// without it, the quickstart.
+    /// without it, the quickstart. The manifest of a run (`.json`) does that run again, and says whether
+    /// the digests agree.
     pub model: Option<String>,
     /// What changes the model.
     #[command(flatten)]
@@ -197,7 +199,8 @@ pub struct Run {
 /// `tidegate validate`.
 #[derive(Args, Clone, Debug)]
 pub struct Validate {
-    /// A model file, an Avro schema (`.avsc`), or the name of a model that comes with the program.
+    /// A model file, an Avro schema (`.avsc`), the name of a model that comes with the program, or the
+    /// manifest of a run (`.json`).
     pub model: String,
     /// What changes the model.
     #[command(flatten)]
@@ -207,7 +210,8 @@ pub struct Validate {
 /// `tidegate sample`.
 #[derive(Args, Clone, Debug)]
 pub struct Sample {
-    /// A model file, an Avro schema (`.avsc`), or the name of a model that comes with the program.
+    /// A model file, an Avro schema (`.avsc`), the name of a model that comes with the program, or the
+    /// manifest of a run (`.json`).
     pub model: String,
     /// How many events of each stream.
     #[arg(short = 'n', long = "number", value_name = "NUMBER", default_value = "5")]
@@ -230,7 +234,8 @@ pub struct Sample {
 /// `tidegate plan`.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Plan {
-    /// A model file, an Avro schema (`.avsc`), or the name of a model that comes with the program.
+    /// A model file, an Avro schema (`.avsc`), the name of a model that comes with the program, or the
+    /// manifest of a run (`.json`).
     pub model: String,
     /// Begin at this model time: RFC 3339, or a time after the start such as 2h.
     #[arg(long, value_name = "TIME")]
@@ -271,7 +276,8 @@ pub struct Plan {
 /// `tidegate topics`.
 #[derive(Args, Clone, Debug)]
 pub struct Topics {
-    /// A model file, an Avro schema (`.avsc`), or the name of a model that comes with the program.
+    /// A model file, an Avro schema (`.avsc`), the name of a model that comes with the program, or the
+    /// manifest of a run (`.json`).
     pub model: String,
     /// At which broker; without it, the one that the model names.
     #[arg(long, value_name = "SINK")]
@@ -337,6 +343,16 @@ pub enum To {
 }
 
 impl To {
+    /// Where that is.
+    pub fn destination(self) -> Destination {
+        match self {
+            Self::Kafka => Destination::Kafka,
+            Self::Pulsar => Destination::Pulsar,
+            Self::Stdout => Destination::Stdout,
+            Self::Null => Destination::Null,
+        }
+    }
+
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {

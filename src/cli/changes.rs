@@ -1,8 +1,13 @@
 //! From flags to overrides of the model: each flag stands for one key.
 
+use std::path::Path;
+
 use super::arguments::{Changes, Plan, Run, Sample, To};
 use super::failure::Failure;
 use crate::config::{self, Configuration, ModelSource, Override, Overrides};
+use crate::manifest::Manifest;
+use crate::run::repetition::{First, Repetition};
+use crate::run::request::Destination;
 
 /// The overrides of flags that all commands have, and of the environment; `-X` is of the Kafka sink.
 pub fn of_model(changes: &Changes) -> Result<Overrides, Failure> {
@@ -52,9 +57,9 @@ fn not_an_assignment(flag: &str, form: &str) -> Failure {
     Failure::Bad(format!("`{flag}` was given something without a name and `=`: write {form}"))
 }
 
-/// The overrides of all flags of `run`, and of the environment.
-pub fn of_run(run: &Run) -> Result<Overrides, Failure> {
-    let mut overrides = of_sink(&run.changes, run.way.to)?;
+/// The overrides of all flags of `run`, and of the environment; `-X` is of the sink `to`.
+pub fn of_run(run: &Run, to: Option<To>) -> Result<Overrides, Failure> {
+    let mut overrides = of_sink(&run.changes, to)?;
     let metrics = run.telling.metrics.as_ref().map(|address| with_loopback(address));
     overrides.flags.extend(given(&[
         ("--from", "run.from", &run.window.from),
@@ -100,10 +105,35 @@ pub fn of_plan(plan: &Plan) -> Result<Overrides, Failure> {
     Ok(overrides)
 }
 
-/// Reads what the user means by `MODEL`.
+/// Reads what the user means by `MODEL`; of a manifest, the model that was run.
 pub fn read(model: &str, overrides: &Overrides) -> Result<Configuration, Failure> {
-    let environment = |name: &str| std::env::var(name).ok();
-    Ok(config::read(&ModelSource::named(model), overrides, &environment)?)
+    match first(model)? {
+        Some(first) => Ok(again(first, overrides)?.configuration),
+        None => Ok(config::read(&ModelSource::named(model), overrides, &environment)?),
+    }
+}
+
+/// The run that `MODEL` tells of, if it is a manifest.
+pub fn first(model: &str) -> Result<Option<First>, Failure> {
+    let path = Path::new(model);
+    let first = Manifest::is_named(path).then(|| First::read(path));
+    Ok(first.transpose()?)
+}
+
+/// Reads the model of an earlier run.
+pub fn again(first: First, overrides: &Overrides) -> Result<Repetition, Failure> {
+    Ok(first.again(overrides, &environment)?)
+}
+
+/// The sink whose properties `-X` sets: the one that was typed, or where an earlier run went.
+pub fn sink(first: Option<&First>, typed: Option<To>) -> Result<Option<To>, Failure> {
+    let then = first.map(First::destination).transpose()?;
+    let is_pulsar = then == Some(Destination::Pulsar);
+    Ok(typed.or(is_pulsar.then_some(To::Pulsar)))
+}
+
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// A port alone is one on loopback.
@@ -128,7 +158,8 @@ mod tests {
                      --from 1h --until 2h --for 1h --count 5 --speed max --max-rate 9/s --max-bytes 1MB/s --threads 2 --drain 5s \
                      --metrics 9464 --create-topics --digest -X linger.ms=1 --set lanes=8";
         let run = run_of(words);
-        let overrides = Overrides { flags: of_run(&run).unwrap().flags, ..Overrides::default() };
+        let overrides =
+            Overrides { flags: of_run(&run, None).unwrap().flags, ..Overrides::default() };
         let model = "[streams.a]\ntopic = 'a'\nschema = 'no.avsc'\n";
         let source = ModelSource::Text {
             name: "m.toml".into(),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use crate::config::Refused;
-use crate::run;
+use crate::run::{self, repetition};
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +55,15 @@ impl From<run::Error> for Failure {
         match error {
             run::Error::Refused(refused) => Self::Refused(refused),
             other => Self::Run(other),
+        }
+    }
+}
+
+impl From<repetition::Error> for Failure {
+    fn from(error: repetition::Error) -> Self {
+        match error {
+            repetition::Error::Refused(refused) => Self::Refused(refused),
+            other => Self::Run(other.into()),
         }
     }
 }

@@ -104,16 +104,16 @@ fn files(name: &str, read: &Configuration) -> Vec<(PathBuf, String)> {
     let mut files: Vec<(PathBuf, String)> = Vec::new();
     for piece in read.source.pieces() {
         let (path, text) = match &piece.kind {
-            PieceKind::Model => {
+            PieceKind::Model { .. } => {
                 // In the sources, schemas lie beside the folder of the models; here, inside it.
                 let text = piece.text.replace("\"../schemas/", "\"schemas/");
                 (PathBuf::from(format!("{name}.toml")), text)
             }
-            PieceKind::File(path) => {
+            PieceKind::File { path, .. } => {
                 let path = path.strip_prefix("config").unwrap_or(path);
                 (path.to_path_buf(), piece.text.clone())
             }
-            PieceKind::Override => continue,
+            PieceKind::Override(_) => continue,
         };
         // Two streams may name one schema.
         if !files.iter().any(|(known, _)| *known == path) {

@@ -1,15 +1,14 @@
 //! `tidegate run`, and `tidegate` alone.
 
-use super::arguments::{Run, To};
+use super::arguments::Run;
 use super::failure::{Exit, Failure, chain};
 use super::print::{LiveLine, People};
-use super::{changes, print, repeat};
-use crate::config::settings::Settings;
-use crate::config::{Configuration, Overrides, Source};
+use super::{again, changes, print, repeat};
+use crate::config::{Configuration, Source};
 use crate::observe::figure;
 use crate::observe::progress::View;
 use crate::observe::report::{Report, Stopped};
-use crate::run::request::{Destination, Facts, ManifestPath, Request};
+use crate::run::request::{Destination, Facts, ManifestPath, Repeat, Request};
 use crate::run::window::rfc3339;
 use crate::run::{self, Finished, Listener, Ready};
 
@@ -18,59 +17,65 @@ const QUICKSTART: &str = "payments";
 
 /// Publishes until the end or until stopped, and tells what became of it.
 pub fn run(arguments: &Run, people: &People) -> Result<Exit, Failure> {
-    let overrides = changes::of_run(arguments)?;
     let model = arguments.model.as_deref().unwrap_or(QUICKSTART);
-    let configuration = changes::read(model, &overrides)?;
-    let destination = destination(arguments, &configuration.settings)?;
+    let (configuration, request) = match changes::first(model)? {
+        Some(first) => again::asked(arguments, first, people)?,
+        None => asked(arguments, model)?,
+    };
+    let destination = request.destination;
     super::warn(&configuration.source, &configuration.warnings, people);
-    let request = request(arguments, &overrides, &configuration, destination);
     let live = people.live_line(destination == Destination::Stdout);
     let source = configuration.source.clone();
     let mut listener = Told { people, live, destination, source };
     let finished = run::run(configuration, request, &mut listener)?;
     listener.live.finish();
-    conclude(arguments, finished, people)
+    conclude(arguments, finished, destination, people)
 }
 
-/// Where to: with no model and nothing else said, to the Kafka inside the process.
-fn destination(arguments: &Run, settings: &Settings) -> Result<Destination, Failure> {
-    if arguments.way.headers && arguments.way.to != Some(To::Stdout) {
+/// What a model is read as, and what is asked for beside it.
+fn asked(arguments: &Run, model: &str) -> Result<(Configuration, Request), Failure> {
+    let overrides = changes::of_run(arguments, arguments.way.to)?;
+    let configuration = changes::read(model, &overrides)?;
+    let destination = match (arguments.way.to, &arguments.model) {
+        (Some(to), _) => to.destination(),
+        (None, Some(_)) => Destination::named(&configuration.settings),
+        // With no model and nothing else said, to the Kafka inside the process.
+        (None, None) => Destination::Embedded,
+    };
+    check(arguments, destination)?;
+    let source = configuration.source.clone();
+    let again = arguments.clone();
+    let repeat: Repeat = Box::new(move |facts: &Facts| {
+        source.masked_message(&repeat::command(&again, &overrides, &source, facts))
+    });
+    Ok((configuration, request(arguments, destination, repeat)))
+}
+
+/// Refuses flags that mean nothing where events go.
+pub(super) fn check(arguments: &Run, destination: Destination) -> Result<(), Failure> {
+    if arguments.way.headers && destination != Destination::Stdout {
         let told = "`--headers` is for `--to stdout`: to a broker, headers are sent anyway";
         return Err(Failure::Bad(told.to_owned()));
     }
-    match (arguments.way.to, &arguments.model) {
-        (Some(To::Kafka), _) => Ok(Destination::Kafka),
-        (Some(To::Pulsar), _) => Ok(Destination::Pulsar),
-        (None, Some(_)) => Ok(Destination::named(settings)),
-        (Some(To::Stdout), _) => Ok(Destination::Stdout),
-        (Some(To::Null), _) => Ok(Destination::Null),
-        (None, None) => {
-            let changes = &arguments.changes;
-            if !changes.property.is_empty() || changes.registry.is_some() {
-                return Err(Failure::Bad(
-                    "the quickstart brings its own Kafka and registry: name a model to publish to \
-                     yours, as in `tidegate run payments -X bootstrap.servers=HOST:PORT`"
-                        .to_owned(),
-                ));
-            }
-            Ok(Destination::Embedded)
-        }
+    let changes = &arguments.changes;
+    let named = !changes.property.is_empty() || changes.registry.is_some();
+    if destination == Destination::Embedded && named {
+        return Err(Failure::Bad(
+            "the quickstart brings its own Kafka and registry: name a model to publish to \
+             yours, as in `tidegate run payments -X bootstrap.servers=HOST:PORT`"
+                .to_owned(),
+        ));
     }
+    Ok(())
 }
 
-fn request(
-    arguments: &Run,
-    overrides: &Overrides,
-    configuration: &Configuration,
-    destination: Destination,
-) -> Request {
+/// What is asked for beside the model; `repeat` writes the command that sends the same again.
+pub(super) fn request(arguments: &Run, destination: Destination, repeat: Repeat) -> Request {
     let manifest = match &arguments.telling.manifest {
         None => ManifestPath::New,
         Some(path) if path.as_os_str() == "none" => ManifestPath::None,
         Some(path) => ManifestPath::At(path.clone()),
     };
-    let source = configuration.source.clone();
-    let (again, variables) = (arguments.clone(), overrides.clone());
     Request {
         destination,
         streams: arguments.window.streams.clone(),
@@ -79,20 +84,24 @@ fn request(
         headers: arguments.way.headers,
         manifest,
         conditions: arguments.telling.fail_if.clone(),
-        repeat: Box::new(move |facts: &Facts| {
-            source.masked_message(&repeat::command(&again, &variables, &source, facts))
-        }),
+        repeats: None,
+        repeat,
     }
 }
 
-fn conclude(arguments: &Run, finished: Finished, people: &People) -> Result<Exit, Failure> {
+fn conclude(
+    arguments: &Run,
+    finished: Finished,
+    destination: Destination,
+    people: &People,
+) -> Result<Exit, Failure> {
     let Finished { report, error } = finished;
     if let Some(error) = &error {
         people.insist(&chain(error));
     }
     people.say(&report.to_string());
     // A line that nobody reads is in the way of all further ones.
-    let blocked = arguments.way.to == Some(To::Stdout) && report.about.stopped == Stopped::GivenUp;
+    let blocked = destination == Destination::Stdout && report.about.stopped == Stopped::GivenUp;
     if arguments.telling.json && !blocked {
         print::result(&serde_json::to_string(&report).map_err(std::io::Error::from)?)?;
     }
@@ -103,10 +112,10 @@ fn verdict(report: &Report, error: Option<&run::Error>) -> Exit {
     let gave_up = report.about.stopped == Stopped::GivenUp;
     if error.is_some() || gave_up || report.counts.lost_any() {
         Exit::Failed
-    } else if report.broken.is_empty() {
-        Exit::Good
-    } else {
+    } else if report.is_negative() {
         Exit::Negative
+    } else {
+        Exit::Good
     }
 }
 

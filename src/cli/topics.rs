@@ -14,18 +14,8 @@ use crate::run::{self, broker};
 
 /// Tells what topics there are, and makes the missing ones if that is asked for.
 pub fn topics(arguments: &Topics, people: &print::People) -> Result<Exit, Failure> {
-    let overrides = changes::of_sink(&arguments.changes, arguments.to)?;
-    let configuration = changes::read(&arguments.model, &overrides)?;
+    let (configuration, is_pulsar) = read(arguments)?;
     super::warn(&configuration.source, &configuration.warnings, people);
-    let is_pulsar = match arguments.to {
-        Some(To::Kafka) => false,
-        Some(To::Pulsar) => true,
-        Some(To::Stdout | To::Null) => {
-            let told = "`--to` names a broker here: kafka or pulsar".to_owned();
-            return Err(Failure::Bad(told));
-        }
-        None => Destination::named(&configuration.settings) == Destination::Pulsar,
-    };
     let rows = if is_pulsar {
         at_pulsar(arguments.create, &configuration)?
     } else {
@@ -41,6 +31,31 @@ pub fn topics(arguments: &Topics, people: &print::People) -> Result<Exit, Failur
     }
     let missing = rows.iter().any(|row| !row.is_there);
     Ok(if missing { Exit::Failed } else { Exit::Good })
+}
+
+/// The model, and whether its topics are looked for at Pulsar.
+fn read(arguments: &Topics) -> Result<(Configuration, bool), Failure> {
+    if matches!(arguments.to, Some(To::Stdout | To::Null)) {
+        let told = "`--to` names a broker here: kafka or pulsar".to_owned();
+        return Err(Failure::Bad(told));
+    }
+    let first = changes::first(&arguments.model)?;
+    let to = changes::sink(first.as_ref(), arguments.to)?;
+    let overrides = changes::of_sink(&arguments.changes, to)?;
+    let is_pulsar = |configuration: &Configuration| match to {
+        Some(to) => to == To::Pulsar,
+        None => Destination::named(&configuration.settings) == Destination::Pulsar,
+    };
+    let Some(first) = first else {
+        let configuration = changes::read(&arguments.model, &overrides)?;
+        let is_pulsar = is_pulsar(&configuration);
+        return Ok((configuration, is_pulsar));
+    };
+    let repetition = changes::again(first, &overrides)?;
+    let is_pulsar = is_pulsar(&repetition.configuration);
+    let broker = if is_pulsar { Destination::Pulsar } else { Destination::Kafka };
+    repetition.check_secrets(broker)?;
+    Ok((repetition.configuration, is_pulsar))
 }
 
 /// A topic that is needed, and what there is of it.

@@ -22,6 +22,23 @@ pub enum ModelSource {
         /// The model.
         text: String,
     },
+    /// A model as an earlier run recorded it.
+    Recorded(Recorded),
+}
+
+/// A model as an earlier run recorded it: its text, whatever the file holds by now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// The model's name.
+    pub name: String,
+    /// Where its file was; what it names is looked up beside it.
+    pub path: PathBuf,
+    /// Whether the model comes with the program, and with it the files that it names.
+    pub built_in: bool,
+    /// Its text.
+    pub text: String,
+    /// The seed that was used, if one was drawn.
+    pub seed: u64,
 }
 
 impl ModelSource {
@@ -42,6 +59,15 @@ impl ModelSource {
             }
             Self::BuiltIn(name) => name.clone(),
             Self::Text { name, .. } => name.trim_end_matches(".toml").to_owned(),
+            Self::Recorded(recorded) => recorded.name.clone(),
+        }
+    }
+
+    /// The seed that stands where one would be drawn.
+    pub(super) fn seed(&self) -> Option<u64> {
+        match self {
+            Self::Recorded(recorded) => Some(recorded.seed),
+            Self::File(_) | Self::BuiltIn(_) | Self::Text { .. } => None,
         }
     }
 
@@ -66,6 +92,12 @@ impl ModelSource {
             }
             Self::Text { name, directory, text } => {
                 Ok((text.clone(), name.clone(), Files::Disk(directory.clone())))
+            }
+            Self::Recorded(Recorded { path, built_in, text, .. }) => {
+                let directory = path.parent().unwrap_or(Path::new(""));
+                let files = Files::Disk(directory.to_path_buf());
+                let built_in = built_in.then(|| Files::BuiltIn("config".to_owned()));
+                Ok((text.clone(), path.display().to_string(), built_in.unwrap_or(files)))
             }
         }
     }
@@ -99,6 +131,11 @@ pub(super) enum Files {
 }
 
 impl Files {
+    /// Whether they come with the program.
+    pub(super) fn are_built_in(&self) -> bool {
+        matches!(self, Self::BuiltIn(_))
+    }
+
     /// The path that is meant, and the file's text.
     ///
     /// # Errors

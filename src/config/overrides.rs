@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::raw::{self, Entry, Kind, Node};
-use super::secret::{self, MASK};
+use super::secret::{self, MASK, MASKED_VALUE};
 use super::source::{PieceKind, Source};
 use super::{Mistake, Span};
 
@@ -32,6 +32,12 @@ impl Overrides {
         self
     }
 }
+
+/// The origin of variables.
+const ENVIRONMENT: &str = "environment";
+
+/// The keys of `[run]` that say which part of model time is sent.
+const WINDOW: [&str; 5] = ["from", "until", "duration", "for", "count"];
 
 /// One value in the place of one in the file.
 #[derive(Clone)]
@@ -108,12 +114,60 @@ impl Override {
             path.push(property);
         }
         Some(Self {
-            origin: "environment".to_owned(),
+            origin: ENVIRONMENT.to_owned(),
             path,
             written: format!("{name}={value}"),
             value_at: name.len() + 1,
             any_case: true,
         })
+    }
+
+    /// One that a manifest kept: where it came from, its keys, and what was written, secrets masked.
+    pub fn recorded(origin: &str, path: &[String], written: &str) -> Self {
+        let any_case = origin == ENVIRONMENT;
+        let is_assignment = any_case || matches!(origin, "--set" | "-X");
+        let value_at = written.find('=').filter(|_| is_assignment).map_or(0, |at| at + 1);
+        let (origin, written) = (origin.to_owned(), written.to_owned());
+        Self { origin, path: path.to_vec(), written, value_at, any_case }
+    }
+
+    /// Where it comes from: a flag, or `environment`.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// How it is called in messages: the flag with its key, or the variable.
+    pub fn name(&self) -> String {
+        let written = self.written[..self.value_at].trim_end_matches('=');
+        match self.origin.as_str() {
+            ENVIRONMENT => written.to_owned(),
+            origin => format!("{origin} {written}").trim_end().to_owned(),
+        }
+    }
+
+    /// Whether it comes from the environment.
+    pub fn is_variable(&self) -> bool {
+        self.origin == ENVIRONMENT
+    }
+
+    /// The keys that it stands for, from the top of the model down.
+    pub fn path(&self) -> &[String] {
+        &self.path
+    }
+
+    /// Whether all of its value is the mask of a secret, as manifests keep it.
+    pub fn is_masked(&self) -> bool {
+        self.value() == MASKED_VALUE
+    }
+
+    /// Whether the same events are sent with it as without it: it says where to, or how.
+    pub fn leaves_events(&self) -> bool {
+        let keys: Vec<&str> = self.path.iter().map(String::as_str).collect();
+        match keys[..] {
+            ["sink" | "registry", ..] => true,
+            ["run", key, ..] => !WINDOW.contains(&key),
+            _ => false,
+        }
     }
 
     /// The key that it stands for, dotted.
@@ -184,6 +238,16 @@ pub(super) fn apply(root: &mut Node, source: &mut Source, overrides: &Overrides)
     all.filter_map(|one| put(root, source, one).err()).collect()
 }
 
+/// Puts a seed in the place of one that is to be drawn, as a flag would.
+pub(super) fn put_seed(root: &mut Node, seed: u64) {
+    let Kind::Table(entries) = &mut root.kind else { return };
+    let node = Node { kind: Kind::Integer(seed.into()), span: 0..0 };
+    match position(entries, "seed", false) {
+        Some(index) => entries[index].node = node,
+        None => entries.push(Entry { key: "seed".to_owned(), key_span: 0..0, node }),
+    }
+}
+
 /// `bootstrap.servers = …` without quotes is a table in a table in TOML; here it is one property.
 fn flatten_properties(root: &mut Node) {
     let Some(kafka) = child(root, "sink").and_then(|sink| child(sink, "kafka")) else { return };
@@ -226,7 +290,8 @@ fn child<'t>(node: &'t mut Node, key: &str) -> Option<&'t mut Node> {
 }
 
 fn put(root: &mut Node, source: &mut Source, one: &Override) -> Result<(), Mistake> {
-    let base = source.add(PieceKind::Override, one.origin.clone(), one.written.clone());
+    let base =
+        source.add(PieceKind::Override(one.path.clone()), one.origin.clone(), one.written.clone());
     let value_base = base + one.value_at;
     let node = raw::parse_value(one.value(), value_base);
     for place in one.secrets(&node) {
@@ -289,7 +354,7 @@ mod tests {
 
     fn tree(model: &str, overrides: &Overrides) -> (Node, Source, Vec<Mistake>) {
         let mut source = Source::default();
-        let base = source.add(PieceKind::Model, "m.toml".into(), model.into());
+        let base = source.add(PieceKind::Model { built_in: false }, "m.toml".into(), model.into());
         let mut root = raw::parse(model, base).unwrap();
         let mistakes = apply(&mut root, &mut source, overrides);
         (root, source, mistakes)

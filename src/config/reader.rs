@@ -249,15 +249,14 @@ impl Reader<'_> {
     /// The file that a value names: its path, where its text begins in the source, and the text.
     pub(super) fn open(&mut self, at: &At<'_>, noun: &str) -> Option<(PathBuf, usize, String)> {
         let words = self.words(at)?;
-        let (path, text) = if self.source.is_override(&words.span) {
-            Files::Disk(PathBuf::new()).read(&words.value)
-        } else {
-            self.files.read(&words.value)
-        };
+        let here = Files::Disk(PathBuf::new());
+        let files = if self.source.is_override(&words.span) { &here } else { &self.files };
+        let built_in = files.are_built_in();
+        let (path, text) = files.read(&words.value);
         match text {
             Ok(text) => {
                 let name = path.display().to_string();
-                let kind = PieceKind::File(path.clone());
+                let kind = PieceKind::File { path: path.clone(), built_in };
                 let base = self.source.add(kind, name, text.clone());
                 Some((path, base, text))
             }

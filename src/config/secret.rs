@@ -9,6 +9,9 @@ use super::raw::Node;
 /// What is shown in place of a secret.
 pub const MASK: &str = "***";
 
+/// The same where a value of TOML is to stand.
+pub(super) const MASKED_VALUE: &str = "\"***\"";
+
 /// A string that is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);

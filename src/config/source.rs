@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::Span;
 use super::raw::Node;
-use super::secret::{MASK, is_secret_name};
+use super::secret::{MASK, MASKED_VALUE, is_secret_name};
 
 /// The texts that a configuration was read from, laid end to end: the model file first, then the
 /// tables, schemas, flags and variables. A [`Span`] counts through all of them.
@@ -44,11 +44,19 @@ impl Piece {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PieceKind {
     /// The model file.
-    Model,
-    /// A file that the model names: a table, a schema. The path is as it was opened.
-    File(PathBuf),
-    /// A flag or a variable.
-    Override,
+    Model {
+        /// Whether it comes with the program.
+        built_in: bool,
+    },
+    /// A file that the model names: a table, a schema.
+    File {
+        /// As it was opened.
+        path: PathBuf,
+        /// Whether it comes with the program.
+        built_in: bool,
+    },
+    /// A flag or a variable, and the keys that it stands for.
+    Override(Vec<String>),
 }
 
 /// A place in one piece.
@@ -99,7 +107,7 @@ impl Source {
         let mut hasher = xxhash_rust::xxh3::Xxh3::new();
         hasher.update(&bytes);
         for piece in &self.pieces {
-            if matches!(piece.kind, PieceKind::File(_)) {
+            if matches!(piece.kind, PieceKind::File { .. }) {
                 let shown = self.shown(piece);
                 let bytes = piece.binary.as_deref().unwrap_or(shown.as_bytes());
                 hasher.update(&(bytes.len() as u64).to_le_bytes());
@@ -174,7 +182,7 @@ impl Source {
 
     /// Whether the place is in a flag or a variable.
     pub(super) fn is_override(&self, span: &Span) -> bool {
-        self.place(span).is_some_and(|place| place.piece.kind == PieceKind::Override)
+        self.place(span).is_some_and(|place| matches!(place.piece.kind, PieceKind::Override(_)))
     }
 
     /// What is told of `message`: without any hidden value.
@@ -231,18 +239,35 @@ impl Source {
         (shown, moved.start..end)
     }
 
+    /// The text of a piece as a manifest keeps it: masked, and a masked value is text in quotes, so
+    /// that what was TOML can be read again.
+    pub fn recorded(&self, piece: &Piece) -> String {
+        let mut recorded = String::with_capacity(piece.text.len());
+        let mut done = 0;
+        for place in merged(self.hidden_places(piece)) {
+            recorded.push_str(&piece.text[done..place.start]);
+            let is_value =
+                self.marked(piece).any(|it| place.start <= it.start && it.end <= place.end);
+            recorded.push_str(if is_value { MASKED_VALUE } else { MASK });
+            done = place.end;
+        }
+        recorded.push_str(&piece.text[done..]);
+        recorded
+    }
+
+    /// Marked places of a piece, in its own text.
+    fn marked(&self, piece: &Piece) -> impl Iterator<Item = Span> {
+        let (base, end) = (piece.base, piece.base + piece.text.len());
+        let inside = self.masked.iter().filter(move |span| base <= span.start && span.end <= end);
+        inside.map(move |span| span.start - base..span.end - base)
+    }
+
     fn hidden_places(&self, piece: &Piece) -> Vec<Span> {
-        let bounds = piece.base..piece.base + piece.text.len();
-        let marked = self
-            .masked
-            .iter()
-            .filter(|span| bounds.start <= span.start && span.end <= bounds.end)
-            .map(|span| span.start - piece.base..span.end - piece.base);
         // A value from outside may stand in the text a second time.
         let again = self.secrets.iter().filter(|secret| secret.len() >= 4).flat_map(|secret| {
             piece.text.match_indices(secret.as_str()).map(|(at, found)| at..at + found.len())
         });
-        marked.chain(again).chain(users_in_addresses(&piece.text)).collect()
+        self.marked(piece).chain(again).chain(users_in_addresses(&piece.text)).collect()
     }
 }
 
@@ -286,8 +311,12 @@ mod tests {
 
     fn two() -> Source {
         let mut source = Source::default();
-        source.add(PieceKind::Model, "a.toml".into(), "x = 1\npassword = 'hunter2' # y\n".into());
-        source.add(PieceKind::Override, "--set".into(), "z=1".into());
+        source.add(
+            PieceKind::Model { built_in: false },
+            "a.toml".into(),
+            "x = 1\npassword = 'hunter2' # y\n".into(),
+        );
+        source.add(PieceKind::Override(vec!["z".into()]), "--set".into(), "z=1".into());
         source
     }
 
@@ -311,6 +340,16 @@ mod tests {
         assert_eq!(shown, "x = 1\npassword = *** # y\n");
         assert_eq!(&shown[span], "# y");
         assert_eq!(source.masked_message("bad `hunter2`"), "bad `***`");
+    }
+
+    #[test]
+    fn what_a_manifest_keeps_of_a_masked_text_can_be_read_again() {
+        let mut source = two();
+        source.mask(17..26);
+        let recorded = source.recorded(&source.pieces()[0]);
+        assert_eq!(recorded, "x = 1\npassword = \"***\" # y\n");
+        assert!(super::super::raw::parse(&recorded, 0).is_ok());
+        assert_eq!(source.recorded(&source.pieces()[1]), "z=1");
     }
 
     #[test]

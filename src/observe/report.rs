@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
+use super::agreement::Agreement;
 use super::figure;
 use super::latency::Quantiles;
 use super::tally::{Outcomes, Total};
@@ -13,7 +14,7 @@ use super::verdict::Broken;
 use crate::stream::deferrals::Deferrals;
 
 /// Why a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stopped {
     /// Its window, count or time was over.
@@ -160,6 +161,9 @@ pub struct Report {
     pub lag: Option<Quantiles>,
     /// The most memory that was resident.
     pub memory_bytes_max: Option<u64>,
+    /// What it says of the run that it repeats, if it is a repetition.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<Agreement>,
     /// The conditions of `--fail-if` that came true.
     pub broken: Vec<Broken>,
 }
@@ -186,8 +190,17 @@ impl Report {
             latency: total.latency,
             lag: total.lag,
             memory_bytes_max,
+            repeats: None,
             broken: Vec::new(),
         }
+    }
+}
+
+impl Report {
+    /// Whether the verdict on the run is negative: a condition came true, or it did not send what the
+    /// run sent that it repeats.
+    pub fn is_negative(&self) -> bool {
+        !self.broken.is_empty() || self.repeats.as_ref().is_some_and(Agreement::differs)
     }
 }
 
@@ -247,6 +260,9 @@ impl fmt::Display for Report {
         }
         if let Some(manifest) = &about.manifest {
             line(formatter, "manifest", manifest)?;
+        }
+        if let Some(agreement) = &self.repeats {
+            line(formatter, "first run", &agreement.to_string())?;
         }
         for broken in &self.broken {
             line(formatter, "verdict", &broken.to_string())?;

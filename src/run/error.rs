@@ -3,7 +3,7 @@
 use std::io;
 
 use super::request::Shard;
-use super::{schema, window};
+use super::{repetition, schema, window};
 use crate::config::Refused;
 use crate::embedded;
 use crate::encode::{json, registry};
@@ -110,6 +110,9 @@ pub enum Error {
     /// A schema whose values cannot be written as JSON.
     #[error("a schema cannot be shown as JSON")]
     Json(#[from] json::Error),
+    /// A run that cannot be done again.
+    #[error(transparent)]
+    Repetition(#[from] repetition::Error),
     /// The manifest.
     #[error(transparent)]
     Manifest(#[from] manifest::Error),
@@ -183,6 +186,7 @@ impl Error {
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Refused(_)
+            | Self::Repetition(_)
             | Self::Window(_)
             | Self::TooManyShards { .. }
             | Self::ShardWithoutStart

@@ -4,12 +4,14 @@ use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use super::repetition::First;
 use super::request::{End, Facts, Shard};
 use super::topic;
 use super::window::rfc3339;
 use super::{Prepared, Ready, sink};
 use crate::config::settings::{Governor, Settings, Speed};
 use crate::manifest::{self, FORMAT, Manifest, Place};
+use crate::observe::agreement::{Agreement, Earlier};
 use crate::observe::memory;
 use crate::observe::progress::Goal;
 use crate::observe::report::{About, Report, Stopped};
@@ -96,6 +98,7 @@ impl Prepared {
             window_us: since_start(self.window.from_us)
                 ..self.window.until_us.map_or(u64::MAX, since_start),
             count: self.window.count,
+            events_max: self.request.events_max(),
             shard: self.shard().into(),
             threads: threads.map_or(1, NonZeroUsize::get),
             digest: run.digest,
@@ -187,7 +190,7 @@ impl Prepared {
         Manifest {
             format: FORMAT,
             tidegate: env!("CARGO_PKG_VERSION").to_owned(),
-            model: manifest::Model::new(&self.plan.name, source),
+            model: manifest::Model::new(&self.configuration),
             overrides: manifest::Override::all(source),
             seed: self.plan.seed,
             start: rfc3339(self.plan.start_us),
@@ -195,6 +198,8 @@ impl Prepared {
                 from: rfc3339(self.window.from_us),
                 until: self.window.until_us.map(rfc3339),
                 count: self.window.count,
+                events: self.request.events_max(),
+                wall_s: self.window.wall.map(|wall| wall.as_secs_f64()),
             },
             pace: manifest::Pace {
                 speed: self.speed(),
@@ -205,7 +210,7 @@ impl Prepared {
             shard: self.shard().to_string(),
             sink: self.request.destination.name().to_owned(),
             streams: streams.collect(),
-            repeat: (self.request.repeat)(&self.facts(End::AsAsked)),
+            repeat: (self.request.repeat)(&self.facts(End::AsAsked, None)),
             result: None,
         }
     }
@@ -223,17 +228,19 @@ impl Prepared {
             digest: over.digest.map(|digest| digest.to_string()),
             deferrals: over.deferrals.filter(|_| self.plan.defers()),
             manifest: over.place.map(|place| place.path().display().to_string()),
-            repeat: (self.request.repeat)(&self.facts(self.end(total, over.stopped))),
+            repeat: (self.request.repeat)(&self.facts(self.end(total, over.stopped), over.place)),
         };
         let peak = memory::resident_bytes().map(|resident| resident.peak);
         let mut report = Report::new(total, about, peak);
         let conditions = self.request.conditions.iter();
+        report.repeats = self.request.repeats.as_ref().map(|first| agreement(first, &report));
         report.broken = conditions.filter_map(|condition| condition.judge(&report)).collect();
         report
     }
 
-    fn facts(&self, end: End) -> Facts {
-        Facts { seed: self.plan.seed, start: rfc3339(self.plan.start_us), end }
+    fn facts(&self, end: End, place: Option<&Place>) -> Facts {
+        let manifest = place.map(|place| place.path().display().to_string());
+        Facts { seed: self.plan.seed, start: rfc3339(self.plan.start_us), end, manifest }
     }
 
     /// The wall time that the schedule gave to what was issued.
@@ -241,7 +248,8 @@ impl Prepared {
         let speed = self.speed()?;
         let is_whole = stopped == Stopped::End && self.window.wall.is_none();
         let until_us = self.window.until_us.filter(|_| is_whole);
-        let end_us = until_us.filter(|_| self.window.count.is_none()).or(total.due_us)?;
+        let is_cut = self.window.count.is_some() || self.request.events_max().is_some();
+        let end_us = until_us.filter(|_| !is_cut).or(total.due_us)?;
         let model_us = (end_us - self.window.from_us).max(0);
         Duration::try_from_secs_f64(model_us as f64 / 1e6 / speed).ok()
     }
@@ -264,9 +272,17 @@ impl Prepared {
             (_, None) => End::AsAsked,
             // What was issued is the first so many in the order of sending.
             (_, Some(_)) if whole => End::Count(issued),
-            (_, Some(due_us)) => End::Until(rfc3339(due_us + 1)),
+            (_, Some(due_us)) => End::Amid(rfc3339(due_us + 1)),
         }
     }
+}
+
+/// What this run says of the one that it repeats.
+fn agreement(first: &First, report: &Report) -> Agreement {
+    let ended = first.manifest.ended();
+    let (issued, digest) = ended.map_or((None, None), |it| (Some(it.issued), it.digest));
+    let manifest = first.path.display().to_string();
+    Agreement::new(Earlier { manifest, issued, digest }, report)
 }
 
 impl From<Shard> for stream::Shard {

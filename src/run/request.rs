@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::Error;
+use super::repetition::First;
 use crate::config::model::{Model, Start};
 use crate::config::settings::{Settings, Speed};
 use crate::config::{Configuration, suggest, units};
@@ -100,6 +101,10 @@ impl Destination {
         }
     }
 
+    /// All that there are.
+    pub const ALL: [Self; 5] =
+        [Self::Kafka, Self::Pulsar, Self::Embedded, Self::Stdout, Self::Null];
+
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
@@ -143,6 +148,8 @@ pub struct Facts {
     pub start: String,
     /// Where it ended.
     pub end: End,
+    /// Its manifest, if there is one.
+    pub manifest: Option<String>,
 }
 
 /// Where a run ended.
@@ -154,6 +161,9 @@ pub enum End {
     Count(u64),
     /// Before this model time, as RFC 3339.
     Until(String),
+    /// In the midst of events of several streams, or of a shard: its manifest knows after how many. They
+    /// were all earlier than this model time, as RFC 3339.
+    Amid(String),
 }
 
 /// Writes the command that sends the same events again.
@@ -171,6 +181,8 @@ pub struct Request {
     pub at: Option<Moment>,
     /// Whether headers are told at stdout.
     pub headers: bool,
+    /// The run that is done again, if it is one.
+    pub repeats: Option<First>,
     /// Where the manifest goes.
     pub manifest: ManifestPath,
     /// What makes the verdict negative.
@@ -206,6 +218,12 @@ impl Request {
             }
         }
         check_streams(&self.streams, model)
+    }
+
+    /// How many events are sent at most, in the order of sending: where a run is repeated that something
+    /// else than its window had ended.
+    pub fn events_max(&self) -> Option<u64> {
+        self.repeats.as_ref().and_then(|first| first.manifest.events_max())
     }
 
     /// Whether a stream is left out.

@@ -89,7 +89,12 @@ pub async fn at_registry(
     Ok(all)
 }
 
-fn written(stream: &Stream, json: Option<String>, id: Option<u32>) -> Result<Written, Error> {
+/// A stream written with the schema of that text, or with the model's own.
+pub(super) fn written(
+    stream: &Stream,
+    json: Option<String>,
+    id: Option<u32>,
+) -> Result<Written, Error> {
     let schema_json = json.unwrap_or_else(|| stream.schema.value.json.clone());
     let schema = Schema::parse_str(&schema_json).map_err(|source| Error {
         stream: stream.name.clone(),

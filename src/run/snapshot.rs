@@ -39,8 +39,13 @@ impl Prepared {
         if !self.plan.snapshots().any(|(number, _)| is_sent(number)) {
             return Ok(None);
         }
-        let options =
-            stream::Options { snapshot: true, digest: false, count: None, ..options.clone() };
+        let options = stream::Options {
+            snapshot: true,
+            digest: false,
+            count: None,
+            events_max: None,
+            ..options.clone()
+        };
         Ok(Some(EventStream::start(Arc::clone(&self.plan), options)?))
     }
 

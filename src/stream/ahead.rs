@@ -18,6 +18,8 @@ pub struct Ahead {
     threads: Vec<JoinHandle<()>>,
     /// Events of the unsharded run that were handed out, if the run is to end after so many.
     issued: u64,
+    /// How many events of the shard may still be handed out, if that is bounded.
+    left: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -53,7 +55,11 @@ impl Ahead {
             handed_out: Condvar::new(),
             finished: Condvar::new(),
         });
-        let mut ahead = Self { shared, threads: Vec::new(), issued: 0 };
+        let left = shared.producer.options().events_max;
+        let mut ahead = Self { shared, threads: Vec::new(), issued: 0, left };
+        if left == Some(0) {
+            ahead.shared.close();
+        }
         for number in 0..threads {
             let shared = Arc::clone(&ahead.shared);
             let thread = std::thread::Builder::new()
@@ -118,7 +124,7 @@ impl Ahead {
                 return Some(Err(error));
             }
         };
-        if let Some(count) = self.shared.producer.counts() {
+        if let Some(count) = self.shared.producer.options().count {
             let left = count.saturating_sub(self.issued);
             self.issued += ranks.total();
             if left == 0 {
@@ -138,7 +144,23 @@ impl Ahead {
                 batch.digest = self.shared.producer.digest(&batch);
             }
         }
+        self.bound(&mut batch);
         Some(Ok(batch))
+    }
+
+    /// Leaves no more records in a batch than may be handed out; with the last of them all ends.
+    fn bound(&mut self, batch: &mut Batch) {
+        let Some(left) = &mut self.left else { return };
+        let records = batch.records.len() as u64;
+        if records > *left {
+            let first = usize::try_from(*left).unwrap_or(usize::MAX);
+            batch.records = Arc::new(batch.records[..first].to_vec());
+            batch.digest = self.shared.producer.digest(batch);
+        }
+        *left = left.saturating_sub(records);
+        if *left == 0 {
+            self.shared.close();
+        }
     }
 }
 

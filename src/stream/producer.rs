@@ -265,9 +265,9 @@ impl Producer {
         self.plan.start_us.saturating_add_unsigned(since_us)
     }
 
-    /// Whether ranks in the unsharded run are needed to know where it ends.
-    pub(super) fn counts(&self) -> Option<u64> {
-        self.options.count
+    /// What part of the plan is made.
+    pub(super) fn options(&self) -> &Options {
+        &self.options
     }
 
     /// Finds the rows of a stream; of a root stream no more than are to be looked at, and one tick's.

@@ -28,6 +28,7 @@ mod plan;
 mod pulsar;
 mod random_models;
 mod registry;
+mod repeated;
 mod scenarios;
 mod schemas;
 mod sessions;

@@ -175,8 +175,9 @@ impl<'w> Walk<'w, '_> {
             }
         };
         let called = path.display().to_string();
+        let kind = PieceKind::File { path, built_in: self.file.files.are_built_in() };
         if binary? {
-            self.reader.source.add_bytes(PieceKind::File(path), called, bytes.clone());
+            self.reader.source.add_bytes(kind, called, bytes.clone());
             return self.binary(ty, &bytes, &name.span);
         }
         let Ok(text) = String::from_utf8(bytes) else {
@@ -184,7 +185,7 @@ impl<'w> Walk<'w, '_> {
             self.reader.refuse(&name.span, what, "\"encoding\": \"binary\" is Avro's own");
             return None;
         };
-        let base = self.reader.source.add(PieceKind::File(path), called.clone(), text.clone());
+        let base = self.reader.source.add(kind, called.clone(), text.clone());
         let nodes = match json::parse_all(&text, base) {
             Ok(nodes) => nodes,
             Err(mistake) => {

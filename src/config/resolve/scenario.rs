@@ -113,7 +113,8 @@ fn named(
         reader.refuse(&name.span, format!("no scenario `{}`", name.value), &help);
         return None;
     };
-    let base = reader.source.add(PieceKind::File(path.into()), path.to_owned(), text.to_owned());
+    let kind = PieceKind::File { path: path.into(), built_in: true };
+    let base = reader.source.add(kind, path.to_owned(), text.to_owned());
     from_text(reader, names, (base, text), &name)
 }
 
