@@ -17,7 +17,7 @@ fn send(url: &str, topic: &str, count: usize) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let client = Client::builder(url, TokioExecutor).build().await.unwrap();
-        let mut producer = client.producer().with_topic(topic).build().await.unwrap();
+        let mut producer = Box::pin(client.producer().with_topic(topic).build()).await.unwrap();
         let mut receipts = Vec::new();
         for number in 0..count {
             let message = pulsar::producer::Message {
@@ -25,7 +25,7 @@ fn send(url: &str, topic: &str, count: usize) {
                 partition_key: Some(number.to_string()),
                 ..pulsar::producer::Message::default()
             };
-            receipts.push(producer.send_non_blocking(message).await.unwrap());
+            receipts.push(Box::pin(producer.send_non_blocking(message)).await.unwrap());
             if receipts.len() == 100 {
                 for receipt in receipts.drain(..) {
                     receipt.await.unwrap();
@@ -44,7 +44,8 @@ fn assert_whole(all: &[Seen], count: usize) {
         String::from_utf8(seen.key.clone().unwrap()).unwrap().parse().unwrap()
     };
     let numbers: Vec<usize> = all.iter().map(number).collect();
-    assert_eq!(numbers, (0..count).collect::<Vec<_>>());
+    let wrong = numbers.iter().zip(0..).find(|(seen, expected)| *seen != expected);
+    assert_eq!((wrong, numbers.len()), (None, count));
     assert!(all.iter().zip(&numbers).all(|(seen, number)| {
         let value = seen.value.as_ref().unwrap();
         value.len() == 32 << 10 && value.iter().all(|byte| *byte == number.to_le_bytes()[0])
@@ -97,6 +98,11 @@ fn a_topic_that_is_moved_and_then_terminated_is_read_to_its_end() {
     site.server.must("POST", &format!("{PATH}/moved/terminate"), "");
     all.extend(read_on(&mut source, 0, usize::MAX));
     assert_whole(&all, 2_000);
+    // Moved once more, the broker says that it is empty.
+    site.server.must("PUT", &format!("{PATH}/moved/unload"), "");
+    assert_eq!(read_on(&mut source, 0, usize::MAX), []);
+    let mut again = open(&url, "moved", &Begin::Earliest).unwrap();
+    assert_eq!(read_on(&mut again, 0, usize::MAX), all);
 }
 
 #[test]
