@@ -116,6 +116,15 @@ struct Questions {
     /// The last one that the broker was asked.
     sent: u64,
     answer: Option<Answer>,
+    /// Those up to this one were asked before the subscription was there: more may have come since.
+    outdated: u64,
+}
+
+impl Questions {
+    /// The number of the last question that has its answer.
+    fn answered(&self) -> u64 {
+        self.answer.map_or(0, |answer| answer.number)
+    }
 }
 
 /// What a broker says of the last record.
@@ -226,11 +235,11 @@ impl Feed {
         if is_end { Next::End } else { Next::Nothing }
     }
 
-    /// Waits for at most `patience` until there may be something new.
+    /// Waits for at most `patience` until there may be something new, or something to ask.
     pub(super) fn wait_for_more(&self, patience: Duration) {
         let state = self.lock();
         if state.entries.is_empty() && state.error.is_none() {
-            self.wait(state, patience);
+            self.wait(state, patience.min(FRESH));
         }
     }
 
@@ -306,7 +315,8 @@ impl Feed {
         (state.phase, state.permits, state.is_terminated) = (Phase::Open, 0, false);
         state.quiet_since_ns = self.clock.now_ns();
         // What was asked before has no answer any more.
-        state.questions.sent = state.questions.answer.map_or(0, |answer| answer.number);
+        state.questions.sent = state.questions.answered();
+        state.questions.outdated = state.questions.asked;
         self.tell(state);
     }
 
@@ -414,8 +424,15 @@ impl State {
         if self.is_terminated {
             return (true, false);
         }
-        let Questions { asked, answer, .. } = &self.questions;
-        let Some(answer) = answer else { return (false, *asked == 0) };
+        // Nobody knows what there is as long as there is no subscription.
+        if self.phase != Phase::Open {
+            return (false, false);
+        }
+        let Questions { asked, answer, outdated, .. } = &self.questions;
+        let is_answered = *asked == self.questions.answered();
+        let Some(answer) = answer.filter(|answer| answer.number > *outdated) else {
+            return (false, is_answered);
+        };
         let passed = self.received.unwrap_or((-1, -1)).max(answer.passed);
         let since = |begin_ns: i64| Duration::from_nanos((now_ns - begin_ns).max(0).unsigned_abs());
         let is_passed = match answer.last {
@@ -427,7 +444,7 @@ impl State {
         let age = since(answer.asked_ns);
         let is_end = is_passed && (age < FRESH || answer.received == self.received);
         let limit = if is_passed || answer.last.is_none() { FRESH } else { STALE };
-        (is_end, *asked == answer.number && age >= limit)
+        (is_end, is_answered && age >= limit)
     }
 }
 

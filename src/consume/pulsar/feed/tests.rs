@@ -181,6 +181,22 @@ fn a_question_that_found_no_answer_is_asked_again() {
     // What was asked on a connection that is gone too.
     feed.lost("gone");
     feed.opened();
-    answer(&feed, 3, -1);
+    answer(&feed, -1, 5);
     assert!(feed.last(number, Duration::ZERO).is_ok());
+}
+
+#[test]
+fn what_was_said_before_a_new_subscription_is_not_believed() {
+    let (feed, _) = feed();
+    come(&feed, 3, 1, 10);
+    assert_eq!(taken(&feed), Some(3));
+    assert!(!is_end(&feed));
+    answer(&feed, 3, -1);
+    assert!(is_end(&feed));
+    feed.lost("gone");
+    assert!(!is_end(&feed));
+    feed.opened();
+    assert!(!is_end(&feed));
+    answer(&feed, 4, -1);
+    assert!(!is_end(&feed));
 }
