@@ -11,6 +11,7 @@ mod drive;
 mod entry;
 mod feed;
 mod field;
+pub mod subscription;
 mod unpack;
 
 use std::sync::Arc;
@@ -76,11 +77,7 @@ impl Pulsar {
         let mut feeds = Vec::with_capacity(partitions.len());
         for partition in &partitions {
             let (start, from, from_ms) = start(begin, partition);
-            let topic = options.topic(&partition.topic);
-            let topic = match partition.number {
-                Some(number) => format!("{topic}-partition-{number}"),
-                None => topic,
-            };
+            let topic = full_name(options, partition);
             let names = (partition.topic.as_str(), topic, partition.to_string());
             feeds.push(Arc::new(Feed::new(names, (start, from), room_bytes, clock)));
             readings.push(Reading { unpacking: Unpacking::new(from, from_ms), fault: None });
@@ -226,6 +223,15 @@ impl Drop for Pulsar {
         {
             tracing::error!("the thread of the connections ended by a panic");
         }
+    }
+}
+
+/// The full name of a partition.
+fn full_name(options: &Options, partition: &Partition) -> String {
+    let topic = options.topic(&partition.topic);
+    match partition.number {
+        Some(number) => format!("{topic}-partition-{number}"),
+        None => topic,
     }
 }
 

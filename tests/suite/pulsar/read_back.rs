@@ -2,6 +2,7 @@
 
 mod begins;
 mod faults;
+mod subscription;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
