@@ -6,6 +6,8 @@
 //!
 //! What a namespace's policies take away (time to live, retention) is not there to be read. Marks of
 //! transactions do not count as the last message with brokers from 3.0 on.
+//! Of a topic that was terminated and loaded again a broker names no last message; only the end that reading
+//! comes to tells.
 
 mod drive;
 mod entry;
