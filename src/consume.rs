@@ -5,6 +5,7 @@
 
 pub mod kafka;
 pub mod merge;
+pub mod pulsar;
 
 use std::fmt;
 use std::ops::Range;
@@ -264,6 +265,24 @@ pub enum Error {
         /// Their names.
         topics: Vec<String>,
     },
+    /// A subscription that is not there.
+    #[error(
+        "the topic `{topic}` has no subscription `{name}`; {}",
+        if there.is_empty() {
+            "it has none".to_owned()
+        } else {
+            let there: Vec<String> = there.iter().map(|name| format!("`{name}`")).collect();
+            format!("it has {}", there.join(", "))
+        }
+    )]
+    NoSubscription {
+        /// The topic, with the partition.
+        topic: String,
+        /// The name that was given.
+        name: String,
+        /// Those that there are.
+        there: Vec<String>,
+    },
     /// No right to read a topic.
     #[error("not authorised to read the topic `{topic}`: {way_out}")]
     NotAuthorised {
@@ -271,6 +290,16 @@ pub enum Error {
         topic: String,
         /// Which right is needed.
         way_out: &'static str,
+    },
+    /// A record that makes no sense. A later read goes on after it.
+    #[error("cannot read {position} of {partition}: {reason}")]
+    Unreadable {
+        /// The topic and the partition.
+        partition: String,
+        /// Where it lies.
+        position: Position,
+        /// Why it cannot be read.
+        reason: String,
     },
     /// A topic cannot be read any more.
     #[error("cannot read {partition} any more: {reason}")]

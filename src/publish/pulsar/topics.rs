@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pulsar::message::proto::{CommandSendError, CommandSendReceipt};
+use reqwest::redirect::Policy;
 
 use super::authentication;
 use super::channel::Channel;
@@ -58,7 +59,7 @@ pub struct Found {
     pub made: bool,
 }
 
-/// Nothing is sent while topics are looked at.
+/// Nothing is sent while topics are looked at or read.
 struct Nobody;
 
 impl Listener for Nobody {
@@ -115,7 +116,8 @@ pub fn check(found: &[Found], needs: &[Need]) -> Result<(), Error> {
     if topics.is_empty() { Ok(()) } else { Err(Error::TopicMissing { topics }) }
 }
 
-fn client(options: &Options) -> Client {
+/// A client that sends nothing.
+pub(crate) fn client(options: &Options) -> Client {
     Client::new(Arc::new(options.clone()), Arc::new(Nobody))
 }
 
@@ -189,7 +191,7 @@ async fn make(options: &Options, need: &Need) -> Result<(), Error> {
     let (domain, path) =
         topic.split_once("://").ok_or_else(|| refused("it has no domain".to_owned()))?;
     let url = format!("{}/admin/v2/{domain}/{path}", options.web_service_url());
-    let client = tls::http(options).map_err(refused)?;
+    let client = tls::http(options, Policy::default()).map_err(refused)?;
     let made = match need.partitions {
         Some(count) => {
             let request = client.put(format!("{url}/partitions"));
