@@ -14,6 +14,7 @@ pub mod sample;
 pub mod scenarios;
 pub mod topics;
 pub mod validate;
+pub mod verify;
 
 use std::ffi::OsString;
 
@@ -30,7 +31,11 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
         Ok(invocation) => invocation,
         Err(error) => return refuse(&error),
     };
-    let quiet = matches!(&invocation.command, Some(Command::Run(run)) if run.telling.quiet);
+    let quiet = match &invocation.command {
+        Some(Command::Run(run)) => run.telling.quiet,
+        Some(Command::Verify(verify)) => verify.quiet,
+        _ => false,
+    };
     let people = People::new(quiet);
     let ended = start_log(&invocation, &people).and_then(|()| dispatch(&invocation, &people));
     ended.unwrap_or_else(|failure| {
@@ -43,6 +48,7 @@ fn dispatch(invocation: &Invocation, people: &People) -> Result<Exit, Failure> {
     match &invocation.command {
         None => run::run(&arguments::Run::default(), people),
         Some(Command::Run(arguments)) => run::run(arguments, people),
+        Some(Command::Verify(arguments)) => verify::verify(arguments, people),
         Some(Command::Validate(arguments)) => validate::validate(arguments, people),
         Some(Command::Sample(arguments)) => sample::sample(arguments, people),
         Some(Command::Plan(arguments)) => plan::plan(arguments, people),

@@ -7,6 +7,7 @@
 
 mod bare;
 mod expression;
+pub mod filter;
 mod generators;
 mod hint;
 mod input;

@@ -149,6 +149,9 @@ pub struct Stream {
     pub topic: String,
     /// The id of its schema at the registry; none without a registry.
     pub schema_id: Option<u32>,
+    /// The id of its keys' schema at the registry, if they are Avro.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_schema_id: Option<u32>,
     /// The schema that its values are written with.
     pub schema: String,
 }

@@ -19,6 +19,7 @@ pub mod signal;
 pub mod sink;
 mod snapshot;
 pub mod topic;
+pub mod verification;
 mod watch;
 pub mod window;
 

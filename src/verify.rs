@@ -17,6 +17,7 @@ pub mod compare;
 pub mod findings;
 pub mod check;
 pub mod conclude;
+pub mod report;
 
 use std::io;
 use std::path::PathBuf;

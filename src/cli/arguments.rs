@@ -1,11 +1,14 @@
 //! What can be typed: commands, flags and their manual.
 
+mod verify;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::observe::verdict::Condition;
 use crate::run::request::{Destination, Moment, Shard};
+pub use verify::{Ignored, Verify};
 
 /// Streams live, labelled, repeatable synthetic traffic into message brokers.
 ///
@@ -38,6 +41,8 @@ pub struct Invocation {
 pub enum Command {
     /// Publish a model's events at their intended times; with no model, the quickstart.
     Run(Box<Run>),
+    /// Read topics back, and say what of a run is missing, doubled, out of order, late, damaged or foreign.
+    Verify(Box<Verify>),
     /// Tell every mistake of a model at once, each with its place in the file.
     Validate(Validate),
     /// Print a few events as JSON, one a line.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::arguments::{Changes, Plan, Run, Sample, To};
+use super::arguments::{Changes, Plan, Run, Sample, To, Verify};
 use super::failure::Failure;
 use crate::config::{self, Configuration, ModelSource, Override, Overrides};
 use crate::manifest::Manifest;
@@ -81,6 +81,19 @@ pub fn of_run(run: &Run, to: Option<To>) -> Result<Overrides, Failure> {
     ] {
         overrides.flags.extend(given.then(|| Override::flag(flag, key, "true")));
     }
+    Ok(overrides)
+}
+
+/// The overrides of all flags of `verify`, and of the environment; `-X` is of the broker that an earlier
+/// run sent to.
+pub fn of_verify(verify: &Verify, first: Option<&First>) -> Result<Overrides, Failure> {
+    let mut overrides = of_sink(&verify.changes, sink(first, None)?)?;
+    overrides.flags.extend(given(&[
+        ("--until", "run.until", &verify.until),
+        ("--duration", "run.duration", &verify.duration),
+        ("--count", "run.count", &verify.count),
+        ("--threads", "run.threads", &verify.threads),
+    ]));
     Ok(overrides)
 }
 

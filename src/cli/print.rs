@@ -128,6 +128,19 @@ pub enum LiveLine {
 impl LiveLine {
     /// Shows how the run goes at the wall clock `now_ns`.
     pub fn show(&mut self, view: &View, now_ns: i64) {
+        let rest = view.share.map(|share| drawn(share, &view.rest()));
+        match self {
+            Self::Plain { .. } => self.tell(&view.to_string(), now_ns),
+            Self::Redrawn(bar) => {
+                bar.set_prefix(rest.unwrap_or_default());
+                self.tell(&view.state(), now_ns);
+            }
+            Self::Silent => {}
+        }
+    }
+
+    /// Shows a line at the wall clock `now_ns`.
+    pub fn tell(&mut self, line: &str, now_ns: i64) {
         match self {
             Self::Silent => {}
             Self::Plain { people, last_ns } => {
@@ -135,14 +148,11 @@ impl LiveLine {
                 let every_ns = i64::try_from(PLAIN_LINE_EVERY.as_nanos()).unwrap_or(i64::MAX);
                 if now_ns - *since_ns >= every_ns {
                     *since_ns = now_ns;
-                    people.say(&view.to_string());
+                    people.say(line);
                 }
             }
             Self::Redrawn(bar) => {
-                bar.set_message(view.state());
-                bar.set_prefix(
-                    view.share.map(|share| drawn(share, &view.rest())).unwrap_or_default(),
-                );
+                bar.set_message(line.to_owned());
                 bar.tick();
             }
         }

@@ -5,12 +5,14 @@ use std::io;
 use super::request::Shard;
 use super::{repetition, schema, window};
 use crate::config::Refused;
+use crate::consume;
 use crate::embedded;
 use crate::encode::{json, registry};
 use crate::manifest;
 use crate::observe;
 use crate::publish::{kafka, pulsar};
 use crate::stream::{self, pacer};
+use crate::verify;
 
 /// Why a run cannot begin, or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -125,6 +127,44 @@ pub enum Error {
     /// Generating or publishing, while the run went on.
     #[error(transparent)]
     Flow(#[from] pacer::Error),
+    /// Reading topics.
+    #[error(transparent)]
+    Consume(#[from] consume::Error),
+    /// Verifying.
+    #[error(transparent)]
+    Verify(#[from] verify::Error),
+    /// A run that went to no broker, and no topic is named.
+    #[error(
+        "the run went to {sink}, where nothing can be read back: name the topic that has its events, as in \
+         `--from kafka://HOST:PORT/TOPIC`"
+    )]
+    NoSource {
+        /// Where it went.
+        sink: &'static str,
+    },
+    /// A stream that was asked for, and that the run did not send.
+    #[error("the run did not send the stream `{name}`: leave it out of `--streams`")]
+    StreamNotSent {
+        /// Its name.
+        name: String,
+    },
+    /// A topic that is not the run's, which had several streams.
+    #[error(
+        "which events should be in `{topic}`? the run has several streams: say which with \
+         `--streams`, of {streams}"
+    )]
+    WhichStreams {
+        /// The topic.
+        topic: String,
+        /// The names of the streams.
+        streams: String,
+    },
+    /// A model without an end, of which nobody says what was sent.
+    #[error(
+        "nobody says where the run ended: give its manifest, or the model's end with `--until`, \
+         `--duration` or `--count`"
+    )]
+    EndlessRun,
     /// Our own bug in a thread of the run.
     #[error("a thread of the run has panicked; this is a bug of tidegate")]
     Panicked,
@@ -196,7 +236,13 @@ impl Error {
             | Self::NoKafka
             | Self::NoPulsar
             | Self::SharedTopic { .. }
+            | Self::NoSource { .. }
+            | Self::StreamNotSent { .. }
+            | Self::WhichStreams { .. }
+            | Self::EndlessRun
             | Self::NoRegistry => true,
+            Self::Consume(consume::Error::Kafka(error)) => error.is_configuration(),
+            Self::Consume(consume::Error::Pulsar(error)) => error.is_configuration(),
             Self::Kafka(error) => error.is_configuration(),
             Self::Pulsar(error) => error.is_configuration(),
             Self::Registry(error) => matches!(

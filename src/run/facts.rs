@@ -16,6 +16,7 @@ use crate::observe::memory;
 use crate::observe::progress::Goal;
 use crate::observe::report::{About, Report, Stopped};
 use crate::observe::tally::{Tally, Total};
+use crate::plan::Plan;
 use crate::stream::deferrals::Deferrals;
 use crate::stream::digest::Digest;
 use crate::stream::{self, Route, SchemaIds, pacer};
@@ -72,20 +73,8 @@ impl Prepared {
     }
 
     fn pacer_speed(&self) -> pacer::Speed {
-        match self.settings().run.speed {
-            Speed::Times(speed) => pacer::Speed::Times(speed),
-            Speed::Max => pacer::Speed::Max,
-            Speed::Pace(per_s) => {
-                let streams = &self.plan.streams;
-                let counted = |number: usize| streams[number].is_root();
-                // Where no root event is sent, all that is sent counts.
-                let some = self.sent().any(counted);
-                let counts = (0..streams.len()).map(|number| !some || counted(number));
-                // Each shard has its part of the events, and of the pace.
-                let interval_ns = 1e9 / per_s * f64::from(self.shard().count);
-                pacer::Speed::Even { interval_ns, counts: counts.collect() }
-            }
-        }
+        let sent = |number: usize| !self.request.skips(&self.plan.streams[number].name);
+        speed(self.settings().run.speed, &self.plan, &sent, self.shard())
     }
 
     /// How the stream of events is made.
@@ -184,6 +173,7 @@ impl Prepared {
                 name: stream.name.clone(),
                 topic: stream.topic.name.clone(),
                 schema_id: written.value_id,
+                key_schema_id: written.key_id,
                 schema: written.schema_json.clone(),
             }
         });
@@ -288,5 +278,28 @@ fn agreement(first: &First, report: &Report) -> Agreement {
 impl From<Shard> for stream::Shard {
     fn from(shard: Shard) -> Self {
         Self { index: shard.index.into(), count: shard.count.into() }
+    }
+}
+
+/// How fast the events of a shard are released, of those streams that are `sent`.
+pub(super) fn speed(
+    speed: Speed,
+    plan: &Plan,
+    sent: &dyn Fn(usize) -> bool,
+    shard: Shard,
+) -> pacer::Speed {
+    match speed {
+        Speed::Times(speed) => pacer::Speed::Times(speed),
+        Speed::Max => pacer::Speed::Max,
+        Speed::Pace(per_s) => {
+            let streams = &plan.streams;
+            let counted = |number: usize| streams[number].is_root();
+            // Where no root event is sent, all that is sent counts.
+            let some = (0..streams.len()).filter(|number| sent(*number)).any(counted);
+            let counts = (0..streams.len()).map(|number| !some || counted(number));
+            // Each shard has its part of the events, and of the pace.
+            let interval_ns = 1e9 / per_s * f64::from(shard.count);
+            pacer::Speed::Even { interval_ns, counts: counts.collect() }
+        }
     }
 }

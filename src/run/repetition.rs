@@ -145,6 +145,15 @@ impl First {
         Ok(())
     }
 
+    /// When its window began on the wall clock, in microseconds since the Unix epoch.
+    ///
+    /// # Errors
+    ///
+    /// What is no time.
+    pub fn anchor_us(&self) -> Result<i64, Error> {
+        self.time("anchor", &self.manifest.pace.anchor)
+    }
+
     fn time(&self, key: &'static str, text: &str) -> Result<i64, Error> {
         units::time_us(text).map_err(|_| self.impossible(key, text))
     }

@@ -126,9 +126,10 @@ impl Checker {
     }
 
     /// Whether all events that were issued are there.
-    pub fn is_complete(&self) -> bool {
+    pub fn is_complete(&mut self) -> Result<bool, Error> {
+        while self.task.sent.issued.is_some() && self.ledger.has_room() && self.pull()? {}
         let delivered: u64 = self.findings.counts.iter().map(|counts| counts.delivered).sum();
-        self.expected.is_over() && self.ledger.expected().sum::<u64>() == delivered
+        Ok(self.expected.is_over() && self.ledger.expected().sum::<u64>() == delivered)
     }
 
     /// Makes the next events; false if there are no more.

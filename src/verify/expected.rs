@@ -76,7 +76,7 @@ impl Expected {
 
     /// The rank after the last of so many events of the run, which come after the snapshot's records.
     pub fn rank_after(&self, issued: u64) -> u64 {
-        self.told_before + issued
+        self.told_before.saturating_add(issued)
     }
 
     /// How many events were given out, without the snapshot's records.

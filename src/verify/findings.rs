@@ -62,17 +62,14 @@ impl Counts {
         }
     }
 
-    /// Whether anything is wrong.
-    pub fn is_clean(&self) -> bool {
-        let wrong = [
-            self.missing,
-            self.doubled,
-            self.out_of_order,
-            self.damaged,
-            self.unreadable,
-            self.unwanted,
-        ];
-        wrong.iter().all(|count| *count == 0)
+    /// How many things are wrong.
+    pub fn wrong(&self) -> u64 {
+        self.missing
+            + self.doubled
+            + self.out_of_order
+            + self.damaged
+            + self.unreadable
+            + self.unwanted
     }
 }
 
@@ -255,7 +252,7 @@ impl Finding {
     /// See above.
     pub const FOREIGN: usize = 6;
 
-    fn kind(&self) -> usize {
+    pub(super) fn kind(&self) -> usize {
         match self {
             Self::Missing(_) => Self::MISSING,
             Self::Doubled(_) => Self::DOUBLED,
