@@ -34,6 +34,7 @@ mod schemas;
 mod sessions;
 mod sources;
 mod transfers;
+mod verified;
 mod walk;
 mod words;
 mod wire;

@@ -1,4 +1,4 @@
-//! What a reader finds in a topic who knows nothing of the library but the seed.
+//! What a reader finds in a topic who knows nothing of the library but the seed and the start.
 
 use std::collections::BTreeMap;
 
@@ -23,16 +23,29 @@ const FRAMING_BYTES: usize = 5;
 pub(super) struct Origin {
     pub(super) stream: &'static str,
     pub(super) seed: u64,
+    /// In microseconds since the Unix epoch.
+    pub(super) start_us: i64,
     pub(super) identity: &'static str,
     pub(super) time: &'static str,
 }
 
 /// The small model's stream.
-pub(super) const SMALL: Origin = Origin { stream: "payments", seed: 7, identity: "id", time: "at" };
+pub(super) const SMALL: Origin = Origin {
+    stream: "payments",
+    seed: 7,
+    start_us: 1_772_409_600_000_000,
+    identity: "id",
+    time: "at",
+};
 
 /// The stream of the payments model.
-pub(super) const PAYMENTS: Origin =
-    Origin { stream: "authorisations", seed: 42, identity: "event_id", time: "event_time" };
+pub(super) const PAYMENTS: Origin = Origin {
+    stream: "authorisations",
+    seed: 42,
+    start_us: 1_772_442_000_000_000,
+    identity: "event_id",
+    time: "event_time",
+};
 
 /// What a topic holds.
 #[derive(Debug)]
@@ -47,7 +60,7 @@ pub(super) struct Arrived {
 
 /// Reads a topic to its end, and checks framing, identities, and the order within each key.
 pub(super) fn arrived(site: &Site, topic: &str, origin: Origin) -> Arrived {
-    let [low, high] = philox::key(origin.seed, "identity", "");
+    let [low, high] = philox::key(origin.seed, "identity", &origin.start_us.to_string());
     let cipher = Cipher::new(u64::from(high) << 32 | u64::from(low));
     let mut readers = BTreeMap::new();
     let mut last_of_key: BTreeMap<Vec<u8>, (i32, i64, u64)> = BTreeMap::new();
