@@ -212,12 +212,13 @@ pub struct Headers<'a> {
 }
 
 impl<'a> Headers<'a> {
-    fn part(&mut self) -> Option<Option<&'a [u8]>> {
+    /// The next name or value; the value may be none.
+    fn part(&mut self) -> Option<(bool, &'a [u8])> {
         let (length, rest) = self.rest.split_first_chunk()?;
         let length = usize::try_from(i32::from_le_bytes(*length)).ok();
         let (part, rest) = rest.split_at_checked(length.unwrap_or(0))?;
         self.rest = rest;
-        Some(length.map(|_| part))
+        Some((length.is_some(), part))
     }
 }
 
@@ -225,7 +226,9 @@ impl<'a> Iterator for Headers<'a> {
     type Item = (&'a [u8], Option<&'a [u8]>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some((self.part()?.unwrap_or_default(), self.part()?))
+        let (_, name) = self.part()?;
+        let (is_there, value) = self.part()?;
+        Some((name, is_there.then_some(value)))
     }
 }
 

@@ -8,6 +8,7 @@ mod agree;
 mod json;
 mod remake;
 pub mod sorted;
+pub mod table;
 pub mod gap;
 pub mod ledger;
 pub mod order;

@@ -8,8 +8,9 @@ use crate::config::units;
 use crate::consume::address::Address;
 use crate::observe::figure;
 use crate::run::verification::{self, Ask, Known, Listener, View};
+use crate::verify::findings::Kind;
 use crate::verify::identify::Place;
-use crate::verify::report::{Kind, Report};
+use crate::verify::report::Report;
 
 /// Reads topics, and says what of a run is there.
 pub fn verify(arguments: &Verify, people: &People) -> Result<Exit, Failure> {

@@ -117,18 +117,13 @@ impl Kafka {
         Ok(())
     }
 
-    fn asked<'a>(&self, partition: &'a Partition, offset: i64) -> Asked<'a> {
-        let number = partition.number.and_then(|number| i32::try_from(number).ok());
-        Asked { topic: &partition.topic, partition: number.unwrap_or(i32::MAX), offset }
-    }
-
     /// Asks about each partition, as long as connecting may take.
     fn ask_each<T>(
         &self,
         ask: impl Fn(&Client, &Asked<'_>) -> Result<T, i32>,
     ) -> Result<Vec<T>, Error> {
         let each = self.partitions.iter().map(|partition| {
-            let asked = self.asked(partition, 0);
+            let asked = asked(partition, 0);
             self.insist(&partition.topic, || ask(&self.client, &asked))
         });
         each.collect()
@@ -136,7 +131,7 @@ impl Kafka {
 
     fn offsets_at(&self, time_ms: i64) -> Result<Vec<i64>, Error> {
         let mut asked: Vec<Asked<'_>> =
-            self.partitions.iter().map(|it| self.asked(it, time_ms)).collect();
+            self.partitions.iter().map(|it| asked(it, time_ms)).collect();
         let topic = self.partitions.first().map(|it| it.topic.clone()).unwrap_or_default();
         let answer = std::cell::RefCell::new(&mut asked);
         self.insist(&topic, || {
@@ -196,7 +191,7 @@ impl Kafka {
     /// Goes on with what is left of a partition whose next records were deleted meanwhile.
     fn go_on_after_expired(&mut self, partition: usize) -> Result<(), Error> {
         let place = self.places[partition];
-        let asked = self.asked(&self.partitions[partition], 0);
+        let asked = asked(&self.partitions[partition], 0);
         let ask = || self.client.watermarks(&asked, TRY_MS);
         let (first, _) = self.insist(asked.topic, ask)?;
         self.client.stop(place.topic, place.number);
@@ -297,6 +292,11 @@ fn put(message: &Message<'_>, page: &mut Page) {
         value: message.value(),
     };
     page.push(&given, message.headers());
+}
+
+fn asked(partition: &Partition, offset: i64) -> Asked<'_> {
+    let number = partition.number.and_then(|number| i32::try_from(number).ok());
+    Asked { topic: &partition.topic, partition: number.unwrap_or(i32::MAX), offset }
 }
 
 /// The error for a code that waiting does not cure.

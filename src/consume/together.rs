@@ -12,7 +12,10 @@ pub struct Together {
 
 impl std::fmt::Debug for Together {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Together").field("partitions", &self.partitions).finish()
+        formatter
+            .debug_struct("Together")
+            .field("partitions", &self.partitions)
+            .finish_non_exhaustive()
     }
 }
 

@@ -241,10 +241,12 @@ impl Error {
             | Self::WhichStreams { .. }
             | Self::EndlessRun
             | Self::NoRegistry => true,
-            Self::Consume(consume::Error::Kafka(error)) => error.is_configuration(),
-            Self::Consume(consume::Error::Pulsar(error)) => error.is_configuration(),
-            Self::Kafka(error) => error.is_configuration(),
-            Self::Pulsar(error) => error.is_configuration(),
+            Self::Kafka(error) | Self::Consume(consume::Error::Kafka(error)) => {
+                error.is_configuration()
+            }
+            Self::Pulsar(error) | Self::Consume(consume::Error::Pulsar(error)) => {
+                error.is_configuration()
+            }
             Self::Registry(error) => matches!(
                 error,
                 registry::Error::NoAddress

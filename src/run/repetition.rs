@@ -357,6 +357,7 @@ mod tests {
         let other = r#"{"type":"record","name":"R","fields":[{"name":"x","type":"long"}]}"#;
         let mut first = first(&[]);
         first.manifest.streams.push(Stream {
+            key_schema_id: None,
             name: "a".into(),
             topic: "a".into(),
             schema_id: Some(7),

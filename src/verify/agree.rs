@@ -53,8 +53,9 @@ fn texts(sent: &str, found: &str) -> bool {
     if let (Ok(sent), Ok(found)) = (sent.parse::<f64>(), found.parse::<f64>()) {
         return sent.to_bits() == found.to_bits();
     }
-    let is_hex =
-        !sent.is_empty() && sent.len() % 2 == 0 && sent.bytes().all(|it| it.is_ascii_hexdigit());
+    let is_hex = !sent.is_empty()
+        && sent.len().is_multiple_of(2)
+        && sent.bytes().all(|it| it.is_ascii_hexdigit());
     is_hex
         && (sent.eq_ignore_ascii_case(found)
             || STANDARD.decode(found).is_ok_and(|bytes| {

@@ -4,9 +4,10 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::compare::Difference;
 use super::compare::{Comparer, Verdict};
 use super::expected::{Expected, Sent};
-use super::findings::{Event as Told, Finding, Findings, Place};
+use super::findings::{Finding, Findings, Kind, Place};
 use super::gap::{Gap, Key, OfKey, key_hash};
 use super::identify::{Identifier, Stranger};
 use super::ledger::{Budget, Event, Found, Ledger};
@@ -35,6 +36,9 @@ pub struct Read {
     pub is_own: bool,
 }
 
+/// Says which events of a batch should be there.
+pub type Wants = Box<dyn Fn(&Batch, &stream::Record) -> bool + Send>;
+
 /// What is checked, and how.
 pub struct Task {
     /// What was sent.
@@ -48,7 +52,7 @@ pub struct Task {
     /// Compares what is there with what was sent; none: only who is there counts.
     pub comparer: Option<Comparer>,
     /// Says which events should be there, where the consumer filters.
-    pub wants: Box<dyn Fn(&Batch, &stream::Record) -> bool + Send>,
+    pub wants: Wants,
     /// How much is kept where.
     pub budget: Budget,
 }
@@ -134,7 +138,7 @@ impl Checker {
 
     /// Makes the next events; false if there are no more.
     pub(super) fn pull(&mut self) -> Result<bool, Error> {
-        let Some((batch, schedule)) = self.expected.next()? else { return Ok(false) };
+        let Some((batch, schedule)) = self.expected.next_batch()? else { return Ok(false) };
         let (streams, wants) = (&self.task.streams, &self.task.wants);
         let is_wanted = |batch: &Batch, record: &stream::Record| {
             streams[usize::from(record.stream)] && wants(batch, record)
@@ -197,12 +201,13 @@ impl Checker {
             Found::Late(gap) => self.late((page, record), &gap, partition),
             Found::Again(_) => {
                 self.findings.counts[number].doubled += 1;
-                self.tell(Finding::DOUBLED, Finding::Doubled, key, (None, None), Some(place))
+                self.tell(Kind::Doubled, Of { place: Some(place), ..Of::event(key) })
             }
             Found::Unwanted(event) => {
                 let due_us = event.record().due_us;
                 self.findings.counts[number].unwanted += 1;
-                self.tell(5, Finding::Unwanted, key, (None, Some(due_us)), Some(place))
+                let of = Of { due_us: Some(due_us), place: Some(place), ..Of::event(key) };
+                self.tell(Kind::Unwanted, of)
             }
             Found::Unknown => {
                 let place = (u32::try_from(partition).unwrap_or(u32::MAX), record.position);
@@ -300,8 +305,7 @@ impl Checker {
             Order::Broken => {
                 counts.out_of_order += 1;
                 let place = Some((partition, record.position));
-                let (kind, finding) = (Finding::OUT_OF_ORDER, Finding::OutOfOrder);
-                self.tell(kind, finding, key, (None, Some(due_us)), place)
+                self.tell(Kind::OutOfOrder, Of { due_us: Some(due_us), place, ..Of::event(key) })
             }
         }
     }
@@ -314,16 +318,16 @@ impl Checker {
         place: (usize, Position),
     ) -> Result<(), Error> {
         let counts = &mut self.findings.counts[usize::from(key.stream())];
+        let of = Of { due_us: Some(due_us), place: Some(place), ..Of::event(key) };
         match verdict {
             Verdict::Intact => Ok(()),
             Verdict::Unreadable => {
                 counts.unreadable += 1;
-                self.tell(4, Finding::Unreadable, key, (None, Some(due_us)), Some(place))
+                self.tell(Kind::Unreadable, of)
             }
             Verdict::Damaged(fields) => {
                 counts.damaged += 1;
-                let damaged = |event| Finding::Damaged { event, fields };
-                self.tell(3, damaged, key, (None, Some(due_us)), Some(place))
+                self.tell(Kind::Damaged, Of { fields, ..of })
             }
         }
     }
@@ -335,11 +339,7 @@ impl Checker {
     /// Counts a record that is not the run's.
     pub(super) fn foreign_at(&mut self, at: (usize, Position), why: &str) -> Result<(), Error> {
         self.findings.count_foreign(why);
-        if !self.findings.tells(Finding::FOREIGN) {
-            return Ok(());
-        }
-        let place = self.place(at);
-        self.say(Finding::Foreign { place, reason: why.to_owned() })
+        self.tell(Kind::Foreign, Of { place: Some(at), reason: Some(why), ..Of::default() })
     }
 
     fn place(&self, (partition, position): (usize, Position)) -> Place {
@@ -348,31 +348,49 @@ impl Checker {
         Place { topic, partition: partition.number, position }
     }
 
-    /// Tells what was found of an event, by its number in its stream and when it was due, if known.
-    pub(super) fn tell(
-        &mut self,
-        kind: usize,
-        finding: impl FnOnce(Told) -> Finding,
-        key: Key,
-        (number, due_us): (Option<u64>, Option<i64>),
-        place: Option<(usize, Position)>,
-    ) -> Result<(), Error> {
-        if !self.findings.tells(kind) {
+    /// Tells what was found.
+    pub(super) fn tell(&mut self, what: Kind, of: Of<'_>) -> Result<(), Error> {
+        if !self.findings.tells(what) {
             return Ok(());
         }
-        let identity = key.identity();
-        let event = Told {
-            stream: self.plan.streams[usize::from(identity.stream)].name.clone(),
-            id: uuid::Uuid::from_u128(self.cipher.seal(&identity)).to_string(),
-            number,
-            due: due_us.map(super::rfc3339),
-            place: place.map(|place| self.place(place)),
+        let identity = of.key.map(Key::identity);
+        let stream = identity.map(|it| self.plan.streams[usize::from(it.stream)].name.clone());
+        let sealed = identity.map(|identity| self.cipher.seal(&identity));
+        let finding = Finding {
+            what,
+            stream,
+            id: sealed.map(|sealed| uuid::Uuid::from_u128(sealed).to_string()),
+            number: of.number,
+            due: of.due_us.map(super::rfc3339),
+            place: of.place.map(|place| self.place(place)),
+            fields: of.fields,
+            reason: of.reason.map(str::to_owned),
         };
-        self.say(finding(event))
-    }
-
-    fn say(&mut self, finding: Finding) -> Result<(), Error> {
         self.findings.tell(finding).map_err(Error::Findings)
+    }
+}
+
+/// What something was found of, as far as it is known.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Of<'a> {
+    /// The event.
+    pub(super) key: Option<Key>,
+    /// How many events of its stream came before it.
+    pub(super) number: Option<u64>,
+    /// When it was due, in microseconds of model time since the Unix epoch.
+    pub(super) due_us: Option<i64>,
+    /// The record's partition and position.
+    pub(super) place: Option<(usize, Position)>,
+    /// What differs.
+    pub(super) fields: Vec<Difference>,
+    /// Why it is foreign.
+    pub(super) reason: Option<&'a str>,
+}
+
+impl Of<'_> {
+    /// An event.
+    pub(super) fn event(key: Key) -> Self {
+        Self { key: Some(key), ..Self::default() }
     }
 }
 

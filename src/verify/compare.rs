@@ -1,6 +1,7 @@
 //! Whether an event arrived as it was sent, field by field where it did not.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use apache_avro::Schema;
 use serde::Serialize;
@@ -131,11 +132,11 @@ impl Comparer {
         let (there, whole) = match Written::of(found) {
             Written::Framed(id, datum) if Some(id) == *schema_id => (own.read(datum).ok(), true),
             Written::Framed(id, datum) if schema_id.is_some() || schema(id).is_some() => {
-                if !self.others.contains_key(&id) {
-                    let reader = reader(&schema(id)?).ok()?;
-                    self.others.insert(id, reader);
-                }
-                (self.others.get(&id)?.read(datum).ok(), false)
+                let reader = match self.others.entry(id) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(place) => place.insert(reader(&schema(id)?).ok()?),
+                };
+                (reader.read(datum).ok(), false)
             }
             Written::Json(text) => {
                 let own_format = *format == ValueFormat::Json;

@@ -1,15 +1,12 @@
 //! Concluding: what is missing, and what was put aside, when all is read.
 
-use std::collections::HashMap;
-
-use foldhash::fast::FixedState;
-
-use super::check::{Checker, spilling};
+use super::check::{Checker, Of, spilling};
 use super::expected::Expected;
-use super::findings::{Finding, Findings, Range, Ranges};
+use super::findings::{Findings, Kind, Range, Ranges};
 use super::gap::{Aside, Gap, InStream, Key, OfKey};
 use super::ledger::{End, Ledger};
 use super::sorted::Sorted;
+use super::table::Table;
 use super::{Error, rfc3339};
 use crate::stream::Telling;
 
@@ -128,8 +125,8 @@ impl Checker {
         for gap in missing.finish().map_err(&spilling)? {
             let InStream(gap) = gap.map_err(&spilling)?;
             self.findings.counts[usize::from(gap.key.stream())].missing += 1;
-            let known = (Some(gap.ordinal), Some(gap.due_us));
-            self.tell(Finding::MISSING, Finding::Missing, gap.key, known, None)?;
+            let (number, due_us) = (Some(gap.ordinal), Some(gap.due_us));
+            self.tell(Kind::Missing, Of { number, due_us, ..Of::event(gap.key) })?;
             open = Some(match open {
                 Some((first, last))
                     if last.key.stream() == gap.key.stream() && last.ordinal + 1 == gap.ordinal =>
@@ -162,7 +159,7 @@ impl Checker {
     fn doubled(&mut self, aside: &Aside) -> Result<(), Error> {
         self.findings.counts[usize::from(aside.key.stream())].doubled += 1;
         let place = Some((aside.partition as usize, aside.position));
-        self.tell(Finding::DOUBLED, Finding::Doubled, aside.key, (None, None), place)
+        self.tell(Kind::Doubled, Of { place, ..Of::event(aside.key) })
     }
 
     /// Tells records whose events were no gaps apart: their events came before, or there are none. All
@@ -171,14 +168,14 @@ impl Checker {
         if open.is_empty() {
             return Ok(());
         }
-        let mut there: HashMap<Key, bool, FixedState> = HashMap::default();
+        let mut there: Table<Key, bool> = Table::default();
         there.extend(open.iter().map(|aside| (aside.key, false)));
         let mut sent = self.task.sent.clone();
         sent.options.telling = Telling::Who { bytes_one_in: 0 };
         // Of a run that does not say how many it issued, no further than was made before.
         sent.issued = sent.issued.or(Some(self.expected.given_out()));
         let mut events = Expected::start(&sent)?;
-        while let Some((batch, _)) = events.next()? {
+        while let Some((batch, _)) = events.next_batch()? {
             for (record, who) in batch.records.iter().zip(&batch.who) {
                 let key = Key::new(record.stream.to_le_bytes()[0], who.child, who.number);
                 if let Some(is_there) = there.get_mut(&key) {

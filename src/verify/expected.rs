@@ -95,7 +95,7 @@ impl Expected {
     }
 
     /// The next events, and when they were intended, if that is known; none at the end.
-    pub fn next(&mut self) -> Result<Option<(Batch, Option<Schedule>)>, stream::Error> {
+    pub fn next_batch(&mut self) -> Result<Option<(Batch, Option<Schedule>)>, stream::Error> {
         if let Some(records) = &mut self.snapshot {
             match records.next_blocking().transpose()? {
                 // They go as fast as it goes, whatever the run's pace.

@@ -73,45 +73,63 @@ impl Counts {
     }
 }
 
-/// One thing that was found.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case", tag = "what")]
-pub enum Finding {
-    /// An event is not there.
-    Missing(Event),
-    /// A record beyond the first of an event.
-    Doubled(Event),
-    /// An event came after a later one of its key.
-    OutOfOrder(Event),
-    /// An event is not as it was sent.
-    Damaged {
-        /// The event.
-        #[serde(flatten)]
-        event: Event,
-        /// What differs.
-        fields: Vec<Difference>,
-    },
-    /// An event's value cannot be read.
-    Unreadable(Event),
-    /// An event that the consumer should have filtered out.
-    Unwanted(Event),
-    /// A record that is not the run's.
-    Foreign {
-        /// Where it lies.
-        #[serde(flatten)]
-        place: Place,
-        /// Why.
-        reason: String,
-    },
+/// A kind of what may be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Events that are not there.
+    Missing,
+    /// Records beyond the first of an event.
+    Doubled,
+    /// Events after a later one of their key.
+    OutOfOrder,
+    /// Events that are not as they were sent.
+    Damaged,
+    /// Values that nobody can read.
+    Unreadable,
+    /// Events that the consumer should have filtered out.
+    Unwanted,
+    /// Records that are not the run's.
+    Foreign,
 }
 
-/// An event that something was found of.
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Missing,
+        Self::Doubled,
+        Self::OutOfOrder,
+        Self::Damaged,
+        Self::Unreadable,
+        Self::Unwanted,
+        Self::Foreign,
+    ];
+
+    /// Its name, for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Doubled => "doubled",
+            Self::OutOfOrder => "out of order",
+            Self::Damaged => "damaged",
+            Self::Unreadable => "unreadable",
+            Self::Unwanted => "unwanted",
+            Self::Foreign => "foreign",
+        }
+    }
+}
+
+/// One thing that was found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Event {
-    /// Its stream.
-    pub stream: String,
-    /// Its identity, as a UUID.
-    pub id: String,
+pub struct Finding {
+    /// What it is.
+    pub what: Kind,
+    /// The event's stream; none of a record that is not the run's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream: Option<String>,
+    /// The event's identity, as a UUID.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// How many events of its stream came before it, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub number: Option<u64>,
@@ -121,6 +139,12 @@ pub struct Event {
     /// Where its record lies, if it has one.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
+    /// Of what is damaged: what differs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<Difference>,
+    /// Of what is foreign: why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Where a record lies.
@@ -202,9 +226,9 @@ impl Findings {
         })
     }
 
-    /// Whether a finding of a kind, by its number, is told anywhere.
-    pub fn tells(&self, kind: usize) -> bool {
-        self.file.is_some() || self.told_of[kind] < TOLD_MAX
+    /// Whether a finding of a kind is told anywhere.
+    pub fn tells(&self, kind: Kind) -> bool {
+        self.file.is_some() || self.told_of[kind as usize] < TOLD_MAX
     }
 
     /// Tells a finding.
@@ -213,7 +237,7 @@ impl Findings {
             serde_json::to_writer(&mut *file, &finding)?;
             file.write_all(b"\n")?;
         }
-        let told = &mut self.told_of[finding.kind()];
+        let told = &mut self.told_of[finding.what as usize];
         if *told < TOLD_MAX {
             *told += 1;
             self.told.push(finding);
@@ -239,28 +263,5 @@ impl Findings {
         let mut sum = Counts::default();
         self.counts.iter().for_each(|counts| sum.add(counts));
         sum
-    }
-}
-
-impl Finding {
-    /// The number of [`Finding::Missing`], and so on.
-    pub const MISSING: usize = 0;
-    /// See above.
-    pub const DOUBLED: usize = 1;
-    /// See above.
-    pub const OUT_OF_ORDER: usize = 2;
-    /// See above.
-    pub const FOREIGN: usize = 6;
-
-    pub(super) fn kind(&self) -> usize {
-        match self {
-            Self::Missing(_) => Self::MISSING,
-            Self::Doubled(_) => Self::DOUBLED,
-            Self::OutOfOrder(_) => Self::OUT_OF_ORDER,
-            Self::Damaged { .. } => 3,
-            Self::Unreadable(_) => 4,
-            Self::Unwanted(_) => 5,
-            Self::Foreign { .. } => Self::FOREIGN,
-        }
     }
 }

@@ -200,24 +200,22 @@ impl Identifier {
                 return Ok(found);
             }
         }
-        if anywhere || place == Place::Key {
-            if let Some(found) = self.key(page.key(record)) {
-                self.way = Some(Way::Key);
-                return Ok(found);
-            }
+        if (anywhere || place == Place::Key)
+            && let Some(found) = self.key(page.key(record))
+        {
+            self.way = Some(Way::Key);
+            return Ok(found);
         }
         Err(stranger)
     }
 
     fn search_value(&mut self, value: &[u8]) -> Result<Identity, Stranger> {
         if let Written::Framed(id, datum) = Written::of(value) {
-            let known = match self.schemas.get(&id) {
-                Some(known) => known.is_some(),
-                None => {
-                    let form = (self.lookup)(id).map(|schema| self.form(schema));
-                    self.schemas.entry(id).or_insert(form).is_some()
-                }
-            };
+            if !self.schemas.contains_key(&id) {
+                let form = (self.lookup)(id).map(|schema| self.form(schema));
+                self.schemas.insert(id, form);
+            }
+            let known = self.schemas.get(&id).is_some_and(Option::is_some);
             if !known && self.bare.is_empty() {
                 return Err(Stranger::UnknownSchema(id));
             }

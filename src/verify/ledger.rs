@@ -5,7 +5,7 @@
 //! budget, beyond it on disk. A record that is neither in the window nor a gap in memory is put aside; at
 //! the end what was put aside is joined with the gaps, so that no order of arrival changes the result.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::iter::Peekable;
 use std::path::Path;
@@ -14,6 +14,7 @@ use foldhash::fast::FixedState;
 
 use super::gap::{Aside, Gap, Key, key_hash};
 use super::sorted::{Merged, Sorted};
+use super::table::Table;
 use crate::consume::Position;
 use crate::publish::Schedule;
 use crate::stream::{Batch, Record};
@@ -117,7 +118,7 @@ impl<'a> Event<'a> {
 #[derive(Debug)]
 pub struct Ledger {
     budget: Budget,
-    places: HashMap<Key, Place, FixedState>,
+    places: Table<Key, Place>,
     stretches: VecDeque<Stretch>,
     /// The number of the first stretch of the window.
     first: u32,
@@ -129,7 +130,7 @@ pub struct Ledger {
     next_rank: u64,
     /// The rank after the latest event that came.
     after_latest: u64,
-    gaps: HashMap<Key, Gap, FixedState>,
+    gaps: Table<Key, Gap>,
     older_gaps: Sorted<Gap>,
     aside: Sorted<Aside>,
     aside_count: u64,
@@ -140,7 +141,7 @@ impl Ledger {
     pub fn new(streams: usize, budget: Budget, folder: &Path) -> Self {
         Self {
             budget,
-            places: HashMap::with_capacity_and_hasher(budget.events, FixedState::default()),
+            places: Table::with_capacity_and_hasher(budget.events, FixedState::default()),
             stretches: VecDeque::new(),
             first: 0,
             bytes: 0,
@@ -148,7 +149,7 @@ impl Ledger {
             unwanted: vec![0; streams],
             next_rank: 0,
             after_latest: 0,
-            gaps: HashMap::default(),
+            gaps: Table::default(),
             older_gaps: Sorted::new(budget.gaps / 4, folder),
             aside: Sorted::new(budget.gaps, folder),
             aside_count: 0,
@@ -254,7 +255,6 @@ impl Ledger {
     fn add_gap(&mut self, gap: Gap) -> io::Result<()> {
         if self.gaps.len() >= self.budget.gaps {
             let gaps = std::mem::take(&mut self.gaps);
-            #[expect(clippy::iter_over_hash_type, reason = "they are sorted before they are used")]
             for gap in gaps.into_values() {
                 self.older_gaps.push(gap)?;
             }
@@ -315,7 +315,6 @@ impl Ledger {
             self.retire()?;
         }
         let mut gaps = self.older_gaps;
-        #[expect(clippy::iter_over_hash_type, reason = "they are sorted before they are used")]
         for gap in self.gaps.into_values() {
             gaps.push(gap)?;
         }

@@ -1,8 +1,6 @@
 //! Whether the events of a key come in send order, as far back as memory goes.
 
-use std::collections::HashMap;
-
-use foldhash::fast::FixedState;
+use super::table::Table;
 
 /// What is known of an event's place among those of its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +19,7 @@ pub enum Order {
 /// all that were forgotten is in order whatever its key was; only one that does not is unchecked.
 #[derive(Debug)]
 pub struct Keys {
-    keys_max: usize,
+    remembered_max: usize,
     young: Generation,
     old: Generation,
     /// The greatest rank that was forgotten.
@@ -30,15 +28,15 @@ pub struct Keys {
 
 #[derive(Debug, Default)]
 struct Generation {
-    ranks: HashMap<u64, u64, FixedState>,
+    ranks: Table<u64, u64>,
     greatest: Option<u64>,
 }
 
 impl Keys {
     /// Remembers so many keys at least, twice as many at most.
-    pub fn new(keys_max: usize) -> Self {
+    pub fn new(remembered_max: usize) -> Self {
         let (young, old) = (Generation::default(), Generation::default());
-        Self { keys_max: keys_max.max(1), young, old, forgotten: None }
+        Self { remembered_max: remembered_max.max(1), young, old, forgotten: None }
     }
 
     /// Notes an event of a key, by the key's hash and the event's rank in send order.
@@ -46,14 +44,13 @@ impl Keys {
         let known = self.young.ranks.get(&key).or_else(|| self.old.ranks.get(&key)).copied();
         let order = match known {
             Some(last) if last > rank => Order::Broken,
-            Some(_) => Order::Kept,
             None if self.forgotten.is_some_and(|forgotten| forgotten > rank) => Order::Unchecked,
-            None => Order::Kept,
+            Some(_) | None => Order::Kept,
         };
         let rank = known.map_or(rank, |last| last.max(rank));
         self.young.ranks.insert(key, rank);
         self.young.greatest = self.young.greatest.max(Some(rank));
-        if self.young.ranks.len() > self.keys_max {
+        if self.young.ranks.len() > self.remembered_max {
             self.forgotten = self.forgotten.max(self.old.greatest);
             self.old = std::mem::take(&mut self.young);
         }
@@ -67,10 +64,10 @@ mod tests {
 
     #[test]
     fn an_event_after_a_later_one_of_its_key_breaks_the_order() {
+        use Order::{Broken, Kept};
         let mut keys = Keys::new(10);
         let orders = [(1, 5), (2, 3), (1, 4), (1, 6), (2, 3), (1, 5)]
             .map(|(key, rank)| keys.note(key, rank));
-        use Order::{Broken, Kept};
         assert_eq!(orders, [Kept, Kept, Broken, Kept, Kept, Broken]);
     }
 

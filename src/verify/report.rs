@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::conclude::Conclusion;
-use super::findings::{Counts, Finding, Range, Ranges, TOLD_MAX};
+use super::findings::{Counts, Finding, Kind, Range, Ranges, TOLD_MAX};
 use crate::consume::Partition;
 use crate::observe::figure;
 use crate::observe::latency::Quantiles;
@@ -165,50 +165,7 @@ impl Report {
     }
 }
 
-/// A kind of what may be wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Events that are not there.
-    Missing,
-    /// Records beyond the first of an event.
-    Doubled,
-    /// Events after a later one of their key.
-    OutOfOrder,
-    /// Events that are not as they were sent.
-    Damaged,
-    /// Values that nobody can read.
-    Unreadable,
-    /// Events that the consumer should have filtered out.
-    Unwanted,
-    /// Records that are not the run's.
-    Foreign,
-}
-
 impl Kind {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Missing,
-        Self::Doubled,
-        Self::OutOfOrder,
-        Self::Damaged,
-        Self::Unreadable,
-        Self::Unwanted,
-        Self::Foreign,
-    ];
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Doubled => "doubled",
-            Self::OutOfOrder => "out_of_order",
-            Self::Damaged => "damaged",
-            Self::Unreadable => "unreadable",
-            Self::Unwanted => "unwanted",
-            Self::Foreign => "foreign",
-        }
-    }
-
     fn count(self, report: &Report) -> u64 {
         let counts = &report.counts;
         match self {
@@ -319,9 +276,9 @@ impl Report {
         let mut shown = [0; 7];
         const { assert!(SHOWN <= TOLD_MAX, "no more is shown than is kept") };
         for finding in &self.findings {
-            let shown = &mut shown[finding.kind()];
+            let shown = &mut shown[finding.what as usize];
             // Ranges tell which are missing.
-            if *shown < SHOWN && !matches!(finding, Finding::Missing(_)) {
+            if *shown < SHOWN && finding.what != Kind::Missing {
                 *shown += 1;
                 writeln!(formatter, "  {finding}")?;
             }
@@ -344,24 +301,15 @@ impl fmt::Display for Range {
 
 impl fmt::Display for Finding {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, event) = match self {
-            Self::Missing(event) => ("missing", event),
-            Self::Doubled(event) => ("doubled", event),
-            Self::OutOfOrder(event) => ("out of order", event),
-            Self::Damaged { event, .. } => ("damaged", event),
-            Self::Unreadable(event) => ("unreadable", event),
-            Self::Unwanted(event) => ("unwanted", event),
-            Self::Foreign { place, reason } => {
-                return write!(formatter, "{:<16} {place}: {reason}", "foreign");
-            }
-        };
-        write!(formatter, "{name:<16} {} {}", event.stream, event.id)?;
-        event.place.iter().try_for_each(|place| write!(formatter, " at {place}"))?;
-        if let Self::Damaged { fields, .. } = self {
-            for field in fields {
-                let found = field.found.as_ref().map_or("nothing".to_owned(), ToString::to_string);
-                write!(formatter, "; {} is {found}, sent as {}", field.field, field.sent)?;
-            }
+        write!(formatter, "{:<16}", self.what.name())?;
+        for part in [&self.stream, &self.id].into_iter().flatten() {
+            write!(formatter, " {part}")?;
+        }
+        self.place.iter().try_for_each(|place| write!(formatter, " at {place}"))?;
+        self.reason.iter().try_for_each(|reason| write!(formatter, ": {reason}"))?;
+        for field in &self.fields {
+            let found = field.found.as_ref().map_or("nothing".to_owned(), ToString::to_string);
+            write!(formatter, "; {} is {found}, sent as {}", field.field, field.sent)?;
         }
         Ok(())
     }

@@ -79,7 +79,9 @@ impl Site {
             let id = finding["id"].as_str().unwrap_or_default().to_owned();
             found.entry(finding["what"].as_str().unwrap().to_owned()).or_default().push(id);
         }
-        found.values_mut().for_each(|ids| ids.sort());
+        for ids in found.values_mut() {
+            ids.sort();
+        }
         found
     }
 }

@@ -6,10 +6,11 @@ use clap::{Args, ValueEnum};
 
 use super::Changes;
 use crate::run::request::{Moment, Shard};
-use crate::verify::report::Kind;
+use crate::verify::findings::Kind;
 
 /// `tidegate verify`.
 #[derive(Args, Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct Verify {
     /// The manifest of a run (in `runs/`); or a model, with the start and the end that the run had.
     pub run: String,

@@ -21,8 +21,8 @@ use crate::plan::Plan;
 use crate::run::request::Destination;
 use crate::run::window::Window;
 use crate::run::{Error, broker, plan, pulsar as pulsar_settings, schema, topic};
-use crate::stream::{Batch, Options, Record, Route, SchemaIds, Telling};
-use crate::verify::check::{Read, Task};
+use crate::stream::{Options, Route, SchemaIds, Telling};
+use crate::verify::check::{Read, Task, Wants};
 use crate::verify::compare::Comparer;
 use crate::verify::expected::Sent;
 use crate::verify::identify::{Identifier, Known as KnownSchema, Lookup};
@@ -286,7 +286,7 @@ fn lookup(known: &Known, handle: &Handle) -> Result<Lookup, Error> {
 }
 
 /// Which events should be there: with a filter, those of which the header that it fills says so.
-fn wants(plan: &Arc<Plan>, filtered: bool) -> Box<dyn Fn(&Batch, &Record) -> bool + Send> {
+fn wants(plan: &Arc<Plan>, filtered: bool) -> Wants {
     if !filtered {
         return Box::new(|_, _| true);
     }

@@ -18,7 +18,7 @@ impl Producer {
             // Fibonacci hashing, so that no rhythm of the traffic meets that of the sample.
             Telling::Who { bytes_one_in } => {
                 let hash = job.window_us.start.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
-                low(hash) % bytes_one_in == 0
+                low(hash).is_multiple_of(bytes_one_in)
             }
         }
     }
