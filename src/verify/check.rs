@@ -183,7 +183,7 @@ impl Checker {
                 counts.delivered += 1;
                 if let Some(intended_ns) = event.intended_ns().filter(|_| record.timestamp_ms >= 0)
                 {
-                    findings.latency.record(record.timestamp_ms * 1_000_000 - intended_ns, 1);
+                    findings.latency.record(latest_ns(record.timestamp_ms) - intended_ns, 1);
                 }
                 let (rank, due_us) = (event.rank, event.record().due_us);
                 let verdict = match &mut task.comparer {
@@ -275,7 +275,7 @@ impl Checker {
     pub(super) fn count_late(&mut self, gap: &Gap, timestamp_ms: i64) {
         self.findings.counts[usize::from(gap.key.stream())].delivered += 1;
         if gap.intended_ns != i64::MIN && timestamp_ms >= 0 {
-            self.findings.latency.record(timestamp_ms * 1_000_000 - gap.intended_ns, 1);
+            self.findings.latency.record(latest_ns(timestamp_ms) - gap.intended_ns, 1);
         }
     }
 
@@ -368,6 +368,11 @@ impl Checker {
         };
         self.findings.tell(finding).map_err(Error::Findings)
     }
+}
+
+/// The end of a record's millisecond, in nanoseconds: a latency is never told shorter than it was.
+fn latest_ns(timestamp_ms: i64) -> i64 {
+    timestamp_ms.saturating_add(1).saturating_mul(1_000_000)
 }
 
 /// What something was found of, as far as it is known.

@@ -146,7 +146,10 @@ impl Comparer {
         };
         let mut differences = Vec::new();
         match there {
-            Some(there) => differ(&sent, &there, whole, &mut String::new(), &mut differences),
+            Some(there) => {
+                let seat = if whole { &there } else { seat(&sent, &there) };
+                differ(&sent, seat, whole, &mut String::new(), &mut differences);
+            }
             None => differences.push(Difference {
                 field: "value".to_owned(),
                 sent,
@@ -160,6 +163,27 @@ impl Comparer {
 /// A reader that lives as long as the process: there are a few schemas.
 fn reader(schema: &Schema) -> Result<Reader<'static>, crate::encode::json::Error> {
     Reader::new(Box::leak(Box::new(schema.clone())))
+}
+
+/// Where in another program's value the fields of an event are: the object that shares most names with it,
+/// the outermost of several.
+fn seat<'v>(sent: &Json, there: &'v Json) -> &'v Json {
+    let shared = |object: &Json| {
+        let (Json::Object(sent), Json::Object(object)) = (sent, object) else { return 0 };
+        sent.keys().filter(|name| object.contains_key(*name)).count()
+    };
+    let mut best = (shared(there), there);
+    let mut inner = vec![there];
+    while let Some(Json::Object(fields)) = inner.pop() {
+        for value in fields.values() {
+            if shared(value) > best.0 {
+                best = (shared(value), value);
+            }
+            inner.push(value);
+        }
+        inner.retain(|value| value.is_object());
+    }
+    best.1
 }
 
 /// Adds the fields that differ; of values of another schema only those that both have are compared.

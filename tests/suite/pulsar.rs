@@ -9,7 +9,7 @@ mod guarded;
 mod keys;
 mod played;
 mod page;
-mod reader;
+pub(crate) mod reader;
 mod read_back;
 
 use std::process::{Command, Output};

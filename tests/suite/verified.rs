@@ -5,6 +5,10 @@
 mod clean;
 mod consumer;
 mod kafka;
+mod killed;
+mod passed_on;
+mod pulsar;
+mod refused;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -70,20 +74,47 @@ impl Site {
         json(&output)
     }
 
-    /// The identities of what was found, by kind, in order.
     fn found(&self) -> BTreeMap<String, Vec<String>> {
-        let text = std::fs::read_to_string(self.path().join("found.jsonl")).unwrap();
-        let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for line in text.lines() {
-            let finding: Value = serde_json::from_str(line).unwrap();
-            let id = finding["id"].as_str().unwrap_or_default().to_owned();
-            found.entry(finding["what"].as_str().unwrap().to_owned()).or_default().push(id);
-        }
-        for ids in found.values_mut() {
-            ids.sort();
-        }
-        found
+        found(self.path())
     }
+}
+
+/// The identities of what was found, by kind, in order.
+fn found(folder: &Path) -> BTreeMap<String, Vec<String>> {
+    let text = std::fs::read_to_string(folder.join("found.jsonl")).unwrap();
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for line in text.lines() {
+        let finding: Value = serde_json::from_str(line).unwrap();
+        let id = finding["id"].as_str().unwrap_or_default().to_owned();
+        found.entry(finding["what"].as_str().unwrap().to_owned()).or_default().push(id);
+    }
+    for ids in found.values_mut() {
+        ids.sort();
+    }
+    found
+}
+
+/// A hundred accounts, so that each has many events.
+const FEW_KEYS: &str = "--set entities.account.activity.mean=36000/h";
+
+/// Holds what was found against what a consumer did.
+fn assert_found(found: &BTreeMap<String, Vec<String>>, deeds: &consumer::Deeds) {
+    let found = |kind: &str| found.get(kind).cloned().unwrap_or_default();
+    assert!(deeds.dropped.len() > 100 && deeds.swapped.len() > 100, "{}", deeds.swapped.len());
+    for (kind, ids) in [
+        ("missing", &deeds.dropped),
+        ("doubled", &deeds.doubled),
+        ("damaged", &deeds.altered),
+        ("foreign", &Vec::new()),
+    ] {
+        let found = found(kind);
+        assert!(found == *ids, "{kind}: {} found of {}", found.len(), ids.len());
+    }
+    // Of those that were written last, those are out of order whose keys had later events.
+    let out_of_order = found("out_of_order");
+    assert!(deeds.swapped.iter().all(|id| out_of_order.contains(id)));
+    let known = |id: &String| deeds.swapped.contains(id) || deeds.delayed.contains(id);
+    assert!(out_of_order.iter().all(known), "others are called out of order");
 }
 
 fn count(result: &Value, name: &str) -> u64 {

@@ -11,20 +11,20 @@ const SILENCE: Duration = Duration::from_secs(8);
 
 /// A message of a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Message {
+pub(crate) struct Message {
     /// The full name of its topic, with the partition.
-    pub(super) topic: String,
-    pub(super) key: Option<String>,
-    pub(super) value: Vec<u8>,
-    pub(super) event_time_ms: u64,
-    pub(super) properties: Vec<(String, String)>,
+    pub(crate) topic: String,
+    pub(crate) key: Option<String>,
+    pub(crate) value: Vec<u8>,
+    pub(crate) event_time_ms: u64,
+    pub(crate) properties: Vec<(String, String)>,
     /// Ledger, entry, place in the batch.
-    pub(super) place: (u64, u64, i32),
-    pub(super) schema_version: Option<Vec<u8>>,
+    pub(crate) place: (u64, u64, i32),
+    pub(crate) schema_version: Option<Vec<u8>>,
 }
 
 /// All messages of a topic, each partition's in its order.
-pub(super) fn read(url: &str, topic: &str) -> Vec<Message> {
+pub(crate) fn read(url: &str, topic: &str) -> Vec<Message> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let client = Pulsar::builder(url, TokioExecutor).build().await.unwrap();

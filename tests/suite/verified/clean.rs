@@ -1,6 +1,8 @@
 //! Runs of which all arrived.
 
-use super::*;
+use std::collections::BTreeMap;
+
+use super::{Site, count};
 
 #[test]
 fn a_run_that_arrived_whole_is_clean() {

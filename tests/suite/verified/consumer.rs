@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 
 use rdkafka::ClientConfig;
+use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use super::LONG;
 use crate::brokers::topic::{self, Record};
 
-/// Bytes before the identity in a value: the framing, and the length of the text.
-const BEFORE_ID: usize = 6;
-
-/// The identity in a value of the small model, whose first field it is.
+/// The identity in a value of the small model, whose first field it is: behind the framing, if it has one,
+/// and the length of the text.
 pub(super) fn id(value: &[u8]) -> String {
-    String::from_utf8(value[BEFORE_ID..BEFORE_ID + 36].to_vec()).unwrap()
+    let before = if value[0] == 0 { 6 } else { 1 };
+    String::from_utf8(value[before..before + 36].to_vec()).unwrap()
 }
 
 /// What is done to some events, by their identities; the rest is written on as it came.
@@ -35,24 +35,35 @@ pub(super) fn write_on(servers: &str, from: &str, to: &str) -> Deeds {
     let partitions = 1 + records.iter().map(|record| record.partition).max().unwrap();
     topic::create(servers, to, partitions, &[]);
     let (deeds, written) = done(records);
+    write(servers, to, &written);
+    deeds
+}
+
+/// Writes records to a topic, each to its partition.
+pub(super) fn write(servers: &str, to: &str, records: &[Record]) {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", servers)
         .set("queue.buffering.max.messages", "1000000")
         .create()
         .unwrap();
-    for record in &written {
+    for record in records {
+        let mut headers = OwnedHeaders::new();
+        for (key, value) in &record.headers {
+            headers = headers.insert(Header { key, value: value.as_ref() });
+        }
         let send = BaseRecord::to(to)
             .partition(record.partition)
             .timestamp(record.timestamp_ms)
-            .key(record.key.as_deref().unwrap())
+            .headers(headers)
+            .key(record.key.as_deref().unwrap_or_default())
             .payload(record.value.as_deref().unwrap());
         producer.send(send).unwrap();
     }
     producer.flush(LONG).unwrap();
-    deeds
 }
 
-fn done(records: Vec<Record>) -> (Deeds, Vec<Record>) {
+/// What is done to records, and what is left of them.
+pub(super) fn done(records: Vec<Record>) -> (Deeds, Vec<Record>) {
     let mut deeds = Deeds::default();
     let (mut written, mut late): (Vec<Record>, Vec<Record>) = (Vec::new(), Vec::new());
     // Where the last event of each key was written.
