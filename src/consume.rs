@@ -3,13 +3,14 @@
 //! A [`Source`] reads one partition at a time, a [`Page`] of records at once. [`merge::Merge`] reads all of
 //! them side by side, so that no partition runs far ahead of the others.
 
+pub mod kafka;
 pub mod merge;
 
 use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::publish::{kafka as kafka_client, pulsar as pulsar_client};
+use crate::publish;
 
 /// Where a record lies in its partition; later records have greater ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -240,10 +241,10 @@ pub enum Read {
 pub enum Error {
     /// Kafka's settings are wrong, or it cannot be reached.
     #[error(transparent)]
-    Kafka(#[from] kafka_client::Error),
+    Kafka(#[from] publish::kafka::Error),
     /// Pulsar's settings are wrong, or it cannot be reached.
     #[error(transparent)]
-    Pulsar(#[from] pulsar_client::Error),
+    Pulsar(#[from] publish::pulsar::Error),
     /// Topics that are not there.
     #[error(
         "no such topic: {}; is the name right, and the cluster?",
@@ -286,9 +287,9 @@ pub trait Source: Send {
         patience: Duration,
     ) -> Result<Read, Error>;
 
-    /// The last record of each partition as its broker knows it now; none of an empty one. What is read
-    /// may end before it, where the last entries are no records (marks of transactions): then
-    /// [`Read::End`] tells.
+    /// The last record of each partition as its broker knows it now; none of an empty one. From then on
+    /// [`Read::End`] means that all up to it was handed out. (The last entry may be no record but a mark of
+    /// a transaction, so that its position is never met.)
     fn lasts(&mut self) -> Result<Vec<Option<Position>>, Error>;
 }
 

@@ -93,9 +93,10 @@ impl Compiled {
     }
 }
 
-/// What seals the identities of a model's events.
-pub fn cipher(seed: u64) -> Cipher {
-    let [low, high] = philox::key(seed, "identity", "");
+/// What seals the identities of a model's events: its start is part of who they are, so that two runs
+/// that begin at their own times share no identity.
+pub fn cipher(seed: u64, start_us: i64) -> Cipher {
+    let [low, high] = philox::key(seed, "identity", &start_us.to_string());
     Cipher::new(u64::from(high) << 32 | u64::from(low))
 }
 
@@ -300,7 +301,7 @@ impl<'a> Compiler<'a> {
             walks: BTreeMap::new(),
             readings: BTreeMap::new(),
             now: input::time(0),
-            cipher: cipher(source.world.model.seed),
+            cipher: cipher(source.world.model.seed, source.start_us),
             identities: BTreeMap::new(),
             ordinal: None,
             actor: None,

@@ -170,7 +170,7 @@ impl Draft<'_> {
             hash: self.model.hash.clone(),
             seed: self.model.seed,
             start_us: self.start_us,
-            cipher: compile::cipher(self.model.seed),
+            cipher: compile::cipher(self.model.seed, self.start_us),
         };
         StreamPlan {
             name: stream.name.clone(),

@@ -6,7 +6,7 @@
 //! Records go to librdkafka without a copy: their bytes stay in the arena of their batch, which is
 //! held until the last receipt. A thread of its own turns delivery reports into receipts.
 
-mod native;
+pub(crate) mod native;
 mod options;
 mod problem;
 mod produce;
@@ -16,6 +16,7 @@ mod sink;
 pub mod topics;
 
 pub use options::{Options, Property, Timestamp};
+pub(crate) use problem::Complaints;
 pub use problem::{Error, way_out};
-pub(crate) use sink::PURGE_PATIENCE;
 pub use sink::{Kafka, Outlet};
+pub(crate) use sink::{PURGE_PATIENCE, note};

@@ -47,6 +47,9 @@ const FIELDS: &str = r#"
 { "name": "amount", "type": { "type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2 } },
 { "name": "note", "type": ["null", "string"] }"#;
 
+/// The start of [`MODEL`], in microseconds since the Unix epoch.
+const START_US: i64 = 1_772_409_600_000_000;
+
 /// More fields: as the model has them, and as the schema has them.
 const WITH_ID: (&str, &str) =
     ("event_id = \"identity\"", ", { \"name\": \"event_id\", \"type\": \"string\" }");
@@ -140,9 +143,9 @@ fn events(plan: &Arc<Plan>, count: u64) -> Vec<Event> {
     events
 }
 
-/// Who a UUID is, for whoever has the seed.
+/// Who a UUID is, for whoever has the seed and the start.
 fn opened(uuid: u128) -> Identity {
-    let [low, high] = philox::key(7, "identity", "");
+    let [low, high] = philox::key(7, "identity", &START_US.to_string());
     let cipher = Cipher::new(u64::from(high) << 32 | u64::from(low));
     cipher.open(uuid).unwrap()
 }

@@ -7,6 +7,7 @@
 
 pub(super) mod admin;
 pub(super) mod configuration;
+pub(crate) mod consume;
 pub(super) mod raw_code;
 
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use rdkafka::bindings as c;
-use rdkafka::types::RDKafkaRespErr as Code;
+use rdkafka::types::{RDKafkaRespErr as Code, RDKafkaType};
 
 use configuration::Configuration;
 
@@ -69,9 +70,9 @@ const TEXT_BYTES: usize = 512;
 /// How many pointers to receipts are asked for at once.
 const RECEIPT_CHUNK: usize = 512;
 
-/// A producer: its handle, its topics, and the one queue that all its events go to.
+/// A client: its handle, its topics, and the one queue that all its events go to.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(crate) struct Client {
     raw: NonNull<c::rd_kafka_t>,
     queue: NonNull<c::rd_kafka_queue_t>,
     topics: Vec<NonNull<c::rd_kafka_topic_t>>,
@@ -86,7 +87,7 @@ unsafe impl Sync for Client {}
 
 /// A receipt as librdkafka gives it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Delivery {
+pub(crate) struct Delivery {
     /// What was given with the record.
     pub(super) opaque: u64,
     /// 0, or librdkafka's code.
@@ -97,7 +98,7 @@ pub(super) struct Delivery {
 
 /// What a poll of the queue brought.
 #[derive(Debug)]
-pub(super) enum Event {
+pub(crate) enum Event {
     /// Nothing within the time.
     Nothing,
     /// Receipts; they were appended to the vector.
@@ -123,9 +124,25 @@ pub(super) enum Event {
 }
 
 impl Client {
-    /// Makes a client; connects in the background. The error is librdkafka's text.
+    /// Makes a producer; connects in the background. The error is librdkafka's text.
     pub(super) fn new(configuration: Configuration, topics: &[String]) -> Result<Self, String> {
-        let (raw, certificate) = configuration.into_client()?;
+        Self::of_kind(RDKafkaType::RD_KAFKA_PRODUCER, configuration, topics)
+    }
+
+    /// Makes a consumer of no group; the same else.
+    pub(crate) fn consumer(
+        configuration: Configuration,
+        topics: &[String],
+    ) -> Result<Self, String> {
+        Self::of_kind(RDKafkaType::RD_KAFKA_CONSUMER, configuration, topics)
+    }
+
+    fn of_kind(
+        kind: RDKafkaType,
+        configuration: Configuration,
+        topics: &[String],
+    ) -> Result<Self, String> {
+        let (raw, certificate) = configuration.into_client(kind)?;
         // SAFETY: the handle is alive; the queue is given back in `drop`, before the handle.
         let queue = unsafe { c::rd_kafka_queue_get_main(raw.as_ptr()) };
         let queue = NonNull::new(queue).ok_or("librdkafka has no main queue")?;
@@ -144,7 +161,7 @@ impl Client {
     }
 
     /// The first thing that was wrong with the server's certificate, as OpenSSL's code; 0: nothing.
-    pub(super) fn certificate_error(&self) -> i32 {
+    pub(crate) fn certificate_error(&self) -> i32 {
         self.certificate.load(Ordering::SeqCst)
     }
 
@@ -159,7 +176,7 @@ impl Client {
     }
 
     /// Waits up to `timeout_ms` for one event; receipts are appended to `deliveries`.
-    pub(super) fn poll(&self, timeout_ms: i32, deliveries: &mut Vec<Delivery>) -> Event {
+    pub(crate) fn poll(&self, timeout_ms: i32, deliveries: &mut Vec<Delivery>) -> Event {
         // SAFETY: the queue is alive; an event is destroyed below, exactly once.
         let Some(event) =
             NonNull::new(unsafe { c::rd_kafka_queue_poll(self.queue.as_ptr(), timeout_ms) })
@@ -232,7 +249,7 @@ impl Client {
             if failed != 0 {
                 return Err(failed);
             }
-            let brokers = slice((*found).brokers, (*found).broker_cnt);
+            let brokers = slice_of((*found).brokers, (*found).broker_cnt);
             let first = brokers.first().map(|broker| broker.id);
             c::rd_kafka_metadata_destroy(found);
             Ok(first)
@@ -278,7 +295,7 @@ impl Drop for Client {
 }
 
 /// A constant reason for a code: the library's name for it in lower case.
-pub(super) fn reason(code: i32) -> &'static str {
+pub(crate) fn reason(code: i32) -> &'static str {
     static NAMES: LazyLock<BTreeMap<i32, String>> = LazyLock::new(|| {
         let mut descriptions = ptr::null();
         let mut count = 0;
@@ -353,7 +370,7 @@ unsafe fn partitions(topic: *const c::rd_kafka_metadata_topic) -> Result<u32, i3
 
 /// # Safety
 /// `first` points to `count` values that live for `'a`, unless `count` is 0.
-unsafe fn slice<'a, T>(first: *const T, count: c_int) -> &'a [T] {
+unsafe fn slice_of<'a, T>(first: *const T, count: c_int) -> &'a [T] {
     match usize::try_from(count) {
         // SAFETY: as the caller says.
         Ok(count) if count > 0 => unsafe { std::slice::from_raw_parts(first, count) },

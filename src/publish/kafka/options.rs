@@ -54,6 +54,47 @@ const DEFAULTS: &[(&[&str], &str)] = &[
     (&["enable.metrics.push"], "false"),
 ];
 
+/// What is set for a consumer unless the user sets it.
+const CONSUMER_DEFAULTS: &[(&str, &str)] = &[
+    ("client.id", "tidegate"),
+    ("reconnect.backoff.max.ms", "1000"),
+    ("socket.keepalive.enable", "true"),
+    ("enable.metrics.push", "false"),
+    ("check.crcs", "true"),
+    // One that is not there any more is to be known, not passed over.
+    ("auto.offset.reset", "error"),
+    ("fetch.max.bytes", "8388608"),
+];
+
+/// Properties that only a producer has; a consumer would complain of each.
+const PRODUCERS: &[&str] = &[
+    "acks",
+    "batch.num.messages",
+    "batch.size",
+    "compression.codec",
+    "compression.level",
+    "compression.type",
+    "delivery.report.only.error",
+    "delivery.timeout.ms",
+    "enable.gapless.guarantee",
+    "enable.idempotence",
+    "linger.ms",
+    "message.send.max.retries",
+    "message.timeout.ms",
+    "partitioner",
+    "queue.buffering.backpressure.threshold",
+    "queue.buffering.max.kbytes",
+    "queue.buffering.max.messages",
+    "queue.buffering.max.ms",
+    "queuing.strategy",
+    "request.required.acks",
+    "request.timeout.ms",
+    "retries",
+    "sticky.partitioning.linger.ms",
+    "transaction.timeout.ms",
+    "transactional.id",
+];
+
 /// Properties that the sink decides, and why.
 const RESERVED: &[(&str, &str)] = &[
     ("delivery.report.only.error", "each record needs its receipt, or it could not be counted"),
@@ -167,22 +208,52 @@ impl Options {
         Ok(configuration)
     }
 
+    /// librdkafka's configuration of a consumer whose partitions hold so many bytes that wait to be read,
+    /// all together.
+    pub(crate) fn of_consumer(
+        &self,
+        bytes: usize,
+        partitions: usize,
+    ) -> Result<Configuration, Error> {
+        self.check_mechanism()?;
+        let mut configuration = Configuration::new();
+        let kilobytes = (bytes / 1_024 / partitions.max(1)).max(64).to_string();
+        let ours = [("queued.max.messages.kbytes", kilobytes.as_str())];
+        let defaults = CONSUMER_DEFAULTS.iter().copied().chain(ours).chain(self.probe());
+        for (name, value) in defaults.filter(|(name, _)| self.value(name).is_none()) {
+            self.set(&mut configuration, name, value)?;
+        }
+        for (name, value) in &self.properties {
+            if !PRODUCERS.contains(&name.as_str()) {
+                self.set(&mut configuration, name, value.reveal())?;
+            }
+        }
+        self.set(&mut configuration, "enable.partition.eof", "true")?;
+        self.set(&mut configuration, "log.queue", "true")?;
+        Ok(configuration)
+    }
+
     /// The error for a client that could not be made.
-    pub(super) fn refused(&self, reason: &str) -> Error {
+    pub(crate) fn refused(&self, reason: &str) -> Error {
         Error::Refused { reason: self.masked(reason) }
     }
 
-    fn defaults(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+    /// Where the system's authorities are, if none is named.
+    fn probe(&self) -> Option<(&'static str, &'static str)> {
         let secure = self.value("security.protocol").is_some_and(|protocol| {
             matches!(protocol.to_ascii_lowercase().as_str(), "ssl" | "sasl_ssl")
         });
         let own_authority = ["ssl.ca.location", "ssl.ca.pem", "ssl.ca.certificate.stores"];
         let probe = secure && own_authority.iter().all(|name| self.value(name).is_none());
+        probe.then_some(("ssl.ca.location", "probe"))
+    }
+
+    fn defaults(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         DEFAULTS
             .iter()
             .filter(|(names, _)| names.iter().all(|name| self.value(name).is_none()))
             .map(|&(names, value)| (names[0], value))
-            .chain(probe.then_some(("ssl.ca.location", "probe")))
+            .chain(self.probe())
             .chain(self.send_buffer())
     }
 

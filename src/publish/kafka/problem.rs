@@ -239,7 +239,7 @@ fn quoted(names: &[String]) -> String {
 
 /// What the client complained of while it connects.
 #[derive(Debug, Default)]
-pub(super) struct Complaints {
+pub(crate) struct Complaints {
     /// One that waiting does not cure.
     grave: Option<Error>,
     /// The last of the others.
@@ -270,12 +270,12 @@ impl Complaints {
     }
 
     /// The error that waiting does not cure, if there was one.
-    pub(super) fn grave(&self) -> Option<&Error> {
+    pub(crate) fn grave(&self) -> Option<&Error> {
         self.grave.as_ref()
     }
 
     /// What to say when the time is up.
-    pub(super) fn unreachable(&self, options: &Options) -> Error {
+    pub(crate) fn unreachable(&self, options: &Options) -> Error {
         if let Some(grave) = &self.grave {
             return grave.clone();
         }

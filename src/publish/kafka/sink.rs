@@ -296,7 +296,7 @@ fn reach(
 }
 
 /// Takes what the client complains of while it connects.
-pub(super) fn note(client: &Client, options: &Options, complaints: &mut Complaints) {
+pub(crate) fn note(client: &Client, options: &Options, complaints: &mut Complaints) {
     let mut none = Vec::new();
     loop {
         match client.poll(0, &mut none) {

@@ -58,6 +58,8 @@ pub struct TopicState {
     pub timestamp_after_max_ms: Option<i64>,
     /// `retention.ms`, if the broker tells; −1 keeps for ever.
     pub retention_ms: Option<i64>,
+    /// Whether only the last record of a key is kept for good (`cleanup.policy`), if the broker tells.
+    pub compacted: Option<bool>,
 }
 
 /// A connection for questions about topics.
@@ -306,6 +308,7 @@ fn state(name: &str, answer: Answer<Described>) -> Result<TopicState, Error> {
         timestamp_before_max_ms: None,
         timestamp_after_max_ms: None,
         retention_ms: None,
+        compacted: None,
     })
 }
 
@@ -315,6 +318,7 @@ fn add_config(state: &mut TopicState, entries: &Entries) {
             "max.message.bytes" => state.record_bytes_max = value.parse().ok(),
             "message.timestamp.before.max.ms" => state.timestamp_before_max_ms = value.parse().ok(),
             "message.timestamp.after.max.ms" => state.timestamp_after_max_ms = value.parse().ok(),
+            "cleanup.policy" => state.compacted = Some(value.contains("compact")),
             "retention.ms" => state.retention_ms = value.parse().ok(),
             "message.timestamp.type" => {
                 state.timestamps = match value.as_str() {

@@ -11,8 +11,8 @@ use tidegate::plan::identity::{Cipher, Identity};
 use super::{Event, SECOND_US, events, only_authorisations, plan, window};
 
 /// The cipher that whoever knows the model has.
-fn cipher(seed: u64) -> Cipher {
-    let [low, high] = philox::key(seed, "identity", "");
+fn cipher(seed: u64, start_us: i64) -> Cipher {
+    let [low, high] = philox::key(seed, "identity", &start_us.to_string());
     Cipher::new(u64::from(high) << 32 | u64::from(low))
 }
 
@@ -37,7 +37,7 @@ fn swap<A, B>((a, b): (A, B)) -> (B, A) {
 #[test]
 fn every_identity_opens_to_its_stream_and_to_the_tick_of_its_time() {
     let plan = plan();
-    let cipher = cipher(plan.seed);
+    let cipher = cipher(plan.seed, plan.start_us);
     let tick_us = plan.tick.length_us();
     let mut indices: BTreeMap<(u64, u32), Vec<u64>> = BTreeMap::new();
     let mut seen = BTreeSet::new();
@@ -57,13 +57,15 @@ fn every_identity_opens_to_its_stream_and_to_the_tick_of_its_time() {
         assert!(indices.iter().copied().eq(0..indices.len() as u64), "{place:?}: {indices:?}");
     }
     let other = super::payments(&[("seed", "43")]);
-    let foreign = self::cipher(other.seed);
-    assert!(rows.iter().all(|(_, row)| foreign.open(uuid(row)).is_none()));
+    for (seed, start_us) in [(other.seed, plan.start_us), (plan.seed, plan.start_us + tick_us)] {
+        let foreign = self::cipher(seed, start_us);
+        assert!(rows.iter().all(|(_, row)| foreign.open(uuid(row)).is_none()));
+    }
 }
 
 #[test]
 fn events_are_in_send_order() {
-    let cipher = cipher(plan().seed);
+    let cipher = cipher(plan().seed, plan().start_us);
     let rows = rows();
     let place = |(event, row): &(Event, Value)| {
         let identity = cipher.open(uuid(row)).unwrap();
@@ -78,7 +80,7 @@ fn events_are_in_send_order() {
 
 #[test]
 fn a_family_stays_in_one_lane_and_in_order() {
-    let cipher = cipher(plan().seed);
+    let cipher = cipher(plan().seed, plan().start_us);
     let lanes = u64::from(plan().lanes);
     let mut last_of_lane: BTreeMap<u32, u64> = BTreeMap::new();
     let mut lane_of_key: BTreeMap<Vec<u8>, u32> = BTreeMap::new();

@@ -21,7 +21,7 @@ pub(in super::super) enum Refusal {
 
 /// Properties on their way into a client.
 #[derive(Debug)]
-pub(in super::super) struct Configuration {
+pub(crate) struct Configuration {
     /// Until a client has taken it.
     raw: Option<NonNull<c::rd_kafka_conf_t>>,
     certificate: Arc<AtomicI32>,
@@ -83,20 +83,14 @@ impl Configuration {
         }
     }
 
-    /// Makes a producer of it; the error is librdkafka's text.
+    /// Makes a client of it; the error is librdkafka's text.
     pub(super) fn into_client(
         mut self,
+        kind: RDKafkaType,
     ) -> Result<(NonNull<c::rd_kafka_t>, Arc<AtomicI32>), String> {
         let mut buffer = [0; TEXT_BYTES];
         // SAFETY: the buffer is as long as said. If a client is made, the configuration is its.
-        let made = unsafe {
-            c::rd_kafka_new(
-                RDKafkaType::RD_KAFKA_PRODUCER,
-                self.raw(),
-                buffer.as_mut_ptr(),
-                TEXT_BYTES,
-            )
-        };
+        let made = unsafe { c::rd_kafka_new(kind, self.raw(), buffer.as_mut_ptr(), TEXT_BYTES) };
         let made = NonNull::new(made).ok_or_else(|| buffer_text(&buffer))?;
         self.raw = None;
         Ok((made, Arc::clone(&self.certificate)))

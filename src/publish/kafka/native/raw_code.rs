@@ -4,7 +4,7 @@
 //! passes them on. A value of the enum must never hold one, so functions that return broker codes
 //! are declared here with the number that they return in C, and fields are read by pointer.
 
-use std::ffi::{c_char, c_int};
+use std::ffi::{c_char, c_int, c_void};
 
 use rdkafka::bindings as c;
 use rdkafka::types::RDKafkaRespErr as Code;
@@ -28,6 +28,31 @@ unsafe extern "C" {
     ) -> c_int;
     pub(in super::super) fn rd_kafka_topic_result_error(
         result: *const c::rd_kafka_topic_result_t,
+    ) -> c_int;
+    pub(in super::super) fn rd_kafka_last_error() -> c_int;
+    pub(in super::super) fn rd_kafka_message_headers(
+        message: *const c::rd_kafka_message_t,
+        headers: *mut *mut c::rd_kafka_headers_t,
+    ) -> c_int;
+    pub(in super::super) fn rd_kafka_header_get_all(
+        headers: *const c::rd_kafka_headers_t,
+        index: usize,
+        name: *mut *const c_char,
+        value: *mut *const c_void,
+        size: *mut usize,
+    ) -> c_int;
+    pub(in super::super) fn rd_kafka_query_watermark_offsets(
+        client: *mut c::rd_kafka_t,
+        topic: *const c_char,
+        partition: i32,
+        low: *mut i64,
+        high: *mut i64,
+        timeout_ms: c_int,
+    ) -> c_int;
+    pub(in super::super) fn rd_kafka_offsets_for_times(
+        client: *mut c::rd_kafka_t,
+        offsets: *mut c::rd_kafka_topic_partition_list_t,
+        timeout_ms: c_int,
     ) -> c_int;
     pub(in super::super) fn rd_kafka_ConfigResource_error(
         resource: *const c::rd_kafka_ConfigResource_t,
