@@ -3,6 +3,7 @@
 //! A [`Source`] reads one partition at a time, a [`Page`] of records at once. [`merge::Merge`] reads all of
 //! them side by side, so that no partition runs far ahead of the others.
 
+pub mod address;
 pub mod kafka;
 pub mod merge;
 

@@ -39,5 +39,6 @@ pub mod consume;
 pub mod embedded;
 pub mod observe;
 pub mod manifest;
+pub mod replay;
 pub mod run;
 pub mod cli;

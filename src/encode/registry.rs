@@ -182,6 +182,36 @@ impl Registry {
         }
     }
 
+    /// The schema that an id stands for, as JSON.
+    ///
+    /// # Errors
+    ///
+    /// The registry is not there, refuses us, does not have it, or it is not complete in itself.
+    pub async fn schema(&self, id: u32) -> Result<String, Error> {
+        let (answer, address) = self.ask(SrCall::GetById(id), "").await?;
+        refuse_what_is_not_ours(id, &answer)?;
+        answer.schema.ok_or_else(|| Error::BadAnswer {
+            address: address.to_owned(),
+            what: "it has no schema".to_owned(),
+        })
+    }
+
+    /// The latest schema of a subject, whatever the mode.
+    ///
+    /// # Errors
+    ///
+    /// The registry is not there, refuses us, or does not have the subject.
+    pub async fn latest(&self, subject: &Subject<'_>) -> Result<Registered, Error> {
+        let name = subject.name(self.subjects)?;
+        let (answer, address) = self.ask(SrCall::GetLatest(&name), &name).await?;
+        let (Some(id), Some(schema_json)) = (answer.id, answer.schema.clone()) else {
+            let what = "it has no schema with an id".to_owned();
+            return Err(Error::BadAnswer { address: address.to_owned(), what });
+        };
+        refuse_what_is_not_ours(id, &answer)?;
+        Ok(Registered { id, schema_json })
+    }
+
     /// Asks until one of the servers has an answer that stands, at most for the timeout.
     async fn ask(
         &self,
