@@ -6,6 +6,7 @@
 pub mod address;
 pub mod kafka;
 pub mod merge;
+pub mod pulsar;
 
 use std::fmt;
 use std::ops::Range;
@@ -262,6 +263,16 @@ pub enum Error {
         topic: String,
         /// Which right is needed.
         way_out: &'static str,
+    },
+    /// A record that makes no sense. A later read goes on after it.
+    #[error("cannot read {position} of {partition}: {reason}")]
+    Unreadable {
+        /// The topic and the partition.
+        partition: String,
+        /// Where it lies.
+        position: Position,
+        /// Why it cannot be read.
+        reason: String,
     },
     /// A topic cannot be read any more.
     #[error("cannot read {partition} any more: {reason}")]

@@ -10,19 +10,19 @@
 //! sent again on the next one, in the same order with the same sequence ids.
 
 mod address;
-mod authentication;
-mod batch;
+pub(crate) mod authentication;
+pub(crate) mod batch;
 mod channel;
-mod client;
-mod connection;
-mod drive;
-mod frame;
+pub(crate) mod client;
+pub(crate) mod connection;
+pub(crate) mod drive;
+pub(crate) mod frame;
 mod oauth2;
-mod options;
-mod problem;
+pub(crate) mod options;
+pub(crate) mod problem;
 mod shared;
 mod sink;
-mod tls;
+pub(crate) mod tls;
 pub mod topics;
 mod window;
 

@@ -106,7 +106,7 @@ pub(super) async fn data(options: &Options) -> Result<(Option<String>, Option<Ve
 }
 
 /// The same for a request over HTTP.
-pub(super) async fn signed(
+pub(crate) async fn signed(
     request: reqwest::RequestBuilder,
     options: &Options,
 ) -> Result<reqwest::RequestBuilder, Failure> {

@@ -12,64 +12,64 @@ use super::options::Compression;
 
 /// Field numbers of `SingleMessageMetadata` with their wire types: 0 a number, 2 bytes.
 mod tag {
-    pub(super) const PROPERTY: u8 = 1 << 3 | 2;
-    pub(super) const KEY: u8 = 2 << 3 | 2;
-    pub(super) const VALUE_BYTES: u8 = 3 << 3;
-    pub(super) const EVENT_TIME: u8 = 5 << 3;
-    pub(super) const KEY_IS_BASE64: u8 = 6 << 3;
-    pub(super) const SEQUENCE_ID: u8 = 8 << 3;
-    pub(super) const IS_NULL: u8 = 9 << 3;
+    pub(crate) const PROPERTY: u8 = 1 << 3 | 2;
+    pub(crate) const KEY: u8 = 2 << 3 | 2;
+    pub(crate) const VALUE_BYTES: u8 = 3 << 3;
+    pub(crate) const EVENT_TIME: u8 = 5 << 3;
+    pub(crate) const KEY_IS_BASE64: u8 = 6 << 3;
+    pub(crate) const SEQUENCE_ID: u8 = 8 << 3;
+    pub(crate) const IS_NULL: u8 = 9 << 3;
     /// Of a property: its name, its value.
-    pub(super) const NAME: u8 = 1 << 3 | 2;
-    pub(super) const TEXT: u8 = 2 << 3 | 2;
+    pub(crate) const NAME: u8 = 1 << 3 | 2;
+    pub(crate) const TEXT: u8 = 2 << 3 | 2;
 }
 
 /// One message.
 #[derive(Clone, Debug)]
-pub(super) struct Message<'a> {
+pub(crate) struct Message<'a> {
     /// Its key.
-    pub(super) key: Option<&'a [u8]>,
+    pub(crate) key: Option<&'a [u8]>,
     /// Whether keys are bytes, which travel as Base64.
-    pub(super) binary_key: bool,
+    pub(crate) binary_key: bool,
     /// Its value; None: whom the key names is gone.
-    pub(super) value: Option<&'a [u8]>,
+    pub(crate) value: Option<&'a [u8]>,
     /// Milliseconds since the Unix epoch.
-    pub(super) event_time_ms: Option<u64>,
+    pub(crate) event_time_ms: Option<u64>,
     /// Where it stands in its producer's order.
-    pub(super) sequence_id: u64,
+    pub(crate) sequence_id: u64,
 }
 
 /// What a receipt needs to know of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Sent {
+pub(crate) struct Sent {
     /// When it was intended, in nanoseconds since the Unix epoch.
-    pub(super) intended_ns: i64,
+    pub(crate) intended_ns: i64,
     /// Bytes of key and value.
-    pub(super) bytes: u32,
+    pub(crate) bytes: u32,
     /// The number of its stream.
-    pub(super) stream: u16,
+    pub(crate) stream: u16,
 }
 
 /// Messages that are sent together.
 #[derive(Debug, Default)]
-pub(super) struct Batch {
+pub(crate) struct Batch {
     /// The messages.
-    pub(super) body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
     /// One for each.
-    pub(super) sent: Vec<Sent>,
+    pub(crate) sent: Vec<Sent>,
     /// The first and the last sequence id.
-    pub(super) ids: (u64, u64),
+    pub(crate) ids: (u64, u64),
     /// The key that all have, as text, if they have one in common.
-    pub(super) key: Option<Vec<u8>>,
+    pub(crate) key: Option<Vec<u8>>,
     /// Whether that text is Base64.
-    pub(super) key_is_base64: bool,
+    pub(crate) key_is_base64: bool,
     /// When the first one came, in nanoseconds since the Unix epoch.
-    pub(super) begun_ns: i64,
+    pub(crate) begun_ns: i64,
 }
 
 impl Batch {
     /// Adds a message, and what `properties` writes as its properties (see [`put_property`]).
-    pub(super) fn push(
+    pub(crate) fn push(
         &mut self,
         message: &Message<'_>,
         sent: Sent,
@@ -107,18 +107,18 @@ impl Batch {
     }
 
     /// Notes the key that all its messages have in common with this one.
-    pub(super) fn has_key_of(&mut self, message: &Message<'_>) {
+    pub(crate) fn has_key_of(&mut self, message: &Message<'_>) {
         self.key = message.key.map(|key| text_of(key, message.binary_key).into_owned());
         self.key_is_base64 = message.key.is_some() && message.binary_key;
     }
 
     /// The number of messages.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.sent.len()
     }
 
     /// Whether there are none.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.sent.is_empty()
     }
 }
@@ -134,7 +134,7 @@ fn text_of(key: &[u8], is_binary: bool) -> Cow<'_, [u8]> {
 }
 
 /// Writes a property.
-pub(super) fn put_property(into: &mut Vec<u8>, name: &str, value: &[u8]) {
+pub(crate) fn put_property(into: &mut Vec<u8>, name: &str, value: &[u8]) {
     let part = |bytes: &[u8]| 1 + varint_bytes(bytes.len() as u64) + bytes.len();
     into.push(tag::PROPERTY);
     put_varint(into, (part(name.as_bytes()) + part(value)) as u64);
@@ -170,7 +170,7 @@ fn varint_bytes(number: u64) -> usize {
 /// # Panics
 ///
 /// If a compressor refuses to write to memory: our own bug.
-pub(super) fn compressed(body: Vec<u8>, by: Compression) -> Bytes {
+pub(crate) fn compressed(body: Vec<u8>, by: Compression) -> Bytes {
     let done = match by {
         Compression::None => Ok(body),
         Compression::Lz4 => lz4::block::compress(&body, None, false),

@@ -47,9 +47,9 @@ struct Partitions {
 }
 
 /// Connections to brokers, each made once.
-pub(super) struct Client {
+pub(crate) struct Client {
     /// What the user says.
-    pub(super) options: Arc<Options>,
+    pub(crate) options: Arc<Options>,
     connections: Mutex<BTreeMap<Target, Place>>,
     /// Which of the user's addresses answered last.
     answers: AtomicUsize,
@@ -100,7 +100,7 @@ impl Client {
     }
 
     /// A connection to the broker that a topic is at.
-    async fn of_topic(&self, topic: &str) -> Result<Arc<Connection>, Failure> {
+    pub(crate) async fn of_topic(&self, topic: &str) -> Result<Arc<Connection>, Failure> {
         let (mut connection, mut asked) = self.anyone().await?;
         let mut is_authoritative = false;
         for _ in 0..REDIRECTS_MAX {
@@ -192,7 +192,7 @@ impl Client {
     }
 
     /// Whether a topic, or a partition of one, is there; it is not made.
-    pub(super) async fn is_there(&self, topic: &str) -> Result<bool, Failure> {
+    pub(crate) async fn is_there(&self, topic: &str) -> Result<bool, Failure> {
         match self.topics(namespace_of(topic)).await {
             Ok(topics) => return Ok(topics.iter().any(|there| there == topic)),
             // Who may write to a topic may not always see its neighbours.
@@ -244,7 +244,7 @@ impl Client {
     }
 
     /// What an answer that is not the one asked for says.
-    fn refusal(&self, answer: &BaseCommand, topic: &str, producer: &str) -> Failure {
+    pub(crate) fn refusal(&self, answer: &BaseCommand, topic: &str, producer: &str) -> Failure {
         match &answer.error {
             Some(error) => {
                 of_server(error.error, &self.options.masked(&error.message), topic, producer)

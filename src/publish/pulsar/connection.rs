@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use pulsar::message::proto::base_command::Type;
 use pulsar::message::proto::{
-    AuthData, BaseCommand, CommandAuthResponse, CommandConnect, CommandSendError,
+    AuthData, BaseCommand, CommandAuthResponse, CommandConnect, CommandMessage, CommandSendError,
     CommandSendReceipt, FeatureFlags, ServerError,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
@@ -20,7 +20,7 @@ use tracing::{info, warn};
 use super::address::Address;
 use super::authentication;
 use super::channel::Channel;
-use super::frame;
+use super::frame::{self, Taken};
 use super::options::Options;
 use super::problem::{Error, Failure, first_line};
 use super::tls;
@@ -59,8 +59,17 @@ pub(super) trait Listener: Send + Sync {
     fn refused(&self, channel: &Channel, refusal: &CommandSendError) -> bool;
 }
 
+/// Who reads a topic over a connection.
+pub(crate) trait Reader: Send + Sync {
+    /// A message came, or a batch of them: `rest` is what its frame has after the command.
+    fn take(&self, message: &CommandMessage, rest: Bytes);
+
+    /// The broker closed it, or the connection ended.
+    fn close(&self);
+}
+
 /// A connection to a broker, which ends by itself when the broker goes.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     writer: tokio::sync::Mutex<WriteHalf<Box<dyn Stream>>>,
     books: Mutex<Books>,
     /// Given to the next request.
@@ -84,6 +93,8 @@ struct Books {
     requests: BTreeMap<u64, oneshot::Sender<BaseCommand>>,
     /// The channels that go over this connection.
     channels: BTreeMap<u64, Arc<Channel>>,
+    /// Who reads over it.
+    readers: BTreeMap<u64, Arc<dyn Reader>>,
 }
 
 impl Connection {
@@ -109,6 +120,7 @@ impl Connection {
         let answer = read(&mut reader, &mut came).await;
         let answer =
             answer.map_err(|reason| Failure::Again(format!("{}: {reason}", target.address)))?;
+        let answer = answer.command;
         if let Some(error) = answer.error {
             let reason = options.masked(first_line(&error.message));
             return Err(match ServerError::try_from(error.error) {
@@ -154,7 +166,7 @@ impl Connection {
     }
 
     /// Waits for its end.
-    pub(super) async fn ended(&self) {
+    pub(crate) async fn ended(&self) {
         loop {
             let end = self.end.notified();
             if self.has_ended() {
@@ -165,25 +177,29 @@ impl Connection {
     }
 
     /// Ends it: whoever waits is told, and channels connect again.
-    pub(super) fn finish(&self, reason: &str) {
+    pub(crate) fn finish(&self, reason: &str) {
         self.ended.store(true, Ordering::Release);
         let books = std::mem::take(&mut *self.books());
         drop(books.requests);
-        if !books.channels.is_empty() {
-            let producers = books.channels.len();
+        let (producers, readers) = (books.channels.len(), books.readers.len());
+        if producers > 0 {
             warn!(
                 reason,
                 producers, "a connection to Pulsar ended; its producers are opened again"
             );
         }
+        if readers > 0 {
+            warn!(reason, readers, "a connection to Pulsar ended; its readers are opened again");
+        }
         for channel in books.channels.values() {
             channel.closed.notify_one();
         }
+        books.readers.values().for_each(|reader| reader.close());
         self.end.notify_waiters();
     }
 
     /// Sends bytes as they are.
-    pub(super) async fn write(&self, mut bytes: impl Buf) -> Result<(), String> {
+    pub(crate) async fn write(&self, mut bytes: impl Buf) -> Result<(), String> {
         let written = async {
             let mut writer = self.writer.lock().await;
             writer.write_all_buf(&mut bytes).await?;
@@ -198,7 +214,7 @@ impl Connection {
     }
 
     /// Asks and waits for the answer; `command` is given the request's number.
-    pub(super) async fn ask<C: prost::Message>(
+    pub(crate) async fn ask<C: prost::Message>(
         &self,
         patience: Duration,
         command: impl FnOnce(u64) -> C,
@@ -234,6 +250,19 @@ impl Connection {
         self.books().channels.remove(&channel.id);
     }
 
+    /// Lets messages come to a reader, by its number on this connection.
+    pub(crate) fn join_reader(&self, id: u64, reader: &Arc<dyn Reader>) {
+        self.books().readers.insert(id, Arc::clone(reader));
+        if self.has_ended() {
+            reader.close();
+        }
+    }
+
+    /// Takes a reader off.
+    pub(crate) fn leave_reader(&self, id: u64) {
+        self.books().readers.remove(&id);
+    }
+
     fn channel(&self, id: u64) -> Option<Arc<Channel>> {
         self.books().channels.get(&id).cloned()
     }
@@ -249,7 +278,7 @@ impl Connection {
         loop {
             let ended = tokio::select! {
                 command = read(&mut reader, &mut came) => match command {
-                    Ok(command) => self.take(command, listener, options).await,
+                    Ok(taken) => self.take(taken, listener, options).await,
                     Err(reason) => Some(reason),
                 },
                 () = self.ended() => Some("it was given up".to_owned()),
@@ -264,10 +293,16 @@ impl Connection {
     /// Takes one command; returns why the connection is to end, if so.
     async fn take(
         &self,
-        command: BaseCommand,
+        Taken { command, rest }: Taken,
         listener: &Arc<dyn Listener>,
         options: &Options,
     ) -> Option<String> {
+        if let Some(message) = &command.message {
+            let reader = self.books().readers.get(&message.consumer_id).cloned();
+            // One that was left may still be sent to.
+            reader?.take(message, rest);
+            return None;
+        }
         if let Some(receipt) = &command.send_receipt {
             let channel = self.channel(receipt.producer_id)?;
             let is_sound = listener.receipt(&channel, receipt);
@@ -284,6 +319,11 @@ impl Connection {
                 info!(topic = %channel.topic, "Pulsar closed a producer, which is opened again");
                 channel.closed.notify_one();
             }
+            return None;
+        }
+        if let Some(close) = &command.close_consumer {
+            let reader = self.books().readers.remove(&close.consumer_id);
+            reader?.close();
             return None;
         }
         if command.ping.is_some() {
@@ -347,10 +387,10 @@ impl Connection {
 async fn read(
     reader: &mut ReadHalf<Box<dyn Stream>>,
     came: &mut BytesMut,
-) -> Result<BaseCommand, String> {
+) -> Result<Taken, String> {
     loop {
-        if let Some(command) = frame::take(came).map_err(|error| error.to_string())? {
-            return Ok(command);
+        if let Some(taken) = frame::take(came).map_err(|error| error.to_string())? {
+            return Ok(taken);
         }
         came.reserve(READ_BYTES);
         match reader.read_buf(came).await {
@@ -391,6 +431,7 @@ fn request_of(command: &BaseCommand) -> Option<u64> {
         lookup_topic_response,
         partition_metadata_response,
         get_topics_of_namespace_response,
+        get_last_message_id_response,
         ..
     } = command;
     let ids = [
@@ -400,6 +441,7 @@ fn request_of(command: &BaseCommand) -> Option<u64> {
         lookup_topic_response.as_ref().map(|it| it.request_id),
         partition_metadata_response.as_ref().map(|it| it.request_id),
         get_topics_of_namespace_response.as_ref().map(|it| it.request_id),
+        get_last_message_id_response.as_ref().map(|it| it.request_id),
     ];
     ids.into_iter().flatten().next()
 }

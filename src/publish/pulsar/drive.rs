@@ -18,7 +18,8 @@ use super::problem::{Error, Failure};
 use super::shared::Shared;
 
 /// How long the first wait before a new try is, and how long the longest.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+pub(crate) const BACKOFF: (Duration, Duration) =
+    (Duration::from_millis(20), Duration::from_secs(1));
 
 /// What the thread tells while the sink connects.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ pub(super) enum Opened {
 }
 
 /// The runtime of a thread that speaks with brokers.
-pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| Error::Ask {
         what: "start the runtime of connections",

@@ -25,22 +25,22 @@ pub(super) struct Malformed {
 
 /// A frame with messages: what the broker reads first, and the messages.
 #[derive(Clone, Debug)]
-pub(super) struct Frame {
+pub(crate) struct Frame {
     /// All that comes before the messages.
-    pub(super) head: Bytes,
+    pub(crate) head: Bytes,
     /// The messages.
-    pub(super) body: Bytes,
+    pub(crate) body: Bytes,
 }
 
 impl Frame {
     /// All of it.
-    pub(super) fn bytes(&self) -> impl Buf + use<> {
+    pub(crate) fn bytes(&self) -> impl Buf + use<> {
         self.head.clone().chain(self.body.clone())
     }
 }
 
 /// The frame of a command without messages.
-pub(super) fn command(command: &impl prost::Message) -> Bytes {
+pub(crate) fn command(command: &impl prost::Message) -> Bytes {
     let length = command.encoded_len();
     let mut bytes = BytesMut::with_capacity(8 + length);
     bytes.put_u32(word(4 + length));
@@ -50,7 +50,7 @@ pub(super) fn command(command: &impl prost::Message) -> Bytes {
 }
 
 /// The frame that sends messages.
-pub(super) fn messages(send: CommandSend, metadata: &MessageMetadata, body: Bytes) -> Frame {
+pub(crate) fn messages(send: CommandSend, metadata: &MessageMetadata, body: Bytes) -> Frame {
     let command =
         BaseCommand { r#type: Type::Send.into(), send: Some(send), ..BaseCommand::default() };
     let (command, metadata) = (command.encode_to_vec(), metadata.encode_to_vec());
@@ -68,9 +68,17 @@ pub(super) fn messages(send: CommandSend, metadata: &MessageMetadata, body: Byte
     Frame { head: head.freeze(), body }
 }
 
-/// Takes the first command off what came; None if it is not whole yet. Messages are left out: nobody
-/// here consumes any.
-pub(super) fn take(came: &mut BytesMut) -> Result<Option<BaseCommand>, Malformed> {
+/// What came: a command, and what its frame has after it, which is a message with its metadata.
+#[derive(Clone, Debug)]
+pub(super) struct Taken {
+    /// The command.
+    pub(super) command: BaseCommand,
+    /// The rest, from the magic number of the checksum on.
+    pub(super) rest: Bytes,
+}
+
+/// Takes the first command off what came; None if it is not whole yet.
+pub(super) fn take(came: &mut BytesMut) -> Result<Option<Taken>, Malformed> {
     let Some(total) = came.first_chunk().map(|total| u32::from_be_bytes(*total) as usize) else {
         return Ok(None);
     };
@@ -89,7 +97,9 @@ pub(super) fn take(came: &mut BytesMut) -> Result<Option<BaseCommand>, Malformed
         Malformed { reason }
     })?;
     let command = BaseCommand::decode(command);
-    command.map(Some).map_err(|error| Malformed { reason: error.to_string() })
+    let command = command.map_err(|error| Malformed { reason: error.to_string() })?;
+    frame.advance(length);
+    Ok(Some(Taken { command, rest: frame.freeze() }))
 }
 
 /// A length as the protocol writes it.
@@ -117,7 +127,7 @@ mod tests {
         let mut seen = 0;
         for byte in &both {
             came.put_u8(*byte);
-            seen += usize::from(take(&mut came).unwrap().is_some_and(|it| it == ping()));
+            seen += usize::from(take(&mut came).unwrap().is_some_and(|it| it.command == ping()));
         }
         assert_eq!((seen, came.len()), (2, 0));
     }

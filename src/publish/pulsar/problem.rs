@@ -208,7 +208,7 @@ pub fn way_out(reason: &str) -> Option<&'static str> {
 
 /// How a try failed.
 #[derive(Clone, Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// It may go better the next time: why it did not.
     Again(String),
     /// It may go better for some time; then this is the error.
@@ -219,7 +219,7 @@ pub(super) enum Failure {
 
 impl Failure {
     /// Why it failed.
-    pub(super) fn reason(self) -> String {
+    pub(crate) fn reason(self) -> String {
         match self {
             Self::Again(reason) => reason,
             Self::Patience(error) | Self::Final(error) => error.to_string(),

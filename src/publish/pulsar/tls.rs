@@ -39,14 +39,14 @@ pub(super) async fn wrap(
 }
 
 /// A client for requests over HTTP, which trusts and shows the same certificates.
-pub(super) fn http(options: &Options) -> Result<reqwest::Client, String> {
+pub(crate) fn http(options: &Options) -> Result<reqwest::Client, String> {
     let client = reqwest::Client::builder().timeout(options.operation_timeout);
     let client = client.tls_backend_preconfigured(configuration(options)?);
     client.build().map_err(|error| causes(&error))
 }
 
 /// An error over HTTP with what lies beneath it, without its address.
-pub(super) fn causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
     let mut deepest = error;
     while let Some(source) = deepest.source() {
         deepest = source;

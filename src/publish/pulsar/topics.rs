@@ -58,7 +58,7 @@ pub struct Found {
     pub made: bool,
 }
 
-/// Nothing is sent while topics are looked at.
+/// Nothing is sent while topics are looked at or read.
 struct Nobody;
 
 impl Listener for Nobody {
@@ -115,7 +115,8 @@ pub fn check(found: &[Found], needs: &[Need]) -> Result<(), Error> {
     if topics.is_empty() { Ok(()) } else { Err(Error::TopicMissing { topics }) }
 }
 
-fn client(options: &Options) -> Client {
+/// A client that sends nothing.
+pub(crate) fn client(options: &Options) -> Client {
     Client::new(Arc::new(options.clone()), Arc::new(Nobody))
 }
 
