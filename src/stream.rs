@@ -73,6 +73,15 @@ impl Record {
     }
 }
 
+/// Who an event is in its stream, see [`crate::plan::identity::Identity`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Who {
+    /// Position, or entity and version.
+    pub number: u64,
+    /// Which of the events that follow from one number.
+    pub child: u16,
+}
+
 /// The events of a stretch of model time, encoded, in send order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
@@ -82,10 +91,27 @@ pub struct Batch {
     pub arena: Arc<Vec<u8>>,
     /// The records, in send order.
     pub records: Arc<Vec<Record>>,
+    /// Who the records' events are, one each, if that is asked for.
+    pub who: Vec<Who>,
+    /// Whether the records have bytes; else only their times and streams are known.
+    pub has_bytes: bool,
     /// The sum of the records' digests, if digests are asked for.
     pub digest: Option<Digest>,
     /// What becomes of events that phases keep away.
     pub deferrals: Deferrals,
+}
+
+impl Batch {
+    /// Takes records out of which `keeps` says no; asked in send order.
+    pub(crate) fn retain(&mut self, mut keeps: impl FnMut(&Record) -> bool) {
+        let kept: Vec<bool> = self.records.iter().map(&mut keeps).collect();
+        let mut places = kept.iter();
+        let mut records = self.records.to_vec();
+        records.retain(|_| places.next().is_some_and(|kept| *kept));
+        self.records = Arc::new(records);
+        let mut places = kept.iter();
+        self.who.retain(|_| places.next().is_some_and(|kept| *kept));
+    }
 }
 
 /// Which share of the lanes is made here: those whose number leaves `index` when divided by `count`.
@@ -124,6 +150,19 @@ pub struct Route {
     pub skipped: bool,
 }
 
+/// Whether batches say who their events are, and which of them have bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Telling {
+    /// Bytes, and nothing of who.
+    #[default]
+    Bytes,
+    /// Who; of one in so many stretches of time the bytes too. 1: of all; 0: of none.
+    Who {
+        /// One in so many.
+        bytes_one_in: u32,
+    },
+}
+
 /// What part of a plan is made, and how; none of it changes the bytes of an event.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -137,6 +176,8 @@ pub struct Options {
     pub threads: usize,
     /// Events of a batch, about.
     pub batch_events: u32,
+    /// What batches say of their events.
+    pub telling: Telling,
     /// Whether batches carry digests.
     pub digest: bool,
     /// Whether what is made are the snapshots before a run that begins where the window does,
@@ -154,6 +195,7 @@ impl Default for Options {
             shard: Shard::WHOLE,
             threads: 1,
             batch_events: BATCH_EVENTS,
+            telling: Telling::default(),
             digest: false,
             snapshot: false,
             routes: Vec::new(),

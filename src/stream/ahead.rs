@@ -130,13 +130,11 @@ impl Ahead {
                 let (own, last_us) = ranks.cut(left);
                 let last_us = producer.instant_us(last_us);
                 let mut roots = 0;
-                let mut records = batch.records.to_vec();
-                records.retain(|record| {
+                batch.retain(|record| {
                     let root = producer.is_root(record.stream);
                     roots += usize::from(root);
                     if root { roots <= own } else { record.due_us <= last_us }
                 });
-                batch.records = Arc::new(records);
                 batch.digest = self.shared.producer.digest(&batch);
             }
         }

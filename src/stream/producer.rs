@@ -3,6 +3,7 @@
 mod control;
 mod output;
 mod roots;
+mod telling;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,15 +11,13 @@ use std::sync::Arc;
 use self::output::{Output, Shape};
 use super::cut::Ranks;
 use super::deferrals::Deferrals;
-use super::digest::Digest;
 use super::ordinals::Ordinals;
 use super::rows::{Eras, Row, Rows, fill_inputs, low};
 use super::stretches::Stretches;
-use super::{Batch, Error, Options, Record, Route, follow_up, parts};
+use super::{Batch, Error, Options, Record, Route, Telling, follow_up, parts};
 use crate::config::model::KeyFormat;
 use crate::encode::avro;
 use crate::encode::row::{self, Key, Lengths, RowEncoder};
-use crate::encode::wire::FRAMING_BYTES;
 use crate::generate::column::{CHUNK_ROWS, Frame};
 use crate::generate::cpu::{self, Context};
 use crate::plan::arrival::Arrival;
@@ -192,18 +191,29 @@ impl Producer {
         let rows: usize = streams.iter().map(|scratch| scratch.own.len()).sum();
         // An arena that grows is copied again and again.
         let bytes = rows * *event_bytes;
+        let has_bytes = self.has_bytes(job);
         let mut output = Output {
-            arena: Vec::with_capacity(bytes + bytes / SPARE),
+            arena: Vec::with_capacity(if has_bytes { bytes + bytes / SPARE } else { 0 }),
             records: Vec::with_capacity(rows),
+            who: Vec::new(),
             ranks,
         };
         for scratch in streams.iter_mut().filter(|scratch| !scratch.own.is_empty()) {
-            self.stream((scratch, &mut *room), &mut output)?;
+            if self.options.telling != Telling::Bytes {
+                output.name(&scratch.rows.list[scratch.own.clone()]);
+            }
+            if has_bytes {
+                self.stream((scratch, &mut *room), &mut output)?;
+            } else {
+                let shape = self.shape(scratch.stream);
+                output.note_times(&shape, &scratch.rows.list[scratch.own.clone()]);
+            }
         }
-        *event_bytes = output.arena.len().checked_div(rows).unwrap_or(*event_bytes);
+        if has_bytes {
+            *event_bytes = output.arena.len().checked_div(rows).unwrap_or(*event_bytes);
+        }
         if self.plan.streams.len() > 1 {
-            // Each stream is in order already; the sort is stable and merges runs.
-            output.records.sort_by_key(|record| (record.due_us, record.stream));
+            output.sort();
         }
         let start_us = self.plan.start_us;
         let at = |since_us: u64| start_us.saturating_add_unsigned(since_us);
@@ -211,6 +221,8 @@ impl Producer {
             window_us: at(job.window_us.start)..at(job.window_us.end),
             arena: Arc::new(output.arena),
             records: Arc::new(output.records),
+            who: output.who,
+            has_bytes,
             digest: None,
             deferrals: worker.streams.iter().fold(Deferrals::default(), |mut sum, of| {
                 sum.add(of.deferrals);
@@ -219,33 +231,6 @@ impl Producer {
         };
         batch.digest = self.digest(&batch);
         Ok(Made { batch, ranks: output.ranks })
-    }
-
-    /// The digest of a batch's records, if digests are asked for.
-    pub fn digest(&self, batch: &Batch) -> Option<Digest> {
-        self.options.digest.then(|| {
-            let mut sum = Digest::default();
-            for record in batch.records.iter() {
-                let stream = usize::from(record.stream);
-                let plan = &self.plan.streams[stream];
-                let route = self.route(stream);
-                let mut key = &batch.arena[record.key_range()];
-                if plan.key_format == KeyFormat::Avro && route.ids.key.is_some() {
-                    key = key.get(FRAMING_BYTES..).unwrap_or_default();
-                }
-                let value = &batch.arena[record.value_range()];
-                // A tombstone has no value, and no framing either.
-                let datum = value.get(self.framing_bytes(stream)..);
-                sum.add(Digest::of(&plan.name, key, datum.unwrap_or_default()));
-            }
-            sum
-        })
-    }
-
-    /// How many bytes of a stream's values are framing.
-    fn framing_bytes(&self, stream: usize) -> usize {
-        let of_control = || self.route(stream).ids.value.map_or(0, |_| FRAMING_BYTES);
-        self.encoders[stream].as_ref().map_or_else(of_control, RowEncoder::framing_bytes)
     }
 
     /// Encodes rows of a stream that were found elsewhere: to see what its records are like.
@@ -435,6 +420,19 @@ impl Producer {
         }
     }
 
+    /// What all records of a stream share.
+    fn shape(&self, number: usize) -> Shape<'_> {
+        let stream = &self.plan.streams[number];
+        Shape {
+            members: stream.members(),
+            stream: u16::try_from(number).unwrap_or(u16::MAX),
+            keyed: stream.compiled.key.is_some(),
+            partitions: self.route(number).partitions,
+            hash: self.route(number).hash,
+            start_us: self.plan.start_us,
+        }
+    }
+
     fn is_own(&self, lane: u32) -> bool {
         lane % self.options.shard.count == self.options.shard.index
     }
@@ -448,14 +446,7 @@ impl Producer {
         output: &mut Output,
     ) -> Result<(), Error> {
         let stream = &self.plan.streams[scratch.stream];
-        let shape = Shape {
-            members: stream.members(),
-            stream: u16::try_from(scratch.stream).unwrap_or(u16::MAX),
-            keyed: stream.compiled.key.is_some(),
-            partitions: self.route(scratch.stream).partitions,
-            hash: self.route(scratch.stream).hash,
-            start_us: self.plan.start_us,
-        };
+        let shape = self.shape(scratch.stream);
         room.eras.clear(&self.plan.scenarios);
         let ordinal = stream.compiled.program.ordinal;
         let Some(encoder) = &self.encoders[scratch.stream] else {

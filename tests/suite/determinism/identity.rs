@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use tidegate::encode::headers::{self, Shape};
 use tidegate::encode::json::Reader;
 use tidegate::generate::philox;
 use tidegate::plan::arrival::tick_and_lane;
 use tidegate::plan::identity::{Cipher, Identity};
+use tidegate::stream::{EventStream, Options, Shard, Telling};
 
 use super::{Event, SECOND_US, events, only_authorisations, plan, window};
 
@@ -101,4 +103,60 @@ fn a_family_stays_in_one_lane_and_in_order() {
         }
     }
     assert!(members > 1_000, "{members}");
+}
+
+/// What verifying stands on: who is told beside an event is who the event itself says it is, and the
+/// same is told without its bytes.
+#[test]
+fn batches_tell_who_their_events_are_with_and_without_bytes() {
+    let plan = plan();
+    let cipher = cipher(plan.seed, plan.start_us);
+    let readers: Vec<_> =
+        plan.streams.iter().map(|stream| Reader::new(&stream.schema).unwrap()).collect();
+    let shapes: Vec<Vec<Shape>> = plan
+        .streams
+        .iter()
+        .map(|stream| stream.compiled.headers.iter().map(Shape::of).collect())
+        .collect();
+    let told = |bytes_one_in, count| {
+        let telling = Telling::Who { bytes_one_in };
+        let shard = Shard { index: 1, count: 2 };
+        let mut options = Options { telling, shard, count, threads: 2, ..Options::default() };
+        options.window_us = 3_600 * SECOND_US..3_620 * SECOND_US;
+        let mut stream = EventStream::start(std::sync::Arc::clone(&plan), options).unwrap();
+        let mut all = Vec::new();
+        while let Some(batch) = stream.next_blocking() {
+            let batch = batch.unwrap();
+            assert_eq!(batch.records.len(), batch.who.len());
+            for (record, who) in batch.records.iter().zip(&batch.who) {
+                all.push((record.due_us, record.stream, *who));
+                let value = &batch.arena[record.value_range()];
+                let row = batch.has_bytes.then(|| readers[usize::from(record.stream)].read(value));
+                let Some(Ok(row)) = row.filter(|_| !record.tombstone) else { continue };
+                let header = headers::read(
+                    &shapes[usize::from(record.stream)],
+                    &batch.arena[record.header_range()],
+                );
+                let header = header.into_iter().find_map(|(_, value)| match value {
+                    headers::Value::Identity(bytes) => {
+                        Some(u128::from_be_bytes(bytes.try_into().unwrap()))
+                    }
+                    _ => None,
+                });
+                let sealed = header.unwrap_or_else(|| uuid(&row));
+                let identity = cipher.open(sealed).unwrap();
+                assert_eq!((u16::from(identity.stream), identity.origin), (record.stream, 0));
+                assert_eq!((identity.number, identity.child), (who.number, who.child), "{row}");
+            }
+        }
+        all
+    };
+    let whole = told(1, None);
+    assert!(whole.len() > 1_000, "{}", whole.len());
+    assert!(whole.iter().any(|(_, stream, _)| *stream > 0), "streams that follow are there");
+    assert_eq!(told(0, None), whole);
+    assert_eq!(told(3, None), whole);
+    assert_eq!(told(0, Some(2_000)), told(1, Some(2_000)));
+    let distinct: BTreeSet<_> = whole.iter().map(|(_, stream, who)| (stream, who)).collect();
+    assert_eq!(distinct.len(), whole.len());
 }
