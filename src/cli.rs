@@ -7,7 +7,9 @@ pub mod failure;
 pub mod models;
 pub mod plan;
 pub mod print;
+pub mod record;
 pub mod repeat;
+pub mod replay;
 pub mod run;
 pub mod sample;
 pub mod scenarios;
@@ -29,7 +31,12 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
         Ok(invocation) => invocation,
         Err(error) => return refuse(&error),
     };
-    let quiet = matches!(&invocation.command, Some(Command::Run(run)) if run.telling.quiet);
+    let quiet = match &invocation.command {
+        Some(Command::Run(run)) => run.telling.quiet,
+        Some(Command::Record(record)) => record.quiet,
+        Some(Command::Replay(replay)) => replay.quiet,
+        _ => false,
+    };
     let people = People::new(quiet);
     let ended = start_log(&invocation, &people).and_then(|()| dispatch(&invocation, &people));
     ended.unwrap_or_else(|failure| {
@@ -42,6 +49,8 @@ fn dispatch(invocation: &Invocation, people: &People) -> Result<Exit, Failure> {
     match &invocation.command {
         None => run::run(&arguments::Run::default(), people),
         Some(Command::Run(arguments)) => run::run(arguments, people),
+        Some(Command::Record(arguments)) => record::record(arguments, people),
+        Some(Command::Replay(arguments)) => replay::replay(arguments, people),
         Some(Command::Validate(arguments)) => validate::validate(arguments, people),
         Some(Command::Sample(arguments)) => sample::sample(arguments, people),
         Some(Command::Plan(arguments)) => plan::plan(arguments, people),

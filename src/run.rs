@@ -12,11 +12,14 @@ pub mod forecast;
 pub mod lines;
 pub mod plan;
 pub mod pulsar;
+pub mod record;
+pub mod replay;
 pub mod request;
 pub mod schema;
 pub mod signal;
 pub mod sink;
 mod snapshot;
+pub mod source;
 pub mod topic;
 mod watch;
 pub mod window;
@@ -113,12 +116,7 @@ pub fn run(
     request: Request,
     listener: &mut dyn Listener,
 ) -> Result<Finished, Error> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .thread_name("run")
-        .enable_all()
-        .build()
-        .map_err(|source| Error::System { what: "start the threads of the run", source })?;
+    let runtime = runtime()?;
     let finished = runtime.block_on(async {
         let mut signals = Signals::take()
             .map_err(|source| Error::System { what: "listen for signals", source })?;
@@ -131,6 +129,16 @@ pub fn run(
     // A connection that is still being waited for is not worth the wait.
     runtime.shutdown_background();
     finished
+}
+
+/// What drives signals, waiting and the registry's connections.
+fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("run")
+        .enable_all()
+        .build()
+        .map_err(|source| Error::System { what: "start the threads of the run", source })
 }
 
 /// What is known before anything is opened for the events.

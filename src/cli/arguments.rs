@@ -1,9 +1,12 @@
 //! What can be typed: commands, flags and their manual.
 
+mod recorded;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::recorded::{Format, Record, Replay};
 use crate::observe::verdict::Condition;
 use crate::run::request::{Moment, Shard};
 
@@ -38,6 +41,10 @@ pub struct Invocation {
 pub enum Command {
     /// Publish a model's events at their intended times; with no model, the quickstart.
     Run(Box<Run>),
+    /// Record topics to files.
+    Record(Box<Record>),
+    /// Send recorded files, or topics, again.
+    Replay(Box<Replay>),
     /// Tell every mistake of a model at once, each with its place in the file.
     Validate(Validate),
     /// Print a few events as JSON, one a line.

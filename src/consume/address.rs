@@ -65,7 +65,9 @@ impl FromStr for Address {
             Some(("kafka", rest)) => (Some(Broker::Kafka), false, rest),
             Some(("pulsar", rest)) => (Some(Broker::Pulsar), false, rest),
             Some(("pulsar+ssl", rest)) => (Some(Broker::Pulsar), true, rest),
-            Some((scheme, rest)) if rest.starts_with("//") && !matches!(scheme, "persistent" | "non-persistent") => {
+            Some((scheme, rest))
+                if rest.starts_with("//") && !matches!(scheme, "persistent" | "non-persistent") =>
+            {
                 return bad("is at no broker that is known");
             }
             _ => (None, false, text),
@@ -112,7 +114,11 @@ mod tests {
         );
         assert_eq!(
             read("pulsar+ssl://a:6651/tenant/ns/x"),
-            (Some(Broker::Pulsar), Some("pulsar+ssl://a:6651".to_owned()), topics(&["tenant/ns/x"]))
+            (
+                Some(Broker::Pulsar),
+                Some("pulsar+ssl://a:6651".to_owned()),
+                topics(&["tenant/ns/x"])
+            )
         );
         assert_eq!(read("kafka:x"), (Some(Broker::Kafka), None, topics(&["x"])));
         assert_eq!(read("a.b"), (None, None, topics(&["a.b"])));

@@ -65,6 +65,18 @@ impl Writer {
     }
 }
 
+/// Appends the line of a record of a topic, with its line break.
+pub fn put(
+    topic: &str,
+    record: &Recorded<'_>,
+    schemas: &mut Schemas,
+    out: &mut Vec<u8>,
+) -> Result<(), Error> {
+    out.extend_from_slice(said(topic, record, schemas)?.to_string().as_bytes());
+    out.push(b'\n');
+    Ok(())
+}
+
 /// What a line says.
 fn said(topic: &str, record: &Recorded<'_>, schemas: &mut Schemas) -> Result<Json, Error> {
     let time = jiff::Timestamp::from_millisecond(record.timestamp_ms);
@@ -127,18 +139,29 @@ fn bytes(value: &Json) -> Result<Option<Vec<u8>>, String> {
 #[derive(Debug, Default)]
 pub struct Encoder {
     /// This one, for all topics.
-    pub chosen: Option<Arc<Known>>,
+    chosen: Option<Arc<Known>>,
     /// Else the latest ones of this registry, if there are any.
-    pub latest: Option<Asker>,
+    latest: Option<Asker>,
     /// What topics are called there, by their names in the lines.
-    pub names: BTreeMap<String, String>,
+    names: BTreeMap<String, String>,
     /// Whether values get the ids of their schemas before them.
-    pub framed: bool,
+    framed: bool,
     /// Those that were looked up, by topic.
     known: Mutex<BTreeMap<String, Option<Arc<Known>>>>,
 }
 
 impl Encoder {
+    /// Writes values with this schema, else with the latest ones of a registry, where topics have other
+    /// names; with ids before them if there is a registry.
+    pub fn new(
+        chosen: Option<Arc<Known>>,
+        latest: Option<Asker>,
+        names: BTreeMap<String, String>,
+    ) -> Self {
+        let framed = latest.is_some();
+        Self { chosen, latest, names, framed, known: Mutex::default() }
+    }
+
     /// The bytes of a value.
     fn value(
         &self,

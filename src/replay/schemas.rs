@@ -167,9 +167,9 @@ impl Schemas {
         Ok(known)
     }
 
-    /// Those of a recording; the folder is that of its files.
-    pub fn beside(folder: &Path) -> Self {
-        Self::new(Origin::Folder(folder.join(FOLDER)))
+    /// The origin of those of a recording; the folder is that of its files.
+    pub fn origin_beside(folder: &Path) -> Origin {
+        Origin::Folder(folder.join(FOLDER))
     }
 
     /// Whether there is somewhere to look.

@@ -55,6 +55,17 @@ impl Topics {
         };
         Ok(Self { merge, names, partitions, lasts, done, until, clock })
     }
+
+    /// The last record of each partition when reading began.
+    pub fn lasts(&self) -> &[Option<Position>] {
+        &self.lasts
+    }
+
+    /// Ends with these records.
+    pub fn end_with(&mut self, lasts: Vec<Option<Position>>) {
+        self.done = lasts.iter().map(Option::is_none).collect();
+        self.lasts = lasts;
+    }
 }
 
 impl Feed for Topics {

@@ -99,7 +99,8 @@ fn written(stream: &Stream, json: Option<String>, id: Option<u32>) -> Result<Wri
     Ok(Written { schema, schema_json, value_id: id, key_id: None })
 }
 
-fn options(settings: &Settings) -> Options {
+/// How the registry of the settings is reached, and what is asked of it.
+pub(super) fn options(settings: &Settings) -> Options {
     Options {
         urls: settings.urls.iter().map(|url| url.value.clone()).collect(),
         authentication: match &settings.authentication {
