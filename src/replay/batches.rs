@@ -428,3 +428,6 @@ fn low(number: usize) -> u32 {
     assert!(low.is_ok(), "what is held back is far below 4 GiB");
     low.unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -151,6 +151,7 @@ pub struct Reader {
     topics: Option<Vec<String>>,
     at: u64,
     end: u64,
+    /// As the blocks tell. That alone has no checksum, so it is only told.
     records: u64,
     packed: Vec<u8>,
     damages: Vec<Damage>,
@@ -195,15 +196,14 @@ impl Reader {
         &self.damages
     }
 
-    /// Puts the records of the next block that is whole in the place of `data`; says how many, none at the
-    /// end.
-    pub fn next(&mut self, data: &mut Vec<u8>) -> Result<Option<u64>, Error> {
+    /// Puts the records of the next block that is whole in the place of `data`; false at the end.
+    pub fn next(&mut self, data: &mut Vec<u8>) -> Result<bool, Error> {
         while self.at < self.end {
             let at = self.at;
             match self.block(data) {
                 Ok(count) => {
-                    self.records += count;
-                    return Ok(Some(count));
+                    self.records = self.records.saturating_add(count);
+                    return Ok(true);
                 }
                 Err(Problem::Io(source)) => return Err(Error::file("read", &self.path, source)),
                 Err(problem) => {
@@ -218,7 +218,7 @@ impl Reader {
                 }
             }
         }
-        Ok(None)
+        Ok(false)
     }
 
     /// Notes that all up to `to` cannot be read.
@@ -409,3 +409,6 @@ fn crc32(bytes: &[u8]) -> u32 {
     crc.update(bytes);
     crc.sum()
 }
+
+#[cfg(test)]
+mod tests;

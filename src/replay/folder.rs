@@ -213,8 +213,8 @@ fn topics_of(path: &Path, tell: &mut dyn FnMut(&str)) -> Result<(), Error> {
                 return Ok(());
             }
             let mut data = Vec::new();
-            while let Some(count) = reader.next(&mut data)? {
-                each(path, &data, count, &mut |lying, _| {
+            while reader.next(&mut data)? {
+                each(path, &data, &mut |lying, _| {
                     tell(&String::from_utf8_lossy(lying.topic));
                     Ok(())
                 })?;
@@ -233,11 +233,10 @@ fn topics_of(path: &Path, tell: &mut dyn FnMut(&str)) -> Result<(), Error> {
 fn each(
     path: &Path,
     data: &[u8],
-    count: u64,
     tell: &mut dyn FnMut(&wire::Lying<'_>, &[Header<'_>]) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let (mut rest, mut headers) = (data, Vec::new());
-    for _ in 0..count {
+    while !rest.is_empty() {
         let lying = wire::take(&mut rest, &mut headers).ok_or_else(|| Error::NotARecording {
             path: path.to_owned(),
             what: "a block holds what is no record".to_owned(),
@@ -261,9 +260,9 @@ impl Feed for Files {
         };
         let goes_on = match input {
             Input::Avro(reader) => match reader.next(data)? {
-                Some(count) => {
+                true => {
                     let mut last = (String::new(), None);
-                    each(path, data, count, &mut |lying, headers| {
+                    each(path, data, &mut |lying, headers| {
                         let topic = match last.1 {
                             // Records of one topic often lie together.
                             Some(topic) if lying.topic == last.0.as_bytes() => topic,
@@ -287,7 +286,7 @@ impl Feed for Files {
                     })?;
                     true
                 }
-                None => {
+                false => {
                     damages.extend_from_slice(reader.damages());
                     false
                 }
