@@ -2,7 +2,9 @@
 
 #![expect(clippy::panic, reason = "what fails here fails the test")]
 
+mod changed;
 mod kafka;
+mod refused;
 
 use std::path::Path;
 use std::process::Output;
