@@ -113,7 +113,7 @@ fn what_is_no_recording_is_told_without_a_broker() {
     refused(&["replay", "a.jsonl", "--to", "null"], 1, "a.jsonl:2: it has no `topic`");
     refused(&["replay", "a.jsonl", "--to", "null", "--loop", "0"], 2, "--loop 0");
     refused(&["record", "t", "--to", "x", "--mask", "a=b"], 2, "PATH=hash");
-    refused(&["replay", "x", "--to", "null", "--speed", "-1"], 2, "--speed");
+    refused(&["replay", "a.jsonl", "--to", "null", "--speed", "fast"], 2, "--speed");
 }
 
 #[test]
