@@ -226,7 +226,9 @@ mod tests {
         let headers: [(&[u8], Option<&[u8]>); 4] =
             [(b"trace", Some(&long)), (b"", Some(b"")), (b"trace", None), (b"a\0b", Some(&[0, 1]))];
         let mut block = Vec::new();
-        headers.iter().for_each(|(name, value)| put_own(&mut block, name, *value));
+        for (name, value) in headers {
+            put_own(&mut block, name, value);
+        }
         let shapes = [Shape::own()];
         let read: Vec<_> = read(&shapes, &block).map(|(_, value)| value).collect();
         let expected = [

@@ -130,12 +130,13 @@ fn walk(
         }
         (Schema::Array(array), Value::Array(items), _) => {
             let place = place.item(&array.items);
-            items.iter_mut().for_each(|item| walk(&place, item, parts, depth, change));
+            for item in items {
+                walk(&place, item, parts, depth, change);
+            }
         }
         (Schema::Map(map), Value::Map(items), parts_left) => {
             let place = place.value(&map.types);
             let (key, rest) = parts_left.map_or(("*", parts), |(key, rest)| (key, rest));
-            #[expect(clippy::iter_over_hash_type, reason = "each is changed by itself")]
             for (_, value) in items.iter_mut().filter(|(name, _)| key == "*" || *name == key) {
                 walk(&place, value, rest, depth, change);
             }

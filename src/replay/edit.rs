@@ -151,7 +151,9 @@ impl Editor {
     /// Moves times.
     pub fn of_times(paths: &[String]) -> Self {
         let mut editor = Self::new(Key::of(""));
-        paths.iter().for_each(|path| editor.add("--move-time", Path::new(path), Does::Move));
+        for path in paths {
+            editor.add("--move-time", Path::new(path), Does::Move);
+        }
         editor
     }
 
@@ -202,6 +204,10 @@ impl Editor {
     }
 
     /// Appends a value as it is to be; times are moved by so many microseconds.
+    ///
+    /// # Panics
+    ///
+    /// If memory cannot be written to: our own bug.
     pub fn value(
         &mut self,
         (topic, value): (&str, &[u8]),
@@ -274,14 +280,11 @@ impl Editor {
         if mask == Mask::Null {
             return Ok(None);
         }
-        let is_framed = match self.framed_keys.get(topic) {
-            Some(is_framed) => *is_framed,
-            None => {
-                let is_framed = schemas.frames(key)?;
-                self.framed_keys.insert(topic.to_owned(), is_framed);
-                is_framed
-            }
-        };
+        let known = self.framed_keys.get(topic).copied();
+        let is_framed = known.map_or_else(|| schemas.frames(key), Ok)?;
+        if known.is_none() {
+            self.framed_keys.insert(topic.to_owned(), is_framed);
+        }
         let Some((id, datum)) = framed(key).filter(|_| is_framed) else {
             return Ok(Some(self.key.bytes(mask, key)));
         };
@@ -410,10 +413,14 @@ fn in_json(value: &mut Json, parts: &[String], change: &mut dyn FnMut(&mut Json)
     };
     match value {
         Json::Array(items) => {
-            items.iter_mut().fold(false, |met, item| in_json(item, parts, change) || met)
+            let met =
+                items.iter_mut().filter_map(|item| in_json(item, parts, change).then_some(()));
+            // All of them are changed, so that the first does not end it.
+            met.count() > 0
         }
         Json::Object(fields) if name == "*" => {
-            fields.iter_mut().fold(false, |met, (_, value)| in_json(value, rest, change) || met)
+            let values = fields.iter_mut().map(|(_, value)| value);
+            values.filter_map(|value| in_json(value, rest, change).then_some(())).count() > 0
         }
         Json::Object(fields) => {
             fields.get_mut(name).is_some_and(|value| in_json(value, rest, change))

@@ -40,7 +40,7 @@ impl Format {
 
 #[derive(Debug)]
 enum Output {
-    Avro(container::Writer),
+    Avro(Box<container::Writer>),
     Jsonl(lines::Writer),
 }
 
@@ -69,29 +69,31 @@ impl Folder {
     /// Adds a record.
     pub fn push(&mut self, record: &Recorded<'_>, schemas: &mut Schemas) -> Result<(), Error> {
         let topic = &self.topics[record.topic];
-        let output = match &mut self.output {
+        let mut output = match self.output.take() {
             Some(output) => output,
-            None => {
-                self.files += 1;
-                let name = format!("recording-{:06}.{}", self.files, self.format.extension());
-                let path = self.path.join(name);
-                self.output.insert(match self.format {
-                    Format::Avro => Output::Avro(container::Writer::create(&path, &self.topics)?),
-                    Format::Jsonl => Output::Jsonl(lines::Writer::create(&path)?),
-                })
-            }
+            None => Self::next_file(&self.path, self.format, &self.topics, &mut self.files)?,
         };
-        let bytes = match output {
-            Output::Avro(writer) => {
-                writer.push(topic, record)?;
-                writer.bytes()
-            }
-            Output::Jsonl(writer) => {
-                writer.push(topic, record, schemas)?;
-                writer.bytes()
-            }
+        let (pushed, bytes) = match &mut output {
+            Output::Avro(writer) => (writer.push(topic, record), writer.bytes()),
+            Output::Jsonl(writer) => (writer.push(topic, record, schemas), writer.bytes()),
         };
+        self.output = Some(output);
+        pushed?;
         if bytes >= FILE_BYTES { self.end_file() } else { Ok(()) }
+    }
+
+    fn next_file(
+        folder: &Path,
+        format: Format,
+        topics: &[String],
+        files: &mut u32,
+    ) -> Result<Output, Error> {
+        *files += 1;
+        let path = folder.join(format!("recording-{files:06}.{}", format.extension()));
+        Ok(match format {
+            Format::Avro => Output::Avro(Box::new(container::Writer::create(&path, topics)?)),
+            Format::Jsonl => Output::Jsonl(lines::Writer::create(&path)?),
+        })
     }
 
     /// Writes what was added, so that it can be read.
@@ -209,7 +211,9 @@ fn topics_of(path: &Path, tell: &mut dyn FnMut(&str)) -> Result<(), Error> {
     match Input::open(path)? {
         Input::Avro(mut reader) => {
             if let Some(topics) = reader.topics() {
-                topics.iter().for_each(|topic| tell(topic));
+                for topic in topics {
+                    tell(topic);
+                }
                 return Ok(());
             }
             let mut data = Vec::new();
@@ -221,7 +225,7 @@ fn topics_of(path: &Path, tell: &mut dyn FnMut(&str)) -> Result<(), Error> {
             }
         }
         Input::Jsonl(mut reader) => {
-            while let Some(line) = reader.next()? {
+            while let Some(line) = reader.next_line()? {
                 tell(&line.topic);
             }
         }
@@ -229,12 +233,11 @@ fn topics_of(path: &Path, tell: &mut dyn FnMut(&str)) -> Result<(), Error> {
     Ok(())
 }
 
+/// Takes a record of a block, and its headers.
+type Tell<'a> = dyn FnMut(&wire::Lying<'_>, &[Header<'_>]) -> Result<(), Error> + 'a;
+
 /// Tells each record of a block.
-fn each(
-    path: &Path,
-    data: &[u8],
-    tell: &mut dyn FnMut(&wire::Lying<'_>, &[Header<'_>]) -> Result<(), Error>,
-) -> Result<(), Error> {
+fn each(path: &Path, data: &[u8], tell: &mut Tell<'_>) -> Result<(), Error> {
     let (mut rest, mut headers) = (data, Vec::new());
     while !rest.is_empty() {
         let lying = wire::take(&mut rest, &mut headers).ok_or_else(|| Error::NotARecording {
@@ -259,8 +262,9 @@ impl Feed for Files {
             None => open.insert(Input::open(path)?),
         };
         let goes_on = match input {
-            Input::Avro(reader) => match reader.next(data)? {
-                true => {
+            Input::Avro(reader) => {
+                let goes_on = reader.next(data)?;
+                if goes_on {
                     let mut last = (String::new(), None);
                     each(path, data, &mut |lying, headers| {
                         let topic = match last.1 {
@@ -284,17 +288,15 @@ impl Feed for Files {
                             value: lying.value,
                         })
                     })?;
-                    true
-                }
-                false => {
+                } else {
                     damages.extend_from_slice(reader.damages());
-                    false
                 }
-            },
+                goes_on
+            }
             Input::Jsonl(reader) => {
                 let mut goes_on = true;
                 for _ in 0..LINES {
-                    let Some(line) = reader.next()? else {
+                    let Some(line) = reader.next_line()? else {
                         goes_on = false;
                         break;
                     };

@@ -252,7 +252,7 @@ impl Reader {
     }
 
     /// The next line; none at the end.
-    pub fn next(&mut self) -> Result<Option<Line>, Error> {
+    pub fn next_line(&mut self) -> Result<Option<Line>, Error> {
         loop {
             self.text.clear();
             let read = self.input.read_line(&mut self.text);
@@ -335,7 +335,7 @@ impl Line {
 
 fn time_ms(value: &Json) -> Result<i64, String> {
     let text = value.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
-    let time = text.map(|time| time.as_millisecond()).or(value.as_i64());
+    let time = text.map(jiff::Timestamp::as_millisecond).or(value.as_i64());
     let time = time.or(value.is_null().then_some(-1));
     time.ok_or_else(|| format!("`timestamp` is {value}: write RFC 3339, or milliseconds"))
 }

@@ -136,7 +136,8 @@ struct Opened {
     clock: Clock,
     batches: Batches,
     begin_us: i64,
-    anchor_ns: i64,
+    /// When the first record goes, if that had to be known before it was made.
+    anchor_ns: Option<i64>,
     damages: Damages,
     /// The topics at the source, and what they are called at the target.
     topics: Vec<(String, String)>,
@@ -165,7 +166,7 @@ impl Opened {
         let tally = Arc::new(Tally::new(&names, meters, clock.clone()));
         let sink = target::open(&ask, &topics, (&schemas, &tally), &clock)?;
         let moves = !ask.move_times.is_empty();
-        let mut anchor_ns = clock.ahead_ns(if moves { LEAD } else { Duration::ZERO });
+        let anchor_ns = clock.ahead_ns(if moves { LEAD } else { Duration::ZERO });
         let mapping = source::registry(ask.settings(), handle)?.filter(|_| ask.is_for_broker());
         let run = &ask.settings().run;
         let options = batches::Options {
@@ -185,9 +186,7 @@ impl Opened {
         let Some(begin_us) = batches.begin_us() else {
             return Err(replay::Error::NoRecords(ask.named.clone()).into());
         };
-        if !moves {
-            anchor_ns = clock.now_ns();
-        }
+        let anchor_ns = Some(anchor_ns).filter(|_| moves);
         let (target, sink) = (sink.target, Watched::new(sink.sink, Arc::clone(&tally)));
         Ok(Self {
             ask,
@@ -216,6 +215,7 @@ impl Opened {
             target: self.target,
             from_us: begin_us,
         });
+        let anchor_ns = anchor_ns.unwrap_or_else(|| clock.now_ns());
         let run = &ask.settings().run;
         let Governor { events_per_s, bytes_per_s } = run.governor;
         let options = pacer::Options {

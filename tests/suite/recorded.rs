@@ -4,6 +4,7 @@
 
 mod changed;
 mod kafka;
+mod pulsar;
 mod refused;
 
 use std::path::Path;

@@ -72,6 +72,7 @@ pub enum Format {
 
 /// `tidegate replay`.
 #[derive(Args, Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Replay {
     /// A folder that `record` wrote, one of its files, or topics: kafka://HOST:PORT/TOPIC[,TOPIC],
     /// pulsar://HOST:PORT/TOPIC or pulsar+ssl://….

@@ -65,6 +65,10 @@ impl Key {
     }
 
     /// A key that nobody knows.
+    ///
+    /// # Panics
+    ///
+    /// If the system has no random bytes.
     pub fn drawn() -> Self {
         let mut bytes = [0; 32];
         let drawn = aws_lc_rs::rand::fill(&mut bytes);
