@@ -256,6 +256,24 @@ pub enum Error {
         /// Their names.
         topics: Vec<String>,
     },
+    /// A subscription that is not there.
+    #[error(
+        "the topic `{topic}` has no subscription `{name}`; {}",
+        if there.is_empty() {
+            "it has none".to_owned()
+        } else {
+            let there: Vec<String> = there.iter().map(|name| format!("`{name}`")).collect();
+            format!("it has {}", there.join(", "))
+        }
+    )]
+    NoSubscription {
+        /// The topic, with the partition.
+        topic: String,
+        /// The name that was given.
+        name: String,
+        /// Those that there are.
+        there: Vec<String>,
+    },
     /// No right to read a topic.
     #[error("not authorised to read the topic `{topic}`: {way_out}")]
     NotAuthorised {

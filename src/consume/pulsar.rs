@@ -6,11 +6,14 @@
 //!
 //! What a namespace's policies take away (time to live, retention) is not there to be read. Marks of
 //! transactions do not count as the last message with brokers from 3.0 on.
+//! Of a topic that was terminated and loaded again a broker names no last message; only the end that reading
+//! comes to tells.
 
 mod drive;
 mod entry;
 mod feed;
 mod field;
+pub mod subscription;
 mod unpack;
 
 use std::sync::Arc;
@@ -76,11 +79,7 @@ impl Pulsar {
         let mut feeds = Vec::with_capacity(partitions.len());
         for partition in &partitions {
             let (start, from, from_ms) = start(begin, partition);
-            let topic = options.topic(&partition.topic);
-            let topic = match partition.number {
-                Some(number) => format!("{topic}-partition-{number}"),
-                None => topic,
-            };
+            let topic = full_name(options, partition);
             let names = (partition.topic.as_str(), topic, partition.to_string());
             feeds.push(Arc::new(Feed::new(names, (start, from), room_bytes, clock)));
             readings.push(Reading { unpacking: Unpacking::new(from, from_ms), fault: None });
@@ -226,6 +225,15 @@ impl Drop for Pulsar {
         {
             tracing::error!("the thread of the connections ended by a panic");
         }
+    }
+}
+
+/// The full name of a partition.
+fn full_name(options: &Options, partition: &Partition) -> String {
+    let topic = options.topic(&partition.topic);
+    match partition.number {
+        Some(number) => format!("{topic}-partition-{number}"),
+        None => topic,
     }
 }
 

@@ -10,6 +10,7 @@ mod keys;
 mod played;
 mod page;
 mod reader;
+mod read_back;
 
 use std::process::{Command, Output};
 use std::time::Duration;

@@ -56,7 +56,16 @@ pub(super) async fn drive(shared: Arc<Shared>, client: Client, clock: Clock) {
         };
         tasks.spawn(async move { subscriber.keep().await });
     }
-    shared.close.notified().await;
+    loop {
+        tokio::select! {
+            () = shared.close.notified() => return,
+            Some(ended) = tasks.join_next() => if let Err(error) = ended {
+                let what = "keep the connections to Pulsar";
+                let error = Error::Ask { what, reason: error.to_string() };
+                shared.feeds.iter().for_each(|feed| feed.fail(error.clone()));
+            },
+        }
+    }
 }
 
 struct Subscriber {

@@ -33,6 +33,10 @@ const FRESH: Duration = Duration::from_millis(150);
 /// The same for an answer that names a record which did not come yet: it may never.
 const STALE: Duration = Duration::from_secs(1);
 
+/// How long nothing comes before a broker is believed that says there is no message at all: of a topic that
+/// was terminated and loaded again it says so too, and yet sends what there is.
+const QUIET: Duration = Duration::from_secs(2);
+
 /// Where a feed begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Start {
@@ -79,6 +83,10 @@ struct State {
     /// The last entry that came.
     received: Option<Id>,
     phase: Phase,
+    /// Since when nothing comes, in nanoseconds since the Unix epoch.
+    quiet_since_ns: i64,
+    /// Whether the broker says that nothing comes any more: the topic was terminated.
+    is_terminated: bool,
     /// Whether somebody waits.
     awaited: bool,
     questions: Questions,
@@ -108,6 +116,15 @@ struct Questions {
     /// The last one that the broker was asked.
     sent: u64,
     answer: Option<Answer>,
+    /// Those up to this one were asked before the subscription was there: more may have come since.
+    outdated: u64,
+}
+
+impl Questions {
+    /// The number of the last question that has its answer.
+    fn answered(&self) -> u64 {
+        self.answer.map_or(0, |answer| answer.number)
+    }
 }
 
 /// What a broker says of the last record.
@@ -153,6 +170,8 @@ impl Feed {
             permits: 0,
             received: None,
             phase: Phase::New,
+            quiet_since_ns: 0,
+            is_terminated: false,
             awaited: false,
             questions: Questions::default(),
             error: None,
@@ -216,11 +235,11 @@ impl Feed {
         if is_end { Next::End } else { Next::Nothing }
     }
 
-    /// Waits for at most `patience` until there may be something new.
+    /// Waits for at most `patience` until there may be something new, or something to ask.
     pub(super) fn wait_for_more(&self, patience: Duration) {
         let state = self.lock();
         if state.entries.is_empty() && state.error.is_none() {
-            self.wait(state, patience);
+            self.wait(state, patience.min(FRESH));
         }
     }
 
@@ -293,9 +312,11 @@ impl Feed {
     /// Its subscription is there, and has no permits yet.
     pub(super) fn opened(&self) {
         let mut state = self.lock();
-        (state.phase, state.permits) = (Phase::Open, 0);
+        (state.phase, state.permits, state.is_terminated) = (Phase::Open, 0, false);
+        state.quiet_since_ns = self.clock.now_ns();
         // What was asked before has no answer any more.
-        state.questions.sent = state.questions.answer.map_or(0, |answer| answer.number);
+        state.questions.sent = state.questions.answered();
+        state.questions.outdated = state.questions.asked;
         self.tell(state);
     }
 
@@ -400,17 +421,30 @@ impl State {
 
     /// Whether all came that there was, and whether the broker is to be asked.
     fn judge(&self, from: Option<Position>, now_ns: i64) -> (bool, bool) {
-        let Questions { asked, answer, .. } = &self.questions;
-        let Some(answer) = answer else { return (false, *asked == 0) };
+        if self.is_terminated {
+            return (true, false);
+        }
+        // Nobody knows what there is as long as there is no subscription.
+        if self.phase != Phase::Open {
+            return (false, false);
+        }
+        let Questions { asked, answer, outdated, .. } = &self.questions;
+        let is_answered = *asked == self.questions.answered();
+        let Some(answer) = answer.filter(|answer| answer.number > *outdated) else {
+            return (false, is_answered);
+        };
         let passed = self.received.unwrap_or((-1, -1)).max(answer.passed);
-        let is_passed = answer.last.is_none_or(|(last, place)| {
-            last <= passed || from.is_some_and(|from| unpack::position(last, place) < from)
-        });
-        let age_ns = u128::from((now_ns - answer.asked_ns).max(0).unsigned_abs());
-        let is_fresh = age_ns < FRESH.as_nanos();
-        let is_end = is_passed && (is_fresh || answer.received == self.received);
-        let limit = if is_passed { FRESH } else { STALE };
-        (is_end, *asked == answer.number && age_ns >= limit.as_nanos())
+        let since = |begin_ns: i64| Duration::from_nanos((now_ns - begin_ns).max(0).unsigned_abs());
+        let is_passed = match answer.last {
+            Some((last, place)) => {
+                last <= passed || from.is_some_and(|from| unpack::position(last, place) < from)
+            }
+            None => self.permits > 0 && since(self.quiet_since_ns) >= QUIET,
+        };
+        let age = since(answer.asked_ns);
+        let is_end = is_passed && (age < FRESH || answer.received == self.received);
+        let limit = if is_passed || answer.last.is_none() { FRESH } else { STALE };
+        (is_end, is_answered && age >= limit)
     }
 }
 
@@ -422,6 +456,7 @@ impl Reader for Feed {
             return;
         }
         state.permits -= i64::from(entry.count);
+        state.quiet_since_ns = self.clock.now_ns();
         state.entry_bytes = (state.entry_bytes - state.entry_bytes / 8).max(entry.bytes);
         // A new subscription begins with the last entry again.
         if state.received.is_none_or(|received| received < entry.id) {
@@ -440,6 +475,12 @@ impl Reader for Feed {
         if wakes {
             self.wake.notify_one();
         }
+    }
+
+    fn end(&self) {
+        let mut state = self.lock();
+        state.is_terminated = true;
+        self.tell(state);
     }
 
     fn close(&self) {

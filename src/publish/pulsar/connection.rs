@@ -64,6 +64,9 @@ pub(crate) trait Reader: Send + Sync {
     /// A message came, or a batch of them: `rest` is what its frame has after the command.
     fn take(&self, message: &CommandMessage, rest: Bytes);
 
+    /// Nothing will come any more: the topic was terminated, and all of it was sent.
+    fn end(&self);
+
     /// The broker closed it, or the connection ended.
     fn close(&self);
 }
@@ -319,6 +322,11 @@ impl Connection {
                 info!(topic = %channel.topic, "Pulsar closed a producer, which is opened again");
                 channel.closed.notify_one();
             }
+            return None;
+        }
+        if let Some(end) = &command.reached_end_of_topic {
+            let reader = self.books().readers.get(&end.consumer_id).cloned();
+            reader?.end();
             return None;
         }
         if let Some(close) = &command.close_consumer {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use reqwest::StatusCode;
+use reqwest::redirect::Policy;
 use serde_json::Value;
 
 use super::options::Options;
@@ -65,7 +66,7 @@ impl Issuer {
 
 /// A new token.
 pub(super) async fn token(issuer: &Issuer, options: &Options) -> Result<String, Failure> {
-    let client = tls::http(options).map_err(Failure::Again)?;
+    let client = tls::http(options, Policy::default()).map_err(Failure::Again)?;
     let url = format!("{}/.well-known/openid-configuration", issuer.url);
     let told = answer(client.get(url), issuer, options).await?;
     let url = text(&told, "token_endpoint", issuer, options)?;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use reqwest::redirect::Policy;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject as _;
@@ -39,8 +40,8 @@ pub(super) async fn wrap(
 }
 
 /// A client for requests over HTTP, which trusts and shows the same certificates.
-pub(crate) fn http(options: &Options) -> Result<reqwest::Client, String> {
-    let client = reqwest::Client::builder().timeout(options.operation_timeout);
+pub(crate) fn http(options: &Options, redirects: Policy) -> Result<reqwest::Client, String> {
+    let client = reqwest::Client::builder().timeout(options.operation_timeout).redirect(redirects);
     let client = client.tls_backend_preconfigured(configuration(options)?);
     client.build().map_err(|error| causes(&error))
 }

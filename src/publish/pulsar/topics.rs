@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pulsar::message::proto::{CommandSendError, CommandSendReceipt};
+use reqwest::redirect::Policy;
 
 use super::authentication;
 use super::channel::Channel;
@@ -190,7 +191,7 @@ async fn make(options: &Options, need: &Need) -> Result<(), Error> {
     let (domain, path) =
         topic.split_once("://").ok_or_else(|| refused("it has no domain".to_owned()))?;
     let url = format!("{}/admin/v2/{domain}/{path}", options.web_service_url());
-    let client = tls::http(options).map_err(refused)?;
+    let client = tls::http(options, Policy::default()).map_err(refused)?;
     let made = match need.partitions {
         Some(count) => {
             let request = client.put(format!("{url}/partitions"));

@@ -1,3 +1,5 @@
+//! Feeds: permits, what is left out, and the end.
+
 use pulsar::message::proto::{CommandSend, MessageMetadata};
 
 use super::*;
@@ -139,16 +141,33 @@ fn the_end_is_where_the_last_message_is_that_the_broker_knows_of() {
 
 #[test]
 fn an_empty_partition_and_one_whose_rest_was_passed_are_at_their_end() {
-    let (feed, _) = feed();
+    let (feed, clock) = feed();
+    feed.grant();
     assert!(!is_end(&feed));
     answer(&feed, -1, -1);
+    // It may be that all is still to come.
+    assert!(!is_end(&feed));
+    clock.sleep(QUIET);
     assert!(is_end(&feed));
     assert_eq!(feed.last(1, Duration::ZERO).unwrap(), None);
+    answer(&feed, -1, -1);
     let number = feed.ask();
     assert!(feed.last(number, Duration::ZERO).is_err());
     answer(&feed, 9, 9);
     assert!(is_end(&feed));
     assert_eq!(feed.last(number, Duration::ZERO).unwrap(), Some(unpack::position((5, 9), 0)));
+}
+
+#[test]
+fn a_terminated_partition_is_at_its_end_whatever_is_said_of_its_last_message() {
+    let (feed, _) = feed();
+    come(&feed, 0, 1, 10);
+    feed.end();
+    assert_eq!(taken(&feed), Some(0));
+    assert!(is_end(&feed) && feed.question().is_none());
+    // A new subscription is told anew.
+    feed.opened();
+    assert!(!is_end(&feed));
 }
 
 #[test]
@@ -162,6 +181,22 @@ fn a_question_that_found_no_answer_is_asked_again() {
     // What was asked on a connection that is gone too.
     feed.lost("gone");
     feed.opened();
-    answer(&feed, 3, -1);
+    answer(&feed, -1, 5);
     assert!(feed.last(number, Duration::ZERO).is_ok());
+}
+
+#[test]
+fn what_was_said_before_a_new_subscription_is_not_believed() {
+    let (feed, _) = feed();
+    come(&feed, 3, 1, 10);
+    assert_eq!(taken(&feed), Some(3));
+    assert!(!is_end(&feed));
+    answer(&feed, 3, -1);
+    assert!(is_end(&feed));
+    feed.lost("gone");
+    assert!(!is_end(&feed));
+    feed.opened();
+    assert!(!is_end(&feed));
+    answer(&feed, 4, -1);
+    assert!(!is_end(&feed));
 }

@@ -1,3 +1,5 @@
+//! Unpacking: what the sink lays out, what makes no sense, and where it begins.
+
 use bytes::{Buf as _, BufMut as _, BytesMut};
 use proptest::prelude::{any, proptest};
 use prost::Message as _;
@@ -163,7 +165,7 @@ fn what_cannot_be_read_is_said() {
 #[test]
 fn a_batch_is_gone_on_with_in_its_middle_and_where_a_page_was_full() {
     let about = SingleMessageMetadata::default();
-    let body: Vec<u8> = (0..5).flat_map(|_| single_message(&about, &[1; 300 << 10])).collect();
+    let body = single_message(&about, &vec![1; 300 << 10]).repeat(5);
     let from = position(ID, 1);
     let mut unpacking = Unpacking::new(Some(from), None);
     let mut page = Page::default();
@@ -179,7 +181,7 @@ fn a_batch_is_gone_on_with_in_its_middle_and_where_a_page_was_full() {
     unpacking.go_on(&mut page).unwrap();
     assert!(page.records.is_empty());
     // A page of a megabyte or more is full.
-    let body: Vec<u8> = (0..5).flat_map(|_| single_message(&about, &[1; 600 << 10])).collect();
+    let body = single_message(&about, &vec![1; 600 << 10]).repeat(5);
     take(&mut unpacking, (7, 4), rest(&batched(5), body), &mut page).unwrap();
     assert_eq!(places(&page), [0, 1]);
     page.clear();
