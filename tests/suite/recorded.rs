@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use crate::brokers;
 use crate::cli::{self, Running, assert_exit, json};
+use crate::docs;
 
 /// How long a command may take on a machine that also compiles.
 const LONG: Duration = Duration::from_mins(5);
@@ -68,4 +69,18 @@ impl Site {
 
 fn count(result: &Value, name: &str) -> u64 {
     result[name].as_u64().unwrap_or_else(|| panic!("no count {name} in {result}"))
+}
+
+#[test]
+fn the_commands_of_the_page_run_at_a_real_kafka() {
+    let Some(site) = Site::shared() else { return };
+    let page = docs::page("replay.md");
+    let commands = docs::marked(&page, "sh test").concat();
+    assert!(commands.lines().count() >= 4, "{commands}");
+    for command in commands.lines() {
+        let command = command.replace("localhost:9092", "KAFKA");
+        let command = command.replace("http://localhost:8081", "REGISTRY");
+        let words = command.strip_prefix("tidegate ").unwrap();
+        assert_exit(&site.tidegate(words), 0);
+    }
 }

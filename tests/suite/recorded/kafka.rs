@@ -148,7 +148,9 @@ fn headers_tombstones_and_records_without_a_key_come_back_too() {
 
     let Some(site) = Site::shared() else { return };
     let names = ["recorded.odd", "recorded.odd.again"];
-    names.iter().for_each(|name| topic::create(&site.servers, name, 2, &[]));
+    for name in names {
+        topic::create(&site.servers, name, 2, &[]);
+    }
     let producer: BaseProducer =
         rdkafka::ClientConfig::new().set("bootstrap.servers", &site.servers).create().unwrap();
     let headers = OwnedHeaders::new()
