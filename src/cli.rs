@@ -8,7 +8,9 @@ pub mod failure;
 pub mod models;
 pub mod plan;
 pub mod print;
+pub mod record;
 pub mod repeat;
+pub mod replay;
 pub mod run;
 pub mod sample;
 pub mod scenarios;
@@ -34,6 +36,8 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
     let quiet = match &invocation.command {
         Some(Command::Run(run)) => run.telling.quiet,
         Some(Command::Verify(verify)) => verify.quiet,
+        Some(Command::Record(record)) => record.quiet,
+        Some(Command::Replay(replay)) => replay.quiet,
         _ => false,
     };
     let people = People::new(quiet);
@@ -49,6 +53,8 @@ fn dispatch(invocation: &Invocation, people: &People) -> Result<Exit, Failure> {
         None => run::run(&arguments::Run::default(), people),
         Some(Command::Run(arguments)) => run::run(arguments, people),
         Some(Command::Verify(arguments)) => verify::verify(arguments, people),
+        Some(Command::Record(arguments)) => record::record(arguments, people),
+        Some(Command::Replay(arguments)) => replay::replay(arguments, people),
         Some(Command::Validate(arguments)) => validate::validate(arguments, people),
         Some(Command::Sample(arguments)) => sample::sample(arguments, people),
         Some(Command::Plan(arguments)) => plan::plan(arguments, people),

@@ -118,6 +118,44 @@ pub fn read(
     Ok(Configuration { model, settings, source, warnings, seed_was_drawn })
 }
 
+/// Reads settings alone, for commands without a model: of a broker's client, a registry and a run. Variables
+/// about anything else are left out.
+///
+/// # Errors
+///
+/// All mistakes at once.
+pub fn read_settings(
+    overrides: &Overrides,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Configuration, Refused> {
+    let mut texts = Source::default();
+    let base = texts.add(
+        source::PieceKind::Model { built_in: false },
+        "settings".to_owned(),
+        String::new(),
+    );
+    let mut root =
+        raw::parse("", base).map_err(|mistakes| Refused::new(texts.clone(), mistakes))?;
+    let mistakes = overrides::apply(&mut root, &mut texts, &overrides.of(&SETTINGS));
+    let files = ModelSource::Text {
+        name: "settings".to_owned(),
+        directory: std::path::PathBuf::new(),
+        text: String::new(),
+    };
+    let files = files.read()?.2;
+    let mut reader =
+        reader::Reader { source: texts, mistakes, warnings: Vec::new(), files, environment };
+    let (model, settings) = resolve::settings_alone(&mut reader, &root);
+    let reader::Reader { source, mistakes, warnings, .. } = reader;
+    if !mistakes.is_empty() {
+        return Err(Refused::new(source, mistakes));
+    }
+    Ok(Configuration { model, settings, source, warnings, seed_was_drawn: false })
+}
+
+/// Keys of settings.
+const SETTINGS: [&str; 3] = ["run", "sink", "registry"];
+
 /// Keys that decide no event, and the start, which may be the time of day.
 const NOT_OF_THE_MODEL: [&str; 4] = ["run", "sink", "registry", "start"];
 

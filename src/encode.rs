@@ -7,6 +7,7 @@ pub mod avro;
 pub mod headers;
 pub mod json;
 pub mod partition;
+pub mod path;
 pub mod registry;
 pub mod row;
 pub mod wire;

@@ -39,6 +39,7 @@ pub mod consume;
 pub mod embedded;
 pub mod observe;
 pub mod manifest;
+pub mod replay;
 pub mod verify;
 pub mod run;
 pub mod cli;

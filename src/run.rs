@@ -12,12 +12,15 @@ pub mod forecast;
 pub mod lines;
 pub mod plan;
 pub mod pulsar;
+pub mod record;
 pub mod repetition;
+pub mod replay;
 pub mod request;
 pub mod schema;
 pub mod signal;
 pub mod sink;
 mod snapshot;
+pub mod source;
 pub mod topic;
 pub mod verification;
 mod watch;
@@ -53,14 +56,18 @@ use window::Window;
 /// Partitions of the embedded Kafka's topics, if the model does not say.
 const EMBEDDED_PARTITIONS: u32 = 4;
 
-/// Who hears how a run goes, while it goes.
-pub trait Listener {
-    /// All is open; the first event follows.
-    fn ready(&mut self, ready: &Ready);
+/// Who hears how events flow, while they do.
+pub trait Watcher {
     /// About once a second; `now_ns` is the wall clock.
     fn glance(&mut self, view: &View, now_ns: i64);
     /// Nothing more is issued; receipts are waited for, at most so long.
     fn stopping(&mut self, patience: Duration);
+}
+
+/// Who hears how a run goes.
+pub trait Listener: Watcher {
+    /// All is open; the first event follows.
+    fn ready(&mut self, ready: &Ready);
 }
 
 /// What is known when the first event is about to go.
@@ -111,12 +118,7 @@ pub fn run(
     request: Request,
     listener: &mut dyn Listener,
 ) -> Result<Finished, Error> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .thread_name("run")
-        .enable_all()
-        .build()
-        .map_err(|source| Error::System { what: "start the threads of the run", source })?;
+    let runtime = runtime()?;
     let finished = runtime.block_on(async {
         let mut signals = Signals::take()
             .map_err(|source| Error::System { what: "listen for signals", source })?;
@@ -129,6 +131,16 @@ pub fn run(
     // A connection that is still being waited for is not worth the wait.
     runtime.shutdown_background();
     finished
+}
+
+/// What drives signals, waiting and the registry's connections.
+fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("run")
+        .enable_all()
+        .build()
+        .map_err(|source| Error::System { what: "start the threads of the run", source })
 }
 
 /// What is known before anything is opened for the events.
@@ -176,25 +188,8 @@ impl Prepared {
 
     /// The error for events that are not known to have arrived.
     fn undelivered(&self, report: &Report) -> Option<Error> {
-        for stream in &self.plan.streams {
-            let Some(counts) = report.streams.get(&stream.name) else { continue };
-            // A partition stops after its first refused record, so most reasons are consequences.
-            let causes = counts.failures.iter();
-            let cause = causes.max_by_key(|(why, count)| (kafka::way_out(why).is_some(), **count));
-            if let Some((reason, _)) = cause {
-                return Some(Error::EventsRefused {
-                    stream: stream.name.clone(),
-                    topic: stream.topic.name.clone(),
-                    refused: counts.failed,
-                    issued: counts.issued,
-                    reason: reason.clone(),
-                    advice: kafka::way_out(reason)
-                        .or_else(|| crate::publish::pulsar::way_out(reason)),
-                });
-            }
-        }
-        let (unacknowledged, issued) = (report.counts.unacknowledged, report.counts.issued);
-        (unacknowledged > 0).then_some(Error::Unacknowledged { unacknowledged, issued })
+        let streams = self.plan.streams.iter();
+        undelivered(report, streams.map(|it| (it.name.as_str(), it.topic.name.as_str())))
     }
 
     fn open_sink(&self, tally: &Arc<Tally>) -> Result<sink::Opened, Error> {
@@ -267,7 +262,8 @@ impl Opened {
         let begun_ns = clock.now_ns().max(anchor_us.saturating_mul(1_000));
         let flow = Flow::start(events, sink, prepared.pacer_options(anchor_us, &tally))?;
         let wall = prepared.wall_left(anchor_us);
-        let (ended, stopped) = prepared.watch(flow, &tally, (&mut signals, listener), wall).await;
+        let looked = prepared.looked_at(wall);
+        let (ended, stopped) = looked.watch(flow, &tally, (&mut signals, listener)).await;
         let wall = clock.since(begun_ns);
         let total = tally.total();
         let digest = ended.outcome.and_then(|outcome| outcome.digest);
@@ -277,7 +273,7 @@ impl Opened {
         report.snapshot = snapshot;
         let error = ended.error.or_else(|| miscounted(&report, ended.outcome?.unacknowledged));
         let error = error.or_else(|| prepared.undelivered(&report));
-        record.repeat.clone_from(&report.about.repeat);
+        record.repeat = report.about.repeat.clone().unwrap_or_default();
         record.result = Some(serde_json::json!(report));
         write(place.as_ref(), &record)?;
         Ok(Finished { report, error })
@@ -331,6 +327,31 @@ fn start_embedded(configuration: &mut Configuration) -> Result<Embedded, Error> 
     }
     configuration.settings.registry = Some(registry);
     Ok(embedded)
+}
+
+/// The error for events that are not known to have arrived; of streams with their topics.
+fn undelivered<'a>(
+    report: &Report,
+    streams: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Option<Error> {
+    for (stream, topic) in streams {
+        let Some(counts) = report.streams.get(stream) else { continue };
+        // A partition stops after its first refused record, so most reasons are consequences.
+        let causes = counts.failures.iter();
+        let cause = causes.max_by_key(|(why, count)| (kafka::way_out(why).is_some(), **count));
+        if let Some((reason, _)) = cause {
+            return Some(Error::EventsRefused {
+                stream: stream.to_owned(),
+                topic: topic.to_owned(),
+                refused: counts.failed,
+                issued: counts.issued,
+                reason: reason.clone(),
+                advice: kafka::way_out(reason).or_else(|| crate::publish::pulsar::way_out(reason)),
+            });
+        }
+    }
+    let (unacknowledged, issued) = (report.counts.unacknowledged, report.counts.issued);
+    (unacknowledged > 0).then_some(Error::Unacknowledged { unacknowledged, issued })
 }
 
 /// The error for counts that do not add up.

@@ -277,6 +277,9 @@ pub enum Error {
     /// A thread could not be started.
     #[error("cannot start a thread to generate on")]
     Thread(#[source] std::io::Error),
+    /// What batches are made of beside a plan cannot be had.
+    #[error(transparent)]
+    Source(Box<dyn std::error::Error + Send + Sync>),
     /// Our own bug in a thread that generates.
     #[error("a thread that generates has panicked; this is a bug of tidegate")]
     Panicked,

@@ -1,11 +1,13 @@
 //! What can be typed: commands, flags and their manual.
 
 mod verify;
+mod recorded;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::recorded::{Format, Record, Replay};
 use crate::observe::verdict::Condition;
 use crate::run::request::{Destination, Moment, Shard};
 pub use verify::{Ignored, Verify};
@@ -43,6 +45,10 @@ pub enum Command {
     Run(Box<Run>),
     /// Read topics back, and say what of a run is missing, doubled, out of order, late, damaged or foreign.
     Verify(Box<Verify>),
+    /// Record topics to files.
+    Record(Box<Record>),
+    /// Send recorded files, or topics, again.
+    Replay(Box<Replay>),
     /// Tell every mistake of a model at once, each with its place in the file.
     Validate(Validate),
     /// Print a few events as JSON, one a line.

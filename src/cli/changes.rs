@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::arguments::{Changes, Plan, Run, Sample, To, Verify};
+use super::arguments::{Changes, Plan, Replay, Run, Sample, To, Verify};
 use super::failure::Failure;
 use crate::config::{self, Configuration, ModelSource, Override, Overrides};
+use crate::consume::address::Broker;
 use crate::manifest::Manifest;
 use crate::run::repetition::{First, Repetition};
 use crate::run::request::Destination;
@@ -37,7 +38,7 @@ pub fn of_sink(changes: &Changes, to: Option<To>) -> Result<Overrides, Failure> 
     }
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| !OWN_VARIABLES.contains(&name.as_str()));
+        .filter(|(name, _)| !is_own(name));
     Ok(Overrides { flags, ..Overrides::default() }.with_environment(environment))
 }
 
@@ -49,8 +50,67 @@ fn given(flags: &[(&str, &str, &Option<String>)]) -> Vec<Override> {
     typed.collect()
 }
 
-/// Variables that are no keys of a model.
-const OWN_VARIABLES: [&str; 1] = ["TIDEGATE_LOG"];
+/// Whether a variable is no key of a model.
+fn is_own(name: &str) -> bool {
+    name == "TIDEGATE_LOG" || of_source(name).is_some()
+}
+
+/// What a variable about what is recorded or sent again is called without saying so:
+/// `TIDEGATE_SOURCE__KAFKA__SASL_PASSWORD`, `TIDEGATE_SOURCE__REGISTRY__URL`.
+fn of_source(name: &str) -> Option<String> {
+    const BEGIN: &str = "TIDEGATE_SOURCE__";
+    let begin = name.get(..BEGIN.len())?;
+    let rest = name.get(BEGIN.len()..).filter(|_| begin.eq_ignore_ascii_case(BEGIN))?;
+    let is_registry = rest.to_ascii_lowercase().starts_with("registry__");
+    Some(format!("TIDEGATE_{}{rest}", if is_registry { "" } else { "SINK__" }))
+}
+
+/// The settings of what is recorded or sent again: properties of the client of `broker`, where it is, and
+/// the registry.
+pub fn source_settings(
+    broker: Broker,
+    (servers, properties): (Option<&str>, &[String]),
+    registry: Option<&String>,
+) -> Result<Configuration, Failure> {
+    let mut flags = given(&[("--source-registry", "registry.url", &registry.cloned())]);
+    let servers = servers.map(|servers| format!("{}={servers}", broker.servers_setting()));
+    for written in servers.iter().chain(properties) {
+        let set = Override::property("-S", broker.name(), written);
+        flags.push(set.ok_or_else(|| not_an_assignment("-S", "NAME=VALUE"))?);
+    }
+    let variables = std::env::vars_os().filter_map(|(name, value)| {
+        Some((of_source(&name.into_string().ok()?)?, value.into_string().ok()?))
+    });
+    let overrides = Overrides { flags, ..Overrides::default() }.with_environment(variables);
+    Ok(config::read_settings(&overrides, &|name| std::env::var(name).ok())?)
+}
+
+/// The settings of where recorded records are sent.
+pub fn of_replay(replay: &Replay) -> Result<Configuration, Failure> {
+    let changes = Changes {
+        set: replay.set.clone(),
+        property: replay.property.clone(),
+        registry: replay.registry.clone(),
+        ..Changes::default()
+    };
+    let mut overrides = of_sink(&changes, Some(replay.to))?;
+    let metrics = replay.metrics.as_ref().map(|address| with_loopback(address));
+    let create = replay.create_topics.then(|| "true".to_owned());
+    overrides.flags.extend(given(&[
+        ("--from", "run.from", &replay.from),
+        ("--until", "run.until", &replay.until),
+        ("--for", "run.for", &replay.wall),
+        ("--count", "run.count", &replay.count),
+        ("--speed", "run.speed", &replay.speed),
+        ("--pace", "run.pace", &replay.pace),
+        ("--max-rate", "run.governor.events", &replay.max_rate),
+        ("--max-bytes", "run.governor.bytes", &replay.max_bytes),
+        ("--drain", "run.drain", &replay.drain),
+        ("--metrics", "run.metrics", &metrics),
+        ("--create-topics", "run.create_topics", &create),
+    ]));
+    Ok(config::read_settings(&overrides, &|name| std::env::var(name).ok())?)
+}
 
 // What was written is not repeated: it may be a secret.
 fn not_an_assignment(flag: &str, form: &str) -> Failure {
@@ -183,6 +243,14 @@ mod tests {
         let told = refused.render(false);
         assert!(!told.contains("--"), "a flag was refused: {told}");
         assert!(told.contains("no.avsc"), "{told}");
+    }
+
+    #[test]
+    fn variables_of_the_source_are_told_from_those_of_the_target() {
+        let of = |name| of_source(name).unwrap();
+        assert_eq!(of("TIDEGATE_SOURCE__KAFKA__A"), "TIDEGATE_SINK__KAFKA__A");
+        assert_eq!(of("tidegate_source__registry__url"), "TIDEGATE_registry__url");
+        assert_eq!(of_source("TIDEGATE_SINK__KAFKA__A"), None);
     }
 
     fn run_of(words: &str) -> Run {

@@ -10,7 +10,7 @@ use crate::observe::progress::View;
 use crate::observe::report::{Report, Stopped};
 use crate::run::request::{Destination, Facts, ManifestPath, Repeat, Request};
 use crate::run::window::rfc3339;
-use crate::run::{self, Finished, Listener, Ready};
+use crate::run::{self, Finished, Listener, Ready, Watcher};
 
 /// The model of the quickstart.
 const QUICKSTART: &str = "payments";
@@ -148,7 +148,9 @@ impl Listener for Told<'_> {
         lines.extend(ready.metrics.map(|address| format!("  metrics at http://{address}/metrics")));
         self.people.say(&lines.join("\n"));
     }
+}
 
+impl Watcher for Told<'_> {
     fn glance(&mut self, view: &View, now_ns: i64) {
         self.live.show(view, now_ns);
     }

@@ -31,6 +31,13 @@ impl Overrides {
         self.variables = variables;
         self
     }
+
+    /// All flags, and of the variables those about these keys at the top.
+    pub(super) fn of(&self, keys: &[&str]) -> Self {
+        let mut overrides = self.clone();
+        overrides.variables.retain(|variable| keys.contains(&variable.path[0].as_str()));
+        overrides
+    }
 }
 
 /// The origin of variables.

@@ -112,6 +112,17 @@ pub(super) fn everything(reader: &mut Reader<'_>, root: &Node, name: String) -> 
     (model, settings)
 }
 
+/// The settings of a tree that has nothing else, with a model of nothing.
+pub(super) fn settings_alone(reader: &mut Reader<'_>, root: &Node) -> (Model, Settings) {
+    let top = At { path: String::new(), key_span: root.span.clone(), node: root };
+    let settings = reader.section(&top).map(|mut top| {
+        let settings = settings::settings(reader, &mut top);
+        reader.finish(top);
+        settings
+    });
+    (empty(String::new()), settings.unwrap_or_default())
+}
+
 fn empty(name: String) -> Model {
     Model {
         name,

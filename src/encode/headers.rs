@@ -3,14 +3,16 @@
 //! A stream's headers have the same names and kinds in every record, so the block has values only,
 //! one after the other: an identity is 16 bytes; a text is its length (zigzag varint) and its bytes; one
 //! that may be missing has before it a zero where it is, else a two. The intended time is not known
-//! before the hand-over and takes no bytes.
+//! before the hand-over and takes no bytes. Records that were made elsewhere have headers of their own:
+//! [`Kind::Own`], which [`put_own`] writes.
 
+use std::ffi::CStr;
 use std::sync::LazyLock;
 
 use apache_avro::Schema;
 
 use super::avro::{Compiler, Error, Place, RFC_3339_UTC_BYTES, names, put_utc};
-use super::wire::{SLACK_BYTES, Writer};
+use super::wire::{SLACK_BYTES, Writer, push_count};
 use super::{Fill, Header, HeaderFill};
 
 /// Bytes of an identity.
@@ -43,6 +45,8 @@ pub enum Kind {
     OptionalText,
     /// The intended time.
     IntendedTime,
+    /// Not one header but any, names and values in the block; the last shape.
+    Own,
 }
 
 /// The value of a header.
@@ -54,6 +58,8 @@ pub enum Value<'a> {
     Text(&'a [u8]),
     /// The intended time, which whoever hands the record over knows; see [`intended_time`].
     IntendedTime,
+    /// A header that brings its name: what stands in the shape does not count.
+    Own(&'a CStr, Option<&'a [u8]>),
 }
 
 impl Shape {
@@ -67,6 +73,22 @@ impl Shape {
         };
         Self { name: header.name.clone(), kind }
     }
+
+    /// Headers that records bring with them.
+    pub fn own() -> Self {
+        Self { name: String::new(), kind: Kind::Own }
+    }
+}
+
+/// Appends a header of a record that brings its own; one without a value is told from an empty one.
+///
+/// A name ends where it has a zero, as it would for the clients that send it.
+pub fn put_own(block: &mut Vec<u8>, name: &[u8], value: Option<&[u8]>) {
+    block.extend(name.iter().take_while(|byte| **byte != 0));
+    block.push(0);
+    // One more than the length; 0 where there is none.
+    push_count(block, value.map_or(0, |value| value.len() + 1));
+    block.extend_from_slice(value.unwrap_or_default());
 }
 
 /// Writes the block.
@@ -103,18 +125,38 @@ pub fn read<'a>(
     block: &'a [u8],
 ) -> impl Iterator<Item = (usize, Value<'a>)> + 'a {
     let mut rest = block;
-    shapes.iter().enumerate().filter_map(move |(number, shape)| {
-        let value = match shape.kind {
-            Kind::Identity => Value::Identity(take(&mut rest, IDENTITY_BYTES)),
-            Kind::IntendedTime => Value::IntendedTime,
-            Kind::OptionalText if take(&mut rest, 1) == [0] => return None,
-            Kind::Text | Kind::OptionalText => {
-                let bytes = length(&mut rest);
-                Value::Text(take(&mut rest, bytes))
+    let mut shapes = shapes.iter().enumerate();
+    let mut own = None;
+    std::iter::from_fn(move || {
+        loop {
+            if let Some(number) = own {
+                return Some((number, take_own(&mut rest)?));
             }
-        };
-        Some((number, value))
+            let (number, shape) = shapes.next()?;
+            let value = match shape.kind {
+                Kind::Identity => Value::Identity(take(&mut rest, IDENTITY_BYTES)),
+                Kind::IntendedTime => Value::IntendedTime,
+                Kind::OptionalText if take(&mut rest, 1) == [0] => continue,
+                Kind::Text | Kind::OptionalText => {
+                    let bytes = length(&mut rest);
+                    Value::Text(take(&mut rest, bytes))
+                }
+                Kind::Own => {
+                    own = Some(number);
+                    continue;
+                }
+            };
+            return Some((number, value));
+        }
     })
+}
+
+/// What [`put_own`] wrote; none at the end.
+fn take_own<'a>(rest: &mut &'a [u8]) -> Option<Value<'a>> {
+    let name = CStr::from_bytes_until_nul(rest).ok()?;
+    take(rest, name.count_bytes() + 1);
+    let value = length(rest).checked_sub(1).map(|bytes| take(rest, bytes));
+    Some(Value::Own(name, value))
 }
 
 fn take<'a>(rest: &mut &'a [u8], bytes: usize) -> &'a [u8] {
@@ -176,6 +218,27 @@ mod tests {
             (5, Value::Text(&dots)),
         ];
         assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn headers_of_a_records_own_come_back_as_they_were() {
+        let long = vec![b'v'; 300];
+        let headers: [(&[u8], Option<&[u8]>); 4] =
+            [(b"trace", Some(&long)), (b"", Some(b"")), (b"trace", None), (b"a\0b", Some(&[0, 1]))];
+        let mut block = Vec::new();
+        for (name, value) in headers {
+            put_own(&mut block, name, value);
+        }
+        let shapes = [Shape::own()];
+        let read: Vec<_> = read(&shapes, &block).map(|(_, value)| value).collect();
+        let expected = [
+            Value::Own(c"trace", Some(&long)),
+            Value::Own(c"", Some(b"")),
+            Value::Own(c"trace", None),
+            Value::Own(c"a", Some(&[0, 1])),
+        ];
+        assert_eq!(read, expected);
+        assert_eq!(super::read(&shapes, &[]).count(), 0);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Avro values as JSON.
 
+pub mod write;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 

@@ -106,15 +106,40 @@ pub struct Rates {
     pub bytes: f64,
 }
 
+/// What was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Subject {
+    /// The events of a model.
+    Model {
+        /// Its name.
+        model: String,
+        /// The seed.
+        seed: u64,
+        /// The anchor of model time, as RFC 3339.
+        start: String,
+    },
+    /// What was recorded.
+    Source {
+        /// Where it was read, as the user named it.
+        source: String,
+    },
+}
+
+impl Subject {
+    fn name(&self) -> &str {
+        match self {
+            Self::Model { model: name, .. } | Self::Source { source: name } => name,
+        }
+    }
+}
+
 /// What is known of a run beside its counts.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct About {
-    /// The model's name.
-    pub model: String,
-    /// The seed.
-    pub seed: u64,
-    /// The anchor of model time, as RFC 3339.
-    pub start: String,
+    /// What was sent.
+    #[serde(flatten)]
+    pub subject: Subject,
     /// Why the run ended.
     pub stopped: Stopped,
     /// From the first hand-over to the last receipt.
@@ -133,8 +158,9 @@ pub struct About {
     pub deferrals: Option<Deferrals>,
     /// Where the manifest is.
     pub manifest: Option<String>,
-    /// The command that sends the same events again.
-    pub repeat: String,
+    /// The command that sends the same events again, where one is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<String>,
 }
 
 /// What a run did.
@@ -210,7 +236,7 @@ impl fmt::Display for Report {
         writeln!(
             formatter,
             "{}: ended {} after {}",
-            about.model,
+            about.subject.name(),
             about.stopped,
             figure::time(about.wall)
         )?;
@@ -267,7 +293,7 @@ impl fmt::Display for Report {
         for broken in &self.broken {
             line(formatter, "verdict", &broken.to_string())?;
         }
-        line(formatter, "the same again", &about.repeat)
+        about.repeat.as_ref().map_or(Ok(()), |repeat| line(formatter, "the same again", repeat))
     }
 }
 
@@ -380,9 +406,11 @@ pub(super) mod tests {
             due_us: Some(29_990_000),
         };
         let about = About {
-            model: "payments".into(),
-            seed: 42,
-            start: "2026-03-02T00:00:00Z".into(),
+            subject: Subject::Model {
+                model: "payments".into(),
+                seed: 42,
+                start: "2026-03-02T00:00:00Z".into(),
+            },
             stopped: Stopped::Signal,
             wall: Duration::from_secs(30),
             scheduled: Some(Duration::from_secs(29)),
@@ -390,7 +418,7 @@ pub(super) mod tests {
             digest: None,
             deferrals: None,
             manifest: Some("runs/payments.json".into()),
-            repeat: "tidegate run payments --seed 42".into(),
+            repeat: Some("tidegate run payments --seed 42".into()),
         };
         Report::new(&total, about, Some(64 << 20))
     }

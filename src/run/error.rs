@@ -11,6 +11,7 @@ use crate::encode::{json, registry};
 use crate::manifest;
 use crate::observe;
 use crate::publish::{kafka, pulsar};
+use crate::replay;
 use crate::stream::{self, pacer};
 use crate::verify;
 
@@ -109,6 +110,9 @@ pub enum Error {
     /// Generating.
     #[error(transparent)]
     Stream(#[from] stream::Error),
+    /// A recording, or topics that are recorded.
+    #[error(transparent)]
+    Replay(#[from] replay::Error),
     /// A schema whose values cannot be written as JSON.
     #[error("a schema cannot be shown as JSON")]
     Json(#[from] json::Error),
@@ -254,6 +258,7 @@ impl Error {
                     | registry::Error::PasswordInAddress
                     | registry::Error::NotPem { .. }
             ),
+            Self::Replay(error) => error.is_configuration(),
             Self::Stream(error) => {
                 use stream::Error::{Long, Phases, Shard, Window};
                 matches!(error, Shard { .. } | Window { .. } | Long { .. } | Phases { .. })

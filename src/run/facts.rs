@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::repetition::First;
 use super::request::{End, Facts, Shard};
 use super::topic;
+use super::watch::Looked;
 use super::window::rfc3339;
 use super::{Prepared, Ready, sink};
 use crate::config::settings::{Governor, Settings, Speed};
@@ -14,7 +15,7 @@ use crate::manifest::{self, FORMAT, Manifest, Place};
 use crate::observe::agreement::{Agreement, Earlier};
 use crate::observe::memory;
 use crate::observe::progress::Goal;
-use crate::observe::report::{About, Report, Stopped};
+use crate::observe::report::{About, Report, Stopped, Subject};
 use crate::observe::tally::{Tally, Total};
 use crate::plan::Plan;
 use crate::stream::deferrals::Deferrals;
@@ -130,8 +131,13 @@ impl Prepared {
         self.window.wall.map(|wall| wall + Duration::from_micros(until_begin_us))
     }
 
+    /// What is known when looking at the run begins; it ends after so much wall time, if it does.
+    pub(super) fn looked_at(&self, wall: Option<Duration>) -> Looked<'_> {
+        Looked { goal: self.goal(), clock: &self.clock, drain: self.settings().run.drain, wall }
+    }
+
     /// Where the run is to end.
-    pub(super) fn goal(&self) -> Goal {
+    fn goal(&self) -> Goal {
         Goal {
             begin_us: self.window.from_us,
             until_us: self.window.until_us,
@@ -208,9 +214,11 @@ impl Prepared {
     /// What the run did.
     pub(super) fn report(&self, total: &Total, over: &Over<'_>) -> Report {
         let about = About {
-            model: self.plan.name.clone(),
-            seed: self.plan.seed,
-            start: rfc3339(self.plan.start_us),
+            subject: Subject::Model {
+                model: self.plan.name.clone(),
+                seed: self.plan.seed,
+                start: rfc3339(self.plan.start_us),
+            },
             stopped: over.stopped,
             wall: over.wall,
             scheduled: self.scheduled(total, over.stopped),
@@ -218,7 +226,9 @@ impl Prepared {
             digest: over.digest.map(|digest| digest.to_string()),
             deferrals: over.deferrals.filter(|_| self.plan.defers()),
             manifest: over.place.map(|place| place.path().display().to_string()),
-            repeat: (self.request.repeat)(&self.facts(self.end(total, over.stopped), over.place)),
+            repeat: Some((self.request.repeat)(
+                &self.facts(self.end(total, over.stopped), over.place),
+            )),
         };
         let peak = memory::resident_bytes().map(|resident| resident.peak);
         let mut report = Report::new(total, about, peak);

@@ -89,14 +89,19 @@ impl Stream<'_> {
     /// Names and values; bytes are hexadecimal.
     fn told_headers(&self, block: &[u8], intended_ns: i64) -> Json {
         let told = headers::read(&self.headers, block).map(|(number, value)| {
-            let value = match value {
+            let name = self.headers[number].name.clone();
+            let (name, value) = match value {
                 Value::Identity(bytes) => {
-                    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+                    let hex = bytes.iter().map(|byte| format!("{byte:02x}"));
+                    (name, hex.collect())
                 }
-                Value::Text(bytes) => text(bytes),
-                Value::IntendedTime => text(&headers::intended_time(intended_ns)),
+                Value::Text(bytes) => (name, text(bytes)),
+                Value::IntendedTime => (name, text(&headers::intended_time(intended_ns))),
+                Value::Own(name, bytes) => {
+                    (name.to_string_lossy().into_owned(), text(bytes.unwrap_or_default()))
+                }
             };
-            (self.headers[number].name.clone(), Json::String(value))
+            (name, Json::String(value))
         });
         Json::Object(told.collect())
     }

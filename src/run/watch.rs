@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Watcher;
 use super::flow::{Ended, Flow};
 use super::signal::Signals;
-use super::{Listener, Prepared};
-use crate::observe::progress::Progress;
+use crate::clock::Clock;
+use crate::observe::progress::{Goal, Progress};
 use crate::observe::report::Stopped;
 use crate::observe::tally::{Glance, Tally};
 use crate::publish::kafka;
@@ -29,17 +30,29 @@ const _: () = assert!(
     "what Kafka gives up is counted before the run leaves it behind"
 );
 
-impl Prepared {
-    /// Looks at the run until it is over; passes on signals and the end of wall time, which is `wall`
-    /// away.
+/// A run that is looked at.
+#[derive(Debug)]
+pub(super) struct Looked<'a> {
+    /// Where it is to end.
+    pub(super) goal: Goal,
+    /// Its clock.
+    pub(super) clock: &'a Clock,
+    /// How long receipts are waited for.
+    pub(super) drain: Duration,
+    /// After how much wall time it ends, if that says so.
+    pub(super) wall: Option<Duration>,
+}
+
+impl Looked<'_> {
+    /// Looks at the run until it is over; passes on signals and the end of wall time.
     pub(super) async fn watch(
         &self,
         mut flow: Flow,
         tally: &Tally,
-        (signals, listener): (&mut Signals, &mut dyn Listener),
-        wall: Option<Duration>,
+        (signals, watcher): (&mut Signals, &mut dyn Watcher),
     ) -> (Ended, Stopped) {
-        let mut progress = Progress::new(self.goal(), self.clock.now_ns());
+        let Self { clock, drain, wall, .. } = *self;
+        let mut progress = Progress::new(self.goal, clock.now_ns());
         let mut glances = tokio::time::interval(GLANCE_EVERY);
         glances.tick().await;
         let wall_over = tokio::time::sleep(wall.unwrap_or_default());
@@ -47,7 +60,6 @@ impl Prepared {
         let mut wall_is_open = wall.is_some();
         let left_behind = tokio::time::sleep(Duration::ZERO);
         tokio::pin!(left_behind);
-        let drain = self.configuration.settings.run.drain;
         let (mut signalled, mut stopping, mut is_behind) = (false, false, false);
         loop {
             tokio::select! {
@@ -68,7 +80,7 @@ impl Prepared {
                         GIVE_UP_WITHIN
                     } else {
                         flow.drain();
-                        listener.stopping(drain);
+                        watcher.stopping(drain);
                         drain + GIVE_UP_WITHIN
                     };
                     left_behind.as_mut().reset(Instant::now() + within);
@@ -82,10 +94,10 @@ impl Prepared {
                 }
                 () = &mut left_behind, if stopping => return (flow.left(), Stopped::GivenUp),
                 _ = glances.tick() => {
-                    let now_ns = self.clock.now_ns();
+                    let now_ns = clock.now_ns();
                     let glance = tally.glance();
                     is_behind = tell_of_lag(&glance, is_behind);
-                    listener.glance(&progress.view(glance, now_ns), now_ns);
+                    watcher.glance(&progress.view(glance, now_ns), now_ns);
                 }
             }
         }

@@ -27,6 +27,7 @@ mod payments;
 mod plan;
 mod pulsar;
 mod random_models;
+mod recorded;
 mod registry;
 mod repeated;
 mod scenarios;

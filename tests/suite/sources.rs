@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The stages in the order in which data flows: each may use those before it.
-const STAGES: [&str; 14] = [
+const STAGES: [&str; 15] = [
     "clock", "config", "plan", "generate", "encode", "stream", "publish", "consume", "embedded",
-    "observe", "manifest", "verify", "run", "cli",
+    "observe", "manifest", "replay", "verify", "run", "cli",
 ];
 
 /// Uses of a later stage that the design asks for: who, whom, why.

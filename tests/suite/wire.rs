@@ -128,6 +128,7 @@ fn events(plan: &Arc<Plan>, count: u64) -> Vec<Event> {
                     }
                     Value::Text(bytes) => Header::Text(text(bytes)),
                     Value::IntendedTime => Header::IntendedTime,
+                    Value::Own(..) => panic!("a model's streams have headers of their own"),
                 };
                 (shapes[number].name.clone(), value)
             });

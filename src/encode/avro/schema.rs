@@ -106,12 +106,12 @@ impl<'s> Place<'s> {
     }
 
     /// The Avro type here in words.
-    pub(super) fn avro(&self) -> String {
+    pub(in crate::encode) fn avro(&self) -> String {
         self.schema().map_or_else(|_| "unknown".to_owned(), describe)
     }
 
     /// Something was given that does not fit here.
-    pub(super) fn misfit(&self, given: &str) -> Error {
+    pub(in crate::encode) fn misfit(&self, given: &str) -> Error {
         Error::Misfit { path: self.path(), avro: self.avro(), given: given.to_owned() }
     }
 

@@ -18,7 +18,7 @@ use rdkafka::types::RDKafkaRespErr as Code;
 
 use super::native::{Client, Delivery, code, raw_code};
 use super::options::Timestamp;
-use crate::encode::headers::Shape;
+use crate::encode::headers::{Kind, Shape};
 use crate::publish::{Schedule, Slice};
 use crate::stream::Record;
 use crate::stream::in_flight::{Held, Slab};
@@ -123,6 +123,12 @@ impl Routes {
     pub(super) fn headers(&self, record: &Record) -> (&[CString], &[Shape]) {
         let (names, shapes) = &self.headers_of_stream[usize::from(record.stream)];
         (names, shapes)
+    }
+
+    /// Whether a record has no headers.
+    fn is_plain(&self, record: &Record) -> bool {
+        let (_, shapes) = self.headers(record);
+        shapes.is_empty() || record.header_bytes == 0 && shapes[0].kind == Kind::Own
     }
 
     /// The topic of a record.
@@ -261,7 +267,7 @@ impl Producer {
         }
         outgoing.messages.clear();
         let mut slice_records = records[slice.records.clone()].iter();
-        let plain = slice_records.all(|record| self.routes.headers(record).1.is_empty());
+        let plain = slice_records.all(|record| self.routes.is_plain(record));
         if plain && self.timestamp == Timestamp::HandOver {
             let (arena, slot) = (slice.batch.arena.as_slice(), outgoing.slot);
             outgoing.messages.extend(

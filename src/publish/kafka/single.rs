@@ -2,6 +2,8 @@
 
 #![expect(unsafe_code, reason = "librdkafka is a C library")]
 
+use std::ptr;
+
 use rdkafka::bindings as c;
 
 use super::native::{Delivery, code, raw_code};
@@ -64,14 +66,16 @@ impl Producer {
         let (names, shapes) = self.routes.headers(record);
         let intended = headers::intended_time(slice.schedule.intended_ns(record.due_us));
         for (number, content) in headers::read(shapes, &arena[record.header_range()]) {
-            let content = match content {
-                HeaderValue::Identity(bytes) | HeaderValue::Text(bytes) => bytes,
-                HeaderValue::IntendedTime => &intended,
+            let name = names[number].as_c_str();
+            let (name, content) = match content {
+                HeaderValue::Identity(bytes) | HeaderValue::Text(bytes) => (name, Some(bytes)),
+                HeaderValue::IntendedTime => (name, Some(&intended[..])),
+                HeaderValue::Own(name, content) => (name, content),
             };
             let header = c::rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_2 {
-                name: names[number].as_ptr(),
-                val: content.as_ptr().cast(),
-                size: content.len().cast_signed(),
+                name: name.as_ptr(),
+                val: content.map_or(ptr::null(), |content| content.as_ptr().cast()),
+                size: content.map_or(0, |content| content.len().cast_signed()),
             };
             arguments.push(value(Kind::RD_KAFKA_VTYPE_HEADER, Value { header }));
         }

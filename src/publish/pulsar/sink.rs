@@ -1,5 +1,6 @@
 //! The sink: slices go in, receipts come out.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -344,6 +345,14 @@ fn hexadecimal(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().flat_map(digits).collect()
 }
 
+/// Text as it is, and other bytes as hexadecimal digits: properties are text.
+fn text(bytes: &[u8]) -> Cow<'_, [u8]> {
+    match std::str::from_utf8(bytes) {
+        Ok(_) => Cow::Borrowed(bytes),
+        Err(_) => Cow::Owned(hexadecimal(bytes)),
+    }
+}
+
 fn put_properties(into: &mut Vec<u8>, shapes: &[Shape], block: &[u8], intended_ns: i64) {
     for (number, value) in headers::read(shapes, block) {
         let name = &shapes[number].name;
@@ -354,6 +363,10 @@ fn put_properties(into: &mut Vec<u8>, shapes: &[Shape], block: &[u8], intended_n
             }
             Value::Text(text) => put_property(into, name, text),
             Value::IntendedTime => put_property(into, name, &headers::intended_time(intended_ns)),
+            Value::Own(name, value) => {
+                let name = name.to_string_lossy();
+                put_property(into, &name, &text(value.unwrap_or_default()));
+            }
         }
     }
 }

@@ -52,10 +52,12 @@ fn write_on(server: &PulsarServer, from: &str, to: &str) -> Deeds {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let client = Pulsar::builder(server.service_url(), TokioExecutor).build().await.unwrap();
-        let mut producer: Producer<_> = client.producer().with_topic(to).build().await.unwrap();
+        let mut producer: Producer<_> =
+            Box::pin(client.producer().with_topic(to).build()).await.unwrap();
         for record in written {
             let key = String::from_utf8(record.key.unwrap()).unwrap();
-            let sent = producer.send_non_blocking(WrittenOn(key, record.value.unwrap())).await;
+            let sent = WrittenOn(key, record.value.unwrap());
+            let sent = Box::pin(producer.send_non_blocking(sent)).await;
             sent.unwrap().await.unwrap();
         }
     });
