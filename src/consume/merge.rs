@@ -14,7 +14,7 @@ const AHEAD_MS: i64 = 50;
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How long one wait for records lasts.
-const WAIT: Duration = Duration::from_millis(5);
+const WAIT: Duration = Duration::from_millis(1);
 
 /// Reads all partitions of a source.
 pub struct Merge {

@@ -64,6 +64,8 @@ const CONSUMER_DEFAULTS: &[(&str, &str)] = &[
     // One that is not there any more is to be known, not passed over.
     ("auto.offset.reset", "error"),
     ("fetch.max.bytes", "8388608"),
+    // With the default of 1 s a partition whose queue was full for a moment is left alone for that long.
+    ("fetch.queue.backoff.ms", "1"),
 ];
 
 /// Properties that only a producer has; a consumer would complain of each.
