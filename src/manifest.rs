@@ -3,6 +3,7 @@
 //! It is written and synced before the first event, and again on every change. Secrets are masked
 //! in it: whoever repeats the run brings them along.
 
+pub mod progress;
 mod reading;
 
 use std::fs::{self, File, OpenOptions};
@@ -51,6 +52,9 @@ pub struct Manifest {
     pub streams: Vec<Stream>,
     /// The command that sends the same events again.
     pub repeat: String,
+    /// When it was killed and went on, each time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resumed: Vec<Resumption>,
     /// The end report; none while the run goes on, or if it was killed.
     pub result: Option<serde_json::Value>,
 }
@@ -126,6 +130,19 @@ pub struct Pace {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub governor: Option<Governor>,
     /// When the window begins on the wall clock, as RFC 3339.
+    pub anchor: String,
+}
+
+/// A run that was killed and went on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resumption {
+    /// Where in model time it went on, as RFC 3339: all that was due before was acknowledged.
+    pub from: String,
+    /// How many events that is, in the order of sending.
+    pub before: u64,
+    /// How many later ones were there already.
+    pub there: u64,
+    /// When the window begins on the wall clock from then on, as RFC 3339.
     pub anchor: String,
 }
 
@@ -335,6 +352,7 @@ pub(crate) mod tests {
             sink: "kafka".into(),
             streams: vec![],
             repeat: "tidegate run".into(),
+            resumed: Vec::new(),
             result: None,
         }
     }

@@ -14,3 +14,4 @@ pub mod progress;
 pub mod report;
 pub mod tally;
 pub mod verdict;
+pub mod watermark;

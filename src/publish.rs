@@ -103,6 +103,8 @@ pub struct Receipt<'a> {
     pub outcome: Outcome<'a>,
     /// From the intended time to the acknowledgement; 0 or more.
     pub latency_ns: i64,
+    /// When the record was due, in microseconds of model time since the Unix epoch.
+    pub due_us: i64,
 }
 
 /// Who hears of receipts; called from a thread of the sink, in short calls.

@@ -16,6 +16,7 @@ pub mod record;
 pub mod repetition;
 pub mod replay;
 pub mod request;
+pub mod resume;
 pub mod schema;
 pub mod signal;
 pub mod sink;
@@ -34,20 +35,22 @@ use crate::clock::Clock;
 use crate::config::settings::Subjects;
 use crate::config::{Configuration, Mistake};
 use crate::embedded::{self, Embedded};
+use crate::manifest::progress::Progress;
 use crate::manifest::{Manifest, Place};
 use crate::observe::exporter::Exporter;
 use crate::observe::metric::Meters;
 use crate::observe::progress::View;
-use crate::observe::report::Report;
+use crate::observe::report::{Report, Stopped};
 use crate::observe::tally::{Tally, Watched};
 use crate::plan::Plan;
 use crate::publish::kafka;
-use crate::stream::EventStream;
+use crate::stream::{EventStream, pacer};
 
 pub use error::Error;
 use facts::Over;
 use flow::Flow;
 use request::{Destination, Request};
+use resume::{Going, Rest};
 use schema::Written;
 use signal::Signals;
 use snapshot::Told;
@@ -192,8 +195,9 @@ impl Prepared {
         undelivered(report, streams.map(|it| (it.name.as_str(), it.topic.name.as_str())))
     }
 
-    fn open_sink(&self, tally: &Arc<Tally>) -> Result<sink::Opened, Error> {
+    fn open_sink(&self, tally: &Arc<Tally>, from_us: i64) -> Result<sink::Opened, Error> {
         sink::open(&sink::Ask {
+            from_us,
             request: &self.request,
             configuration: &self.configuration,
             plan: &self.plan,
@@ -212,6 +216,7 @@ struct Opened {
     sink: sink::Opened,
     snapshot: Option<EventStream>,
     events: EventStream,
+    going: Option<Going>,
     /// Answers as long as the run goes on.
     _exporter: Option<Exporter>,
 }
@@ -225,13 +230,24 @@ impl Opened {
         let names: Vec<String> = streams.map(|stream| stream.name.clone()).collect();
         let tally = Arc::new(Tally::new(&names, meters, prepared.clock.clone()));
         let asked = (Arc::clone(&prepared), Arc::clone(&tally));
-        let sink = tokio::task::spawn_blocking(move || asked.0.open_sink(&asked.1));
-        let sink = sink.await.map_err(|_| Error::Panicked)??;
+        let sink = tokio::task::spawn_blocking(move || {
+            let (prepared, tally) = asked;
+            let mut going = prepared.going_on()?;
+            let from_us = going.as_ref().map_or(prepared.window.from_us, |it| it.mark.due_us);
+            let sink = prepared.open_sink(&tally, from_us)?;
+            if sink.deduplicates {
+                // The broker says of each event whether it has it.
+                going.iter_mut().for_each(Going::clear);
+            }
+            let options = prepared.rest(going.as_ref(), prepared.stream_options(&sink))?;
+            Ok::<_, Error>((sink, going, options))
+        });
+        let (sink, going, options) = sink.await.map_err(|_| Error::Panicked)??;
         let plan = Arc::clone(&prepared.plan);
-        let options = prepared.stream_options(&sink);
-        let snapshot = prepared.snapshot(&options)?;
+        let begins = going.is_none().then(|| prepared.snapshot(&options));
+        let snapshot = begins.transpose()?.flatten();
         let events = EventStream::start(plan, options)?;
-        Ok(Self { prepared, tally, sink, snapshot, events, _exporter: exporter })
+        Ok(Self { prepared, tally, sink, snapshot, events, going, _exporter: exporter })
     }
 
     /// Writes the manifest, lets the events flow, and puts together what became of them.
@@ -240,10 +256,9 @@ impl Opened {
         mut signals: Signals,
         listener: &mut dyn Listener,
     ) -> Result<Finished, Error> {
-        let Self { prepared, tally, sink, snapshot, events, _exporter } = self;
+        let Self { prepared, tally, sink, snapshot, events, going, _exporter } = self;
         let clock = &prepared.clock;
-        let mut anchor_us = prepared.anchor_us();
-        let mut record = prepared.manifest(anchor_us);
+        let (mut anchor_us, mut record) = prepared.recorded(going.as_ref())?;
         let place = prepared.request.manifest.place(&record)?;
         write(place.as_ref(), &record)?;
         listener.ready(&prepared.ready(&sink.target));
@@ -260,10 +275,17 @@ impl Opened {
             write(place.as_ref(), &record)?;
         }
         let begun_ns = clock.now_ns().max(anchor_us.saturating_mul(1_000));
-        let flow = Flow::start(events, sink, prepared.pacer_options(anchor_us, &tally))?;
+        tally.mark_with(prepared.watermark(going.as_ref(), anchor_us));
+        let counted = going.as_ref().map_or(0, |going| going.mark.counted);
+        let options = pacer::Options { counted, ..prepared.pacer_options(anchor_us, &tally) };
+        let flow = match going {
+            Some(going) => Flow::start(Rest::new(events, going), sink, options)?,
+            None => Flow::start(events, sink, options)?,
+        };
         let wall = prepared.wall_left(anchor_us);
-        let looked = prepared.looked_at(wall);
+        let looked = prepared.looked_at(wall, place.as_ref().map(Place::path));
         let (ended, stopped) = looked.watch(flow, &tally, (&mut signals, listener)).await;
+        looked.note_progress(&tally);
         let wall = clock.since(begun_ns);
         let total = tally.total();
         let digest = ended.outcome.and_then(|outcome| outcome.digest);
@@ -276,6 +298,9 @@ impl Opened {
         record.repeat = report.about.repeat.clone().unwrap_or_default();
         record.result = Some(serde_json::json!(report));
         write(place.as_ref(), &record)?;
+        if let (Some(place), None, Stopped::End) = (&place, &error, stopped) {
+            Progress::remove(place.path());
+        }
         Ok(Finished { report, error })
     }
 }

@@ -93,6 +93,8 @@ pub struct Batch {
     pub records: Arc<Vec<Record>>,
     /// Who the records' events are, one each, if that is asked for.
     pub who: Vec<Who>,
+    /// How many events of the stretch are no records here, because their topics have them already.
+    pub there: u32,
     /// Whether the records have bytes; else only their times and streams are known.
     pub has_bytes: bool,
     /// The sum of the records' digests, if digests are asked for.

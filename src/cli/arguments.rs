@@ -145,6 +145,9 @@ pub struct Way {
     /// Send no more than so many bytes a second, such as 10MB/s, whatever the speed.
     #[arg(long, value_name = "RATE")]
     pub max_bytes: Option<String>,
+    /// Go on with the run of the manifest, which was killed or stopped, with neither gap nor double.
+    #[arg(long, value_name = "HOW")]
+    pub resume: Option<Resume>,
     /// When to begin on the wall clock, for shards that begin together: RFC 3339.
     #[arg(long, value_name = "TIME")]
     pub at: Option<Moment>,
@@ -338,6 +341,15 @@ pub struct Init {
 pub struct Completions {
     /// For which shell.
     pub shell: clap_complete::Shell,
+}
+
+/// What becomes of the time that a run missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Resume {
+    /// The schedule stays: what was missed is sent as fast as it goes.
+    CatchUp,
+    /// The schedule is moved: the run goes on as if no time had passed.
+    Shift,
 }
 
 /// Where events go.

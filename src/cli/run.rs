@@ -20,6 +20,10 @@ pub fn run(arguments: &Run, people: &People) -> Result<Exit, Failure> {
     let model = arguments.model.as_deref().unwrap_or(QUICKSTART);
     let (configuration, request) = match changes::first(model)? {
         Some(first) => again::asked(arguments, first, people)?,
+        None if arguments.way.resume.is_some() => {
+            let told = "`--resume` goes on with an earlier run: give its manifest, from `runs/`";
+            return Err(Failure::Bad(told.to_owned()));
+        }
         None => asked(arguments, model)?,
     };
     let destination = request.destination;
@@ -85,6 +89,7 @@ pub(super) fn request(arguments: &Run, destination: Destination, repeat: Repeat)
         manifest,
         conditions: arguments.telling.fail_if.clone(),
         repeats: None,
+        resume: None,
         repeat,
     }
 }

@@ -119,11 +119,17 @@ impl Manifest {
         Ended::deserialize(self.result.as_ref()?).ok()
     }
 
+    /// How many events it issued in all, also before it was killed and went on; none while nobody knows.
+    pub fn issued(&self) -> Option<u64> {
+        let before = self.resumed.last().map_or(0, |resumed| resumed.before + resumed.there);
+        self.ended().map(|ended| ended.issued + before)
+    }
+
     /// How many events, in the order of sending, make this run again: as many as were issued, where
     /// something else than the window ended it. None: all of the window.
     pub fn events_max(&self) -> Option<u64> {
         let cut = |ended: &Ended| ended.stopped != Stopped::End || self.window.wall_s.is_some();
-        self.ended().filter(cut).map(|ended| ended.issued).or(self.window.events)
+        self.ended().filter(cut).and_then(|_| self.issued()).or(self.window.events)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use metrics::{Counter, Gauge};
@@ -10,6 +10,7 @@ use metrics::{Counter, Gauge};
 use super::latency::{Distribution, Quantiles};
 use super::memory;
 use super::metric::{Meters, Metric};
+use super::watermark::{Mark, Watermark};
 use crate::clock::Clock;
 use crate::publish::{self, Outcome, Receipt, Receiver, Sink, Slice, Unacknowledged};
 use crate::stream::pacer::Held;
@@ -33,6 +34,7 @@ pub struct Tally {
     lag_ns: AtomicI64,
     due_us: AtomicI64,
     held: Arc<Held>,
+    watermark: OnceLock<Watermark>,
 }
 
 #[derive(Debug)]
@@ -171,7 +173,19 @@ impl Tally {
             lag_ns: AtomicI64::new(0),
             due_us: AtomicI64::new(i64::MIN),
             held: Arc::default(),
+            watermark: OnceLock::new(),
         }
+    }
+
+    /// Keeps a mark of how far all is acknowledged, from now on.
+    pub fn mark_with(&self, watermark: Watermark) {
+        let first = self.watermark.set(watermark).is_ok();
+        assert!(first, "a run has one mark");
+    }
+
+    /// How far all is acknowledged, if that is kept.
+    pub fn mark(&self) -> Option<Mark> {
+        self.watermark.get()?.mark()
     }
 
     /// What the pacer tells of its ceilings.
@@ -303,6 +317,9 @@ impl Tally {
 
 impl Receiver for Tally {
     fn receive(&self, receipts: &[Receipt<'_>]) {
+        if let Some(watermark) = self.watermark.get() {
+            watermark.settle(receipts);
+        }
         let mut books = self.books();
         let books = &mut *books;
         for run in receipts.chunk_by(|a, b| a.stream == b.stream) {
@@ -373,6 +390,9 @@ impl Sink for Watched {
         if let Some(first) = slice.batch.records[slice.records.clone()].first() {
             let intended_ns = slice.schedule.intended_ns(first.due_us);
             self.tally.offered_ns.store(intended_ns, Ordering::Relaxed);
+        }
+        if let Some(watermark) = self.tally.watermark.get() {
+            watermark.offer(slice, self.tally.clock.now_ns());
         }
         let result = self.sink.publish(slice, give_up);
         self.tally.offered_ns.store(NOTHING, Ordering::Relaxed);

@@ -42,6 +42,7 @@ impl Sink for Null {
                 bytes: record.key_bytes + record.value_bytes,
                 outcome: Outcome::Delivered,
                 latency_ns: (now_ns - slice.schedule.intended_ns(record.due_us)).max(0),
+                due_us: record.due_us,
             }));
             self.receiver.receive(&self.receipts);
         }

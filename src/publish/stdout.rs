@@ -65,6 +65,7 @@ impl Stdout {
             bytes: record.key_bytes + record.value_bytes,
             outcome: Outcome::Delivered,
             latency_ns: (now_ns - slice.schedule.intended_ns(record.due_us)).max(0),
+            due_us: record.due_us,
         }));
         self.receiver.receive(&self.receipts);
         Ok(end - first)

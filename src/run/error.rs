@@ -1,6 +1,7 @@
 //! Why a run cannot begin, or did not end well.
 
 use std::io;
+use std::path::PathBuf;
 
 use super::request::Shard;
 use super::{repetition, schema, window};
@@ -137,6 +138,20 @@ pub enum Error {
     /// Verifying.
     #[error(transparent)]
     Verify(#[from] verify::Error),
+    /// What says how far a run had come.
+    #[error("`{}`, which says how far the run had come, cannot be read: delete it to begin where the run did", path.display())]
+    Progress {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A shard of a run that ends after a number of events of all shards.
+    #[error(
+        "a shard of a run that ends with `--count` cannot be resumed: nobody knows how far the others are"
+    )]
+    ResumeShardByCount,
     /// A run that went to no broker, and no topic is named.
     #[error(
         "the run went to {sink}, where nothing can be read back: name the topic that has its events, as in \

@@ -1,6 +1,7 @@
 //! What is known of a run before and after it, put into the forms that others want.
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -73,7 +74,7 @@ impl Prepared {
         governor.is_set().then_some(manifest::Governor { events_per_s, bytes_per_s })
     }
 
-    fn pacer_speed(&self) -> pacer::Speed {
+    pub(super) fn pacer_speed(&self) -> pacer::Speed {
         let sent = |number: usize| !self.request.skips(&self.plan.streams[number].name);
         speed(self.settings().run.speed, &self.plan, &sent, self.shard())
     }
@@ -114,6 +115,7 @@ impl Prepared {
             drain: self.settings().run.drain,
             ceilings: self.ceilings(),
             held: tally.held(),
+            counted: 0,
         }
     }
 
@@ -132,8 +134,13 @@ impl Prepared {
     }
 
     /// What is known when looking at the run begins; it ends after so much wall time, if it does.
-    pub(super) fn looked_at(&self, wall: Option<Duration>) -> Looked<'_> {
-        Looked { goal: self.goal(), clock: &self.clock, drain: self.settings().run.drain, wall }
+    pub(super) fn looked_at<'a>(
+        &'a self,
+        wall: Option<Duration>,
+        manifest: Option<&'a Path>,
+    ) -> Looked<'a> {
+        let drain = self.settings().run.drain;
+        Looked { goal: self.goal(), clock: &self.clock, drain, wall, manifest }
     }
 
     /// Where the run is to end.
@@ -207,6 +214,7 @@ impl Prepared {
             sink: self.request.destination.name().to_owned(),
             streams: streams.collect(),
             repeat: (self.request.repeat)(&self.facts(End::AsAsked, None)),
+            resumed: Vec::new(),
             result: None,
         }
     }
@@ -233,7 +241,9 @@ impl Prepared {
         let peak = memory::resident_bytes().map(|resident| resident.peak);
         let mut report = Report::new(total, about, peak);
         let conditions = self.request.conditions.iter();
-        report.repeats = self.request.repeats.as_ref().map(|first| agreement(first, &report));
+        // What goes on is the rest of a run, and not the same.
+        let repeats = self.request.repeats.as_ref().filter(|_| self.request.resume.is_none());
+        report.repeats = repeats.map(|first| agreement(first, &report));
         report.broken = conditions.filter_map(|condition| condition.judge(&report)).collect();
         report
     }

@@ -99,11 +99,13 @@ pub(super) fn open(ask: &Ask<'_>, receiver: Arc<dyn Receiver>) -> Result<Opened,
     let numbering = Numbering {
         start_us: ask.plan.start_us,
         tick_us: ask.plan.tick.length_us().unsigned_abs(),
-        from_us: ask.window.from_us,
+        from_us: ask.from_us,
+        goes_on: ask.request.resume.is_some(),
     };
     let sink = Pulsar::connect(&options, &outlets, numbering, (receiver, ask.clock.clone()))?;
     let target = format!("Pulsar at {}", options.service());
-    Ok(Opened { sink: Box::new(sink), partitions, hash: options.hash, target })
+    let deduplicates = sink.deduplicates();
+    Ok(Opened { sink: Box::new(sink), partitions, hash: options.hash, target, deduplicates })
 }
 
 /// What the producers of a stream are named, without the partition: the same in the same run, so

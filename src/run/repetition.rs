@@ -154,6 +154,16 @@ impl First {
         self.time("anchor", &self.manifest.pace.anchor)
     }
 
+    /// The same for what it sent last: it may have been killed, and have gone on.
+    ///
+    /// # Errors
+    ///
+    /// What is no time.
+    pub fn last_anchor_us(&self) -> Result<i64, Error> {
+        let resumed = self.manifest.resumed.last();
+        resumed.map_or_else(|| self.anchor_us(), |resumed| self.time("anchor", &resumed.anchor))
+    }
+
     fn time(&self, key: &'static str, text: &str) -> Result<i64, Error> {
         units::time_us(text).map_err(|_| self.impossible(key, text))
     }
@@ -317,6 +327,7 @@ mod tests {
             sink: "null".into(),
             streams: Vec::new(),
             repeat: String::new(),
+            resumed: Vec::new(),
             result: None,
         };
         First { path: "runs/m.json".into(), manifest }

@@ -219,6 +219,7 @@ impl Opened {
         let run = &ask.settings().run;
         let Governor { events_per_s, bytes_per_s } = run.governor;
         let options = pacer::Options {
+            counted: 0,
             clock: clock.clone(),
             speed: ask.pacer_speed(),
             anchor_ns,
@@ -229,7 +230,13 @@ impl Opened {
         };
         let flow = Flow::start(batches, self.sink, options)?;
         let goal = Goal { begin_us, until_us: None, count: run.count, speed: ask.speed() };
-        let looked = Looked { goal, clock: &clock, drain: run.drain, wall: run.wall_duration };
+        let looked = Looked {
+            goal,
+            clock: &clock,
+            drain: run.drain,
+            wall: run.wall_duration,
+            manifest: None,
+        };
         let (ended, stopped) = looked.watch(flow, &tally, (&mut signals, listener)).await;
         let wall = clock.since(anchor_ns);
         let report = ask.report(&tally, begin_us, (stopped, wall));

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use super::Error;
 use super::repetition::First;
+use super::resume::Resume;
 use crate::config::model::{Model, Start};
 use crate::config::settings::{Settings, Speed};
 use crate::config::{Configuration, suggest, units};
@@ -183,6 +184,8 @@ pub struct Request {
     pub headers: bool,
     /// The run that is done again, if it is one.
     pub repeats: Option<First>,
+    /// Whether that run goes on where it was killed, and what becomes of the time that it missed.
+    pub resume: Option<Resume>,
     /// Where the manifest goes.
     pub manifest: ManifestPath,
     /// What makes the verdict negative.
@@ -213,7 +216,7 @@ impl Request {
                 return Err(Error::ShardWithoutStart);
             }
             let real = !matches!(self.destination, Destination::Stdout | Destination::Null);
-            if real && paced && self.at.is_none() {
+            if real && paced && self.at.is_none() && self.resume.is_none() {
                 return Err(Error::ShardWithoutMoment { sink: self.destination.name() });
             }
         }
@@ -223,7 +226,12 @@ impl Request {
     /// How many events are sent at most, in the order of sending: where a run is repeated that something
     /// else than its window had ended.
     pub fn events_max(&self) -> Option<u64> {
-        self.repeats.as_ref().and_then(|first| first.manifest.events_max())
+        let first = self.repeats.as_ref()?;
+        if self.resume.is_some() {
+            first.manifest.window.events
+        } else {
+            first.manifest.events_max()
+        }
     }
 
     /// Whether a stream is left out.

@@ -33,6 +33,8 @@ pub struct Ask<'a> {
     pub streams: usize,
     /// The part of model time.
     pub window: &'a Window,
+    /// Where it begins or goes on, in microseconds since the Unix epoch.
+    pub from_us: i64,
     /// Who hears of receipts.
     pub tally: &'a Arc<Tally>,
     /// The clock of the run.
@@ -49,6 +51,8 @@ pub struct Opened {
     pub hash: Hash,
     /// Where to, in words.
     pub target: String,
+    /// Whether what a run that goes on sends a second time is left out by the broker.
+    pub deduplicates: bool,
 }
 
 impl std::fmt::Debug for Opened {
@@ -67,12 +71,14 @@ pub fn open(ask: &Ask<'_>) -> Result<Opened, Error> {
             partitions: streams.iter().map(|stream| stream.topic.partitions).collect(),
             hash: Hash::default(),
             target: "null: nothing is published".to_owned(),
+            deduplicates: false,
         }),
         Destination::Stdout => Ok(Opened {
             sink: Box::new(open_stdout(ask, receiver)?),
             partitions: vec![None; streams.len()],
             hash: Hash::default(),
             target: "stdout".to_owned(),
+            deduplicates: false,
         }),
         Destination::Kafka | Destination::Embedded => open_kafka(ask, receiver),
         Destination::Pulsar => pulsar::open(ask, receiver),
@@ -122,7 +128,13 @@ fn open_kafka(ask: &Ask<'_>, receiver: Arc<dyn Receiver>) -> Result<Opened, Erro
     let embedded = ask.request.destination == Destination::Embedded;
     let kind = if embedded { "the embedded Kafka" } else { "Kafka" };
     let target = format!("{kind} at {}", options.servers());
-    Ok(Opened { sink: Box::new(sink), partitions, hash: Hash::Murmur2, target })
+    Ok(Opened {
+        sink: Box::new(sink),
+        partitions,
+        hash: Hash::Murmur2,
+        target,
+        deduplicates: false,
+    })
 }
 
 /// The event times that are known beforehand: without an end, that of the first event.

@@ -61,7 +61,8 @@ impl Prepared {
         let speed = pacer::Speed::Max;
         let options = pacer::Options { speed, ..self.pacer_options(self.clock.now_us(), tally) };
         let flow = Flow::start_and(records, sink, options, Then::HandBack)?;
-        let (ended, stopped) = self.looked_at(None).watch(flow, tally, (signals, listener)).await;
+        let (ended, stopped) =
+            self.looked_at(None, None).watch(flow, tally, (signals, listener)).await;
         let total = tally.start_over();
         let counts = Counts::of_total(&total);
         Ok(match (ended.sink, ended.error) {

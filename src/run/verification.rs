@@ -225,9 +225,9 @@ impl Verifying {
         }
         // It is replaced as a whole, and may be gone for good: then nobody says how it ended.
         let Ok(manifest) = Manifest::read(path) else { return Ok(()) };
-        let Some(ended) = manifest.ended() else { return Ok(()) };
+        let Some(issued) = manifest.issued() else { return Ok(()) };
         self.is_over = true;
-        self.checker.issued(ended.issued);
+        self.checker.issued(issued);
         self.merge.lasts()?;
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Looking at a run while it goes on, and passing on what stops it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -8,9 +9,11 @@ use super::Watcher;
 use super::flow::{Ended, Flow};
 use super::signal::Signals;
 use crate::clock::Clock;
-use crate::observe::progress::{Goal, Progress};
+use crate::manifest::progress::Progress;
+use crate::observe::progress::{self, Goal};
 use crate::observe::report::Stopped;
 use crate::observe::tally::{Glance, Tally};
+use crate::observe::watermark::Mark;
 use crate::publish::kafka;
 
 /// Between two looks at the counts.
@@ -41,6 +44,8 @@ pub(super) struct Looked<'a> {
     pub(super) drain: Duration,
     /// After how much wall time it ends, if that says so.
     pub(super) wall: Option<Duration>,
+    /// Its manifest, beside which is written how far it has come.
+    pub(super) manifest: Option<&'a Path>,
 }
 
 impl Looked<'_> {
@@ -52,7 +57,7 @@ impl Looked<'_> {
         (signals, watcher): (&mut Signals, &mut dyn Watcher),
     ) -> (Ended, Stopped) {
         let Self { clock, drain, wall, .. } = *self;
-        let mut progress = Progress::new(self.goal, clock.now_ns());
+        let mut progress = progress::Progress::new(self.goal, clock.now_ns());
         let mut glances = tokio::time::interval(GLANCE_EVERY);
         glances.tick().await;
         let wall_over = tokio::time::sleep(wall.unwrap_or_default());
@@ -97,9 +102,23 @@ impl Looked<'_> {
                     let now_ns = clock.now_ns();
                     let glance = tally.glance();
                     is_behind = tell_of_lag(&glance, is_behind);
+                    self.note_progress(tally);
                     watcher.glance(&progress.view(glance, now_ns), now_ns);
                 }
             }
+        }
+    }
+}
+
+impl Looked<'_> {
+    /// Writes how far the run has come, from where it goes on if it is killed.
+    pub(super) fn note_progress(&self, tally: &Tally) {
+        let (Some(manifest), Some(mark)) = (self.manifest, tally.mark()) else { return };
+        let Mark { due_us, events, counted, handed_over_ns } = mark;
+        let handed_over_us = handed_over_ns.div_euclid(1_000);
+        let progress = Progress { due_us, events, counted, handed_over_us };
+        if let Err(error) = progress.write(manifest) {
+            tracing::warn!(%error, "how far the run has come cannot be written beside its manifest");
         }
     }
 }

@@ -62,6 +62,8 @@ pub struct Options {
     pub ceilings: Ceilings,
     /// Learns how long the ceilings hold back what is due.
     pub held: Arc<Held>,
+    /// How many events that an even pace counts came before.
+    pub counted: u64,
 }
 
 /// Stops the pacer from outside.
@@ -141,8 +143,14 @@ pub fn run(
 ) -> (Outcome, Result<(), Error>) {
     let patience = Patience { control, options, draining_since_ns: Cell::new(None) };
     let governor = Governor::new(options.ceilings, options.clock.now_ns());
-    let mut pacer =
-        Pacer { sink, options, patience: &patience, governor, ended: Ended::default(), counted: 0 };
+    let mut pacer = Pacer {
+        sink,
+        options,
+        patience: &patience,
+        governor,
+        ended: Ended::default(),
+        counted: options.counted,
+    };
     let issued = pacer.issue(source);
     let flushed = pacer.sink.flush(patience.left(), &|| control.is_giving_up());
     let digest = pacer.ended.digest.filter(|_| !matches!(issued, Err(Error::Publish(_))));

@@ -222,6 +222,7 @@ impl Producer {
             arena: Arc::new(output.arena),
             records: Arc::new(output.records),
             who: output.who,
+            there: 0,
             has_bytes,
             digest: None,
             deferrals: worker.streams.iter().fold(Deferrals::default(), |mut sum, of| {

@@ -32,8 +32,8 @@ pub struct Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        // A table of 2^18 places is at most seven eighths full.
-        Self { events: (1 << 18) / 8 * 7, bytes: 48 << 20, gaps: (1 << 18) / 8 * 7 }
+        // A table of 2^17 places is at most seven eighths full, and takes 3 MB, so that it stays in a cache.
+        Self { events: (1 << 17) / 8 * 7, bytes: 48 << 20, gaps: (1 << 18) / 8 * 7 }
     }
 }
 

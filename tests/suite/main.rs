@@ -30,6 +30,7 @@ mod random_models;
 mod recorded;
 mod registry;
 mod repeated;
+mod resumed;
 mod scenarios;
 mod schemas;
 mod sessions;

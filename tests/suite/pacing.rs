@@ -50,6 +50,7 @@ fn seen(plan: &Arc<Plan>, seconds: u64, speed: f64) -> Vec<(i64, Vec<i64>)> {
     let clock = Clock::manual(ANCHOR_NS);
     let mut sink = Noted { clock: clock.clone(), slices: Vec::new() };
     let options = pacer::Options {
+        counted: 0,
         clock,
         speed: Speed::Times(speed),
         anchor_ns: ANCHOR_NS,

@@ -24,8 +24,13 @@ impl Sink for Limited {
             } else {
                 Outcome::Delivered
             };
-            let receipt =
-                Receipt { stream: record.stream, bytes: 7, outcome, latency_ns: 2_000_000 };
+            let receipt = Receipt {
+                stream: record.stream,
+                bytes: 7,
+                outcome,
+                latency_ns: 2_000_000,
+                due_us: record.due_us,
+            };
             self.tally.receive(&[receipt]);
         }
         if taken == slice.records.len() { Ok(taken) } else { (self.then)() }
@@ -154,7 +159,8 @@ fn what_a_sink_took_before_it_failed_is_issued() {
 fn receipts_of_a_slice_that_is_still_handed_over_are_of_issued_events() {
     let clock = Clock::manual(10_000_000);
     let tally = tally(&clock);
-    let receipt = Receipt { stream: 1, bytes: 7, outcome: Outcome::Delivered, latency_ns: 1 };
+    let receipt =
+        Receipt { stream: 1, bytes: 7, outcome: Outcome::Delivered, latency_ns: 1, due_us: 0 };
     tally.receive(&[receipt; 3]);
     let (_, issued, outcomes) = &tally.total().streams[1];
     assert_eq!((*issued, outcomes.delivered), (3, 3));

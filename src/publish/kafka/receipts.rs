@@ -112,7 +112,7 @@ impl Shared {
         };
         let latency_ns = (now_ns - parcel.schedule.intended_ns(record.due_us)).max(0);
         let bytes = record.key_bytes + record.value_bytes;
-        Some(Receipt { stream: record.stream, bytes, outcome, latency_ns })
+        Some(Receipt { stream: record.stream, bytes, outcome, latency_ns, due_us: record.due_us })
     }
 
     /// Decides what a failure means for the records that follow.

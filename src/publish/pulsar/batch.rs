@@ -44,6 +44,8 @@ pub(crate) struct Message<'a> {
 pub(crate) struct Sent {
     /// When it was intended, in nanoseconds since the Unix epoch.
     pub(crate) intended_ns: i64,
+    /// When it was due, in microseconds of model time since the Unix epoch.
+    pub(crate) due_us: i64,
     /// Bytes of key and value.
     pub(crate) bytes: u32,
     /// The number of its stream.
@@ -198,7 +200,7 @@ mod tests {
 
     use super::*;
 
-    const SENT: Sent = Sent { intended_ns: 0, bytes: 0, stream: 0 };
+    const SENT: Sent = Sent { intended_ns: 0, due_us: 0, bytes: 0, stream: 0 };
 
     fn read(mut body: &[u8]) -> Vec<(SingleMessageMetadata, Vec<u8>)> {
         let mut messages = Vec::new();

@@ -45,6 +45,8 @@ pub(super) struct Channel {
 
 #[derive(Debug, Default)]
 struct State {
+    /// The last sequence id that the topic had when a run went on; none if it begins.
+    known: Option<u64>,
     /// The batch that more may join.
     open: Batch,
     /// Bytes and messages of the batch before: it is likely to become as large.
@@ -123,6 +125,16 @@ impl Channel {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes the last sequence id that the topic has of this producer: up to it all is there.
+    pub(super) fn goes_on_after(&self, sequence_id: u64) {
+        self.lock().known = Some(sequence_id);
+    }
+
+    /// Whether the topic had a sequence id when the run went on.
+    pub(super) fn knew(&self, sequence_id: u64) -> bool {
+        self.lock().known.is_some_and(|known| sequence_id <= known)
     }
 
     /// Locks the channel to add messages.
@@ -342,14 +354,15 @@ pub(super) struct At {
 }
 
 impl Adding<'_> {
-    /// Adds a message; its sequence id follows from its tick.
+    /// Adds a message, whose sequence id follows from its tick; false if the topic has it already. (Those
+    /// that have batches by key are sent again as they were, and the broker says so.)
     pub(super) fn push(
         &mut self,
         at: At,
         limits: Limits,
         (message, sent): (Message<'_>, Sent),
         properties: impl FnOnce(&mut Vec<u8>),
-    ) {
+    ) -> bool {
         let state = &mut *self.state;
         if self.batcher == Batcher::Key {
             if state.window.is_before(at.window) || state.window.is_full() {
@@ -357,14 +370,17 @@ impl Adding<'_> {
                 self.sealed = true;
             }
             state.window.push((at.window, at.tick), (&message, sent), properties);
-            return;
+            return true;
+        }
+        let sequence_id = number(&mut state.last, at.tick);
+        if state.known.is_some_and(|known| sequence_id <= known) {
+            return false;
         }
         let value_bytes = message.value.map_or(0, <[u8]>::len);
         if !state.open.is_empty() && limits.are_met(&state.open, value_bytes) {
             state.seal();
             self.sealed = true;
         }
-        let sequence_id = number(&mut state.last, at.tick);
         if state.open.is_empty() {
             state.begin(at.now_ns);
         }
@@ -373,6 +389,7 @@ impl Adding<'_> {
             state.open.has_key_of(&message);
         }
         state.open.push(&Message { sequence_id, ..message }, sent, properties);
+        true
     }
 
     /// Lets go of the channel; whether a batch stays open.

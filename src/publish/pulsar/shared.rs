@@ -123,6 +123,7 @@ impl Shared {
                 bytes: sent.bytes,
                 outcome,
                 latency_ns: (now_ns - sent.intended_ns).max(0),
+                due_us: sent.due_us,
             })
             .collect();
         let mut ledger = self.ledger();
@@ -152,7 +153,8 @@ impl Listener for Shared {
             Place::First(settled) => {
                 let was_there = receipt.message_id.as_ref().is_some_and(is_nowhere);
                 // Not what we sent before a connection broke: somebody else has sent it.
-                let is_swallowed = was_there && !settled.was_repeated;
+                let is_ours = settled.was_repeated || channel.knew(receipt.sequence_id);
+                let is_swallowed = was_there && !is_ours;
                 let swallowed = || Error::Swallowed { topic: channel.asked.clone() };
                 let outcome = match (was_there, settled.was_repeated) {
                     (true, _) => Outcome::AlreadyThere,

@@ -56,6 +56,8 @@ pub struct Numbering {
     pub tick_us: u64,
     /// When the run begins, in microseconds since the Unix epoch.
     pub from_us: i64,
+    /// Whether the run goes on where it was killed: what a topic that deduplicates has is not sent again.
+    pub goes_on: bool,
 }
 
 impl Numbering {
@@ -85,6 +87,8 @@ pub struct Pulsar {
     /// The records of a chunk by channel: scratch space.
     by_channel: Vec<Vec<u32>>,
     thread: Option<JoinHandle<()>>,
+    /// Whether a topic deduplicates and has messages of the run that goes on.
+    deduplicates: bool,
 }
 
 /// Where a stream's records go.
@@ -169,14 +173,23 @@ impl Pulsar {
                 what: "start the thread of connections",
                 reason: error.to_string(),
             })?;
-        let sink =
-            Self { shared, routes, numbering, ended: None, by_channel, thread: Some(thread) };
+        let (thread, deduplicates) = (Some(thread), false);
+        let mut sink =
+            Self { shared, routes, numbering, ended: None, by_channel, thread, deduplicates };
         sink.wait_until_open(from_channels)?;
         Ok(sink)
     }
 
+    /// Whether topics deduplicate and have messages of the run that goes on: what they have is left out.
+    pub fn deduplicates(&self) -> bool {
+        self.deduplicates
+    }
+
     /// Waits until every channel has its producer.
-    fn wait_until_open(&self, mut opened: mpsc::UnboundedReceiver<Opened>) -> Result<(), Error> {
+    fn wait_until_open(
+        &mut self,
+        mut opened: mpsc::UnboundedReceiver<Opened>,
+    ) -> Result<(), Error> {
         let Shared { options, clock, channels, .. } = &*self.shared;
         let begin_ns = clock.now_ns();
         let first = first_id(self.numbering.tick(self.numbering.from_us));
@@ -200,7 +213,11 @@ impl Pulsar {
             match opened.try_recv() {
                 Ok(Opened::Producer { channel, last_sequence_id }) => {
                     open += 1;
-                    if u64::try_from(last_sequence_id).is_ok_and(|last| last >= first) {
+                    let last = u64::try_from(last_sequence_id).ok().filter(|last| *last >= first);
+                    if let (Some(last), true) = (last, self.numbering.goes_on) {
+                        channels[channel].goes_on_after(last);
+                        self.deduplicates = true;
+                    } else if last.is_some() {
                         let Channel { name, asked, .. } = &*channels[channel];
                         return Err(Error::SequenceBehind {
                             name: name.clone(),
@@ -250,6 +267,7 @@ impl Pulsar {
             if indices.is_empty() {
                 continue;
             }
+            let mut there = Vec::new();
             let mut adding = channel.begin(batcher);
             for index in indices.drain(..) {
                 let record = &records[index as usize];
@@ -270,9 +288,15 @@ impl Pulsar {
                 };
                 let window = if by_key { numbering.window(record.due_us) } else { 0 };
                 let at = At { tick: numbering.tick(record.due_us), window, now_ns };
-                adding.push(at, limits, (message, sent(record, intended_ns)), properties);
+                let sent = sent(record, intended_ns);
+                if !adding.push(at, limits, (message, sent), properties) {
+                    there.push(sent);
+                }
             }
             lingers |= adding.end(limits);
+            if !there.is_empty() {
+                shared.count(&there, Outcome::AlreadyThere);
+            }
         }
         if lingers {
             shared.lingering.notify_one();
@@ -336,7 +360,8 @@ fn limits(shared: &Shared) -> Limits {
 
 /// What a receipt needs to know of a record.
 fn sent(record: &Record, intended_ns: i64) -> Sent {
-    Sent { intended_ns, bytes: record.key_bytes + record.value_bytes, stream: record.stream }
+    let bytes = record.key_bytes + record.value_bytes;
+    Sent { intended_ns, due_us: record.due_us, bytes, stream: record.stream }
 }
 
 fn hexadecimal(bytes: &[u8]) -> Vec<u8> {

@@ -150,7 +150,7 @@ mod tests {
                 event_time_ms: None,
                 sequence_id: 0,
             };
-            let sent = Sent { intended_ns: index, bytes: 6, stream: 0 };
+            let sent = Sent { intended_ns: index, due_us: 0, bytes: 6, stream: 0 };
             window.push((7, 3), (&message, sent), |_| ());
         }
         assert!(window.is_before(8) && !window.is_before(7));
@@ -192,7 +192,7 @@ mod tests {
         let mut window = Window::default();
         for count in 0..4 {
             assert!(!window.is_full(), "after {count}");
-            let sent = Sent { intended_ns: 0, bytes: 0, stream: 0 };
+            let sent = Sent { intended_ns: 0, due_us: 0, bytes: 0, stream: 0 };
             window.push((7, 3), (&message, sent), |_| ());
         }
         assert!(window.is_full() && !window.is_before(7));

@@ -162,7 +162,7 @@ fn open_pulsar(
         })
     };
     let outlets: Vec<_> = targets.iter().enumerate().map(outlet).collect();
-    let numbering = Numbering { start_us: 0, tick_us: 1_000_000, from_us: 0 };
+    let numbering = Numbering { start_us: 0, tick_us: 1_000_000, from_us: 0, goes_on: false };
     let sink = Pulsar::connect(&options, &outlets, numbering, (receiver, clock.clone()))?;
     let target = format!("Pulsar at {}", options.service());
     Ok(Opened { sink: Box::new(sink), targets, target })

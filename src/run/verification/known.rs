@@ -65,7 +65,7 @@ impl Known {
             // What is told of members before the run is older than its begin, and records may carry the
             // times of their events.
             begun_us: Some(anchor_us).filter(|_| is_handover && !has_snapshot),
-            issued: manifest.ended().map(|ended| ended.issued),
+            issued: manifest.issued(),
             speed: Some(speed),
             manifest: Some(first.path.clone()),
             streams,

@@ -140,6 +140,7 @@ impl Sink for Kept {
 
 fn options(clock: &Clock, speed: Speed) -> Options {
     Options {
+        counted: 0,
         clock: clock.clone(),
         speed,
         anchor_ns: ANCHOR_NS,

@@ -83,7 +83,7 @@ fn what_the_sink_lays_out_is_read_however_it_is_compressed() {
         event_time_ms: Some(1_772_442_000_000),
         sequence_id: (1 << 63) - 1,
     };
-    let sent = Sent { intended_ns: 0, bytes: 0, stream: 0 };
+    let sent = Sent { intended_ns: 0, due_us: 0, bytes: 0, stream: 0 };
     written.push(&message, sent, |into| {
         put_property(into, "tidegate-id", b"0a");
         put_property(into, "", b"");

@@ -19,7 +19,7 @@ fn batches(batcher: Batcher, chunk: usize) -> Vec<(u64, Vec<u8>)> {
                 event_time_ms: None,
                 sequence_id: 0,
             };
-            let sent = Sent { intended_ns: 0, bytes: 9, stream: 0 };
+            let sent = Sent { intended_ns: 0, due_us: 0, bytes: 9, stream: 0 };
             let at = At { tick: number / 40, window: number / 20, now_ns: 0 };
             adding.push(at, LIMITS, (message, sent), |_| ());
         }
@@ -57,7 +57,7 @@ fn a_batch_of_one_shows_its_key_to_those_who_share_by_key() {
             event_time_ms: None,
             sequence_id: 0,
         };
-        let sent = Sent { intended_ns: 0, bytes: 9, stream: 0 };
+        let sent = Sent { intended_ns: 0, due_us: 0, bytes: 9, stream: 0 };
         adding.push(At { tick: 0, window: 0, now_ns: 0 }, limits, (message, sent), |_| ());
         adding.end(limits);
         channel.seal();
@@ -95,7 +95,7 @@ fn batches_are_written_over_those_that_have_their_receipts() {
                 event_time_ms: None,
                 sequence_id: 0,
             };
-            let sent = Sent { intended_ns: 0, bytes: 0, stream: 0 };
+            let sent = Sent { intended_ns: 0, due_us: 0, bytes: 0, stream: 0 };
             tick += 1;
             let at = At { tick, window: 0, now_ns: 0 };
             adding.push(at, limits, (message, sent), |_| ());
