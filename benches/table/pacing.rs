@@ -104,6 +104,7 @@ fn early_max_ms(seconds: u64) -> Result<f64> {
     let early_ns = Arc::new(AtomicI64::new(i64::MIN));
     let mut sink = Watch { clock: clock.clone(), early_ns: Arc::clone(&early_ns) };
     let options = Options {
+        counted: 0,
         anchor_ns: clock.now_ns(),
         clock,
         speed: Speed::Times(1.0),

@@ -178,6 +178,10 @@ impl Tally {
     }
 
     /// Keeps a mark of how far all is acknowledged, from now on.
+    ///
+    /// # Panics
+    ///
+    /// If one is kept already: our own bug.
     pub fn mark_with(&self, watermark: Watermark) {
         let first = self.watermark.set(watermark).is_ok();
         assert!(first, "a run has one mark");

@@ -11,6 +11,7 @@ use std::time::Duration;
 use apache_avro::Schema;
 
 use super::{Error, Prepared, source};
+use crate::config::settings::Timestamp;
 use crate::consume::Begin;
 use crate::consume::address::{Address, Broker};
 use crate::consume::merge::Merge;
@@ -113,7 +114,7 @@ impl Prepared {
         let address = Address { broker: Some(broker), servers: None, topics };
         // Where records carry the times of their events, nobody knows when they were written.
         let kafka = self.configuration.settings.kafka.as_ref();
-        let by_event = kafka.is_some_and(|it| it.timestamp != Default::default());
+        let by_event = kafka.is_some_and(|it| it.timestamp == Timestamp::Event);
         let margin_us = if self.times_are_brokers(broker, &address.topics)? {
             BROKERS_MARGIN_US
         } else {
