@@ -66,6 +66,8 @@ const CONSUMER_DEFAULTS: &[(&str, &str)] = &[
     ("fetch.max.bytes", "8388608"),
     // With the default of 1 s a partition whose queue was full for a moment is left alone for that long.
     ("fetch.queue.backoff.ms", "1"),
+    // How long a broker keeps us waiting at the end of partitions, one fetch after the other.
+    ("fetch.wait.max.ms", "50"),
 ];
 
 /// Properties that only a producer has; a consumer would complain of each.
