@@ -5,9 +5,10 @@
 
 #![expect(unsafe_code, reason = "librdkafka is a C library")]
 
-pub(super) mod admin;
+pub(crate) mod admin;
 pub(super) mod configuration;
 pub(crate) mod consume;
+pub(crate) mod groups;
 pub(super) mod raw_code;
 
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ use rdkafka::types::{RDKafkaRespErr as Code, RDKafkaType};
 use configuration::Configuration;
 
 /// The codes of librdkafka that decisions hang on.
-pub(super) mod code {
+pub(crate) mod code {
     use super::Code;
 
     /// Ours: the partition was stopped before.
@@ -54,7 +55,7 @@ pub(super) mod code {
         Code::RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS as i32;
 
     /// Whether a code says that no broker could be asked.
-    pub(in super::super) fn is_unreachable(code: i32) -> bool {
+    pub(crate) fn is_unreachable(code: i32) -> bool {
         let unreachable = [
             Code::RD_KAFKA_RESP_ERR__TIMED_OUT,
             Code::RD_KAFKA_RESP_ERR__TRANSPORT,
