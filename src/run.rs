@@ -5,6 +5,7 @@
 //! is put together.
 
 pub mod broker;
+pub mod consumer;
 pub mod error;
 mod facts;
 pub mod flow;
@@ -34,12 +35,13 @@ use crate::manifest::{Manifest, Place};
 use crate::observe::exporter::Exporter;
 use crate::observe::metric::Meters;
 use crate::observe::progress::View;
-use crate::observe::report::Report;
+use crate::observe::report::{Report, Stopped};
 use crate::observe::tally::{Tally, Watched};
 use crate::plan::Plan;
 use crate::publish::kafka;
 use crate::stream::EventStream;
 
+use consumer::{Beside, Follower};
 pub use error::Error;
 use facts::Over;
 use flow::Flow;
@@ -60,6 +62,8 @@ pub trait Listener {
     fn glance(&mut self, view: &View, now_ns: i64);
     /// Nothing more is issued; receipts are waited for, at most so long.
     fn stopping(&mut self, patience: Duration);
+    /// The run is over, and its consumer is watched until it has caught up, at most so long.
+    fn catching_up(&mut self, patience: Duration);
 }
 
 /// What is known when the first event is about to go.
@@ -216,6 +220,7 @@ struct Opened {
     sink: sink::Opened,
     snapshot: Option<EventStream>,
     events: EventStream,
+    follower: Option<Follower>,
     /// Answers as long as the run goes on.
     _exporter: Option<Exporter>,
 }
@@ -227,15 +232,16 @@ impl Opened {
         let (meters, exporter) = prepared.open_metrics()?;
         let streams = prepared.plan.streams.iter();
         let names: Vec<String> = streams.map(|stream| stream.name.clone()).collect();
-        let tally = Arc::new(Tally::new(&names, meters, prepared.clock.clone()));
+        let tally = Arc::new(Tally::new(&names, meters.clone(), prepared.clock.clone()));
         let asked = (Arc::clone(&prepared), Arc::clone(&tally));
         let sink = tokio::task::spawn_blocking(move || asked.0.open_sink(&asked.1));
         let sink = sink.await.map_err(|_| Error::Panicked)??;
+        let follower = Arc::clone(&prepared).follow(meters).await?;
         let plan = Arc::clone(&prepared.plan);
         let options = prepared.stream_options(&sink);
         let snapshot = prepared.snapshot(&options)?;
         let events = EventStream::start(plan, options)?;
-        Ok(Self { prepared, tally, sink, snapshot, events, _exporter: exporter })
+        Ok(Self { prepared, tally, sink, snapshot, events, follower, _exporter: exporter })
     }
 
     /// Writes the manifest, lets the events flow, and puts together what became of them.
@@ -244,7 +250,8 @@ impl Opened {
         mut signals: Signals,
         listener: &mut dyn Listener,
     ) -> Result<Finished, Error> {
-        let Self { prepared, tally, sink, snapshot, events, _exporter } = self;
+        let Self { prepared, tally, sink, snapshot, events, follower, _exporter } = self;
+        let listener = &mut Beside::new(listener, follower.as_ref());
         let clock = &prepared.clock;
         let mut anchor_us = prepared.anchor_us();
         let mut record = prepared.manifest(anchor_us);
@@ -268,14 +275,17 @@ impl Opened {
         let wall = prepared.wall_left(anchor_us);
         let (ended, stopped) = prepared.watch(flow, &tally, (&mut signals, listener), wall).await;
         let wall = clock.since(begun_ns);
+        let may_wait = ended.error.is_none() && stopped != Stopped::GivenUp;
+        let consumer = listener.conclude(&mut signals, may_wait).await;
         let total = tally.total();
         let digest = ended.outcome.and_then(|outcome| outcome.digest);
         let deferrals = ended.outcome.map(|outcome| outcome.deferrals);
-        let over = Over { stopped, wall, digest, deferrals, place: place.as_ref() };
+        let over = Over { stopped, wall, digest, deferrals, consumer, place: place.as_ref() };
         let mut report = prepared.report(&total, &over);
         report.snapshot = snapshot;
         let error = ended.error.or_else(|| miscounted(&report, ended.outcome?.unacknowledged));
         let error = error.or_else(|| prepared.undelivered(&report));
+        let error = error.or_else(|| Follower::never_came(report.consumer.as_ref()?));
         record.repeat.clone_from(&report.about.repeat);
         record.result = Some(serde_json::json!(report));
         write(place.as_ref(), &record)?;

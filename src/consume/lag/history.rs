@@ -137,8 +137,8 @@ pub struct History {
     pub tracks: Vec<Track>,
     /// The most that was not committed.
     pub behind_max: Most<u64>,
-    /// The greatest lag.
-    pub lag_max: Most<Duration>,
+    /// The greatest lag; none if none was ever known.
+    pub lag_max: Option<Most<Duration>>,
     /// The most that read at once.
     pub members_max: usize,
     /// How many rebalances were seen: changes of who reads which partition between two looks. There may have been
@@ -172,7 +172,7 @@ impl History {
             now: Now::default(),
             tracks: Vec::new(),
             behind_max: Most { most: 0, at_ns: began_ns },
-            lag_max: Most { most: Duration::ZERO, at_ns: began_ns },
+            lag_max: None,
             members_max: 0,
             rebalances: 0,
             episode: None,
@@ -217,7 +217,8 @@ impl History {
         self.note_members(&look.members);
         self.note_point(Point { at_ns: now.at_ns, behind: now.behind, lag: now.lag });
         if let Some(lag) = now.lag {
-            self.lag_max.note(lag, now.at_ns);
+            let first = Most { most: lag, at_ns: now.at_ns };
+            self.lag_max.get_or_insert(first).note(lag, now.at_ns);
             self.note_episode(now, lag);
             let lag_ms = u64::try_from(lag.as_millis()).unwrap_or(u64::MAX);
             self.usual_ms.saturating_record(lag_ms);

@@ -47,7 +47,7 @@ fn a_lag_that_grows_and_shrinks_is_one_episode_with_its_peak() {
     assert_eq!(episode.length(), Duration::from_secs(3));
     let peak = Most { most: Duration::from_secs(4), at_ns: 4 * SECOND_NS };
     assert_eq!((episode.peak, episode.behind_max), (peak, 4_000));
-    assert_eq!((history.lag_max, history.episode), (peak, None));
+    assert_eq!((history.lag_max, history.episode), (Some(peak), None));
     assert_eq!(history.behind_max, Most { most: 4_000, at_ns: 4 * SECOND_NS });
     assert_eq!(history.longest(), Some(&episode));
 }
