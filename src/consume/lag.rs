@@ -28,7 +28,7 @@ pub enum Who {
     /// A group of Kafka, by its name.
     Group(kafka::Options, String),
     /// A subscription of Pulsar, by its name.
-    Subscription(pulsar::Options, String),
+    Subscription(Box<pulsar::Options>, String),
 }
 
 /// Where a partition's reader stands.
@@ -51,8 +51,8 @@ pub struct Standing {
 pub struct Members {
     /// Whether partitions are being divided anew.
     pub is_moving: bool,
-    /// Their names, each with the partitions that it has.
-    pub each: BTreeMap<String, Vec<String>>,
+    /// Their names, each with what the broker says of the partitions that it has.
+    pub each: BTreeMap<String, Vec<u8>>,
 }
 
 /// What a look sees.
@@ -101,14 +101,14 @@ impl Eye {
 fn of_subscription(subscription: &Subscription, clock: &Clock) -> Result<Look, Error> {
     let at_ns = clock.now_ns();
     let found = subscription.look()?;
-    let mut each: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut each: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     let standings = subscription.partitions().iter().zip(found).map(|(partition, found)| {
         let Ok(found) = found else {
             let (partition, lag) = (partition.clone(), Some(Duration::ZERO));
             return Standing { partition, committed: None, behind: 0, lag };
         };
         for name in found.consumer_names.into_iter().collect::<BTreeSet<_>>() {
-            each.entry(name).or_default().push(partition.to_string());
+            each.entry(name).or_default().extend(partition.to_string().into_bytes());
         }
         Standing {
             partition: found.partition,

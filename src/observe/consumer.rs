@@ -359,7 +359,7 @@ pub(super) mod tests {
             behind,
             lag: Some(Duration::from_millis(lag_ms)),
         };
-        let each = [("a".to_owned(), vec!["t[1]".to_owned()])].into();
+        let each = [("a".to_owned(), b"t[1]".to_vec())].into();
         let members = Members { is_moving: false, each };
         Look { at_ns: second * 1_000_000_000, standings: vec![standing], members }
     }
@@ -383,7 +383,8 @@ pub(super) mod tests {
     fn people_read_how_far_it_was_behind_and_how_it_recovered() {
         let text = |consumer: &Consumer| {
             let lines = consumer.lines();
-            lines.iter().map(|(name, value)| format!("{name}: {value}\n")).collect::<String>()
+            let lines = lines.iter().map(|(name, value)| format!("{name}: {value}"));
+            lines.collect::<Vec<_>>().join("\n")
         };
         let mut consumer = consumer();
         insta::assert_snapshot!(text(&consumer), @r"
@@ -438,6 +439,17 @@ pub(super) mod tests {
             "tidegate_consumer_rebalances_total 0",
         ] {
             assert!(text.contains(line), "{line} is not in {text}");
+        }
+    }
+
+    #[test]
+    fn every_field_of_the_report_is_in_the_manual() {
+        let page = include_str!("../../docs/lag.md");
+        let json = serde_json::to_value(consumer()).unwrap();
+        let objects =
+            [&json, &json["partitions"][0], &json["recoveries"][0], &json["over_time"][0]];
+        for name in objects.iter().flat_map(|it| it.as_object().unwrap().keys()) {
+            assert!(page.contains(&format!("`{name}`")), "`{name}` is not in docs/lag.md");
         }
     }
 }

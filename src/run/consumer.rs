@@ -75,7 +75,7 @@ impl Prepared {
         let who = match watch.kind {
             Kind::Group => Who::Group(broker::checked_options(&self.configuration)?, name),
             Kind::Subscription => {
-                Who::Subscription(pulsar::checked_options(&self.configuration)?, name)
+                Who::Subscription(Box::new(pulsar::checked_options(&self.configuration)?), name)
             }
         };
         let skips = |stream: &str| self.request.skips(stream);

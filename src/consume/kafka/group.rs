@@ -1,6 +1,5 @@
 //! A group of consumers: how far it has come in topics, and who is in it.
 
-use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use super::{Place, TRY_MS, partitions, refusal};
 use crate::clock::Clock;
 use crate::consume::lag::{Look, Members, Standing};
 use crate::consume::{Error, Partition, Position};
-use crate::publish::kafka::native::admin::{Answer, Pending};
+use crate::publish::kafka::native::admin::Pending;
 use crate::publish::kafka::native::consume::code::END_OF_PARTITION;
 use crate::publish::kafka::native::consume::{Asked, BEGINNING};
 use crate::publish::kafka::native::groups::{Described, Told, Which, code};
@@ -27,7 +26,10 @@ const AGAIN: Duration = Duration::from_millis(100);
 /// A group that is looked at again and again.
 #[derive(Debug)]
 pub struct Group {
+    /// Reads, and belongs to no group: what it reads is never committed.
     client: Client,
+    /// Belongs to the group, never joins it and never reads.
+    onlooker: Client,
     options: Options,
     clock: Clock,
     name: String,
@@ -66,8 +68,11 @@ impl Group {
         let client = Client::consumer(configuration, topics);
         let client = client.map_err(|reason| options.refused(&reason))?;
         let name_c = CString::new(name).map_err(|_| options.refused("a zero byte in a group"))?;
+        let onlooker = Client::consumer(options.of_onlooker(name)?, &[]);
+        let onlooker = onlooker.map_err(|reason| options.refused(&reason))?;
         let mut group = Self {
             client,
+            onlooker,
             options: options.clone(),
             clock: clock.clone(),
             name: name.to_owned(),
@@ -77,6 +82,7 @@ impl Group {
             places,
         };
         let began_ns = clock.now_ns();
+        group.check_right()?;
         loop {
             let error = match group.look() {
                 Ok(look) => return Ok((group, look)),
@@ -94,7 +100,11 @@ impl Group {
     /// Where the group stands now. Waits for the brokers for at most the options' `connect_timeout`.
     pub fn look(&mut self) -> Result<Look, Error> {
         let at_ns = self.clock.now_ns();
-        let (marks, described) = self.ask()?;
+        let (marks, described) = self.ask().inspect_err(|_| {
+            // A partition's leader may be another one by now, and the library would go on asking the former
+            // one until it looks around by itself, minutes later.
+            drop(self.client.metadata(TRY_MS));
+        })?;
         self.read_oldest(&marks);
         let standings = self.partitions.iter().zip(&marks).zip(&self.oldest);
         let standings = standings.map(|((partition, marks), oldest)| {
@@ -111,16 +121,7 @@ impl Group {
             let committed = committed.map(Position::of_offset);
             Standing { partition: partition.clone(), committed, behind, lag }
         });
-        let each: BTreeMap<String, Vec<String>> = described
-            .members
-            .into_iter()
-            .map(|(id, has)| {
-                let mut has: Vec<String> =
-                    has.into_iter().map(|(topic, number)| format!("{topic}[{number}]")).collect();
-                has.sort();
-                (id, has)
-            })
-            .collect();
+        let each = described.members.into_iter().collect();
         let members = Members { is_moving: described.is_moving, each };
         Ok(Look { at_ns, standings: standings.collect(), members })
     }
@@ -137,18 +138,12 @@ impl Group {
                 offset: BEGINNING,
             })
             .collect();
-        let timeout_ms = i32::try_from(self.options.connect_timeout.as_millis());
-        let timeout_ms = timeout_ms.unwrap_or(i32::MAX).max(TRY_MS);
-        let committed = self.client.committed(&self.name_c, &asked, timeout_ms);
-        let described = self.client.describe_group(&self.name_c, timeout_ms);
+        let timeout_ms = self.timeout_ms();
         let firsts = self.client.offsets(&asked, Which::First, timeout_ms);
-        // What is committed is asked first of all, so that the end is not before it.
-        let committed = self.flat(self.answer(&committed)?)?;
+        // What is committed is asked before the end, so that the end is not before it.
+        let committed = self.told(self.onlooker.committed(&asked, timeout_ms))?;
         let ends = self.client.offsets(&asked, Which::End, timeout_ms);
-        let described = match self.answer(&described)? {
-            Err((code::NO_SUCH_GROUP, _)) => Described::default(),
-            other => self.flat(other)?,
-        };
+        let described = self.told(self.onlooker.members(&self.name_c, timeout_ms))?;
         let (firsts, ends) = (self.answer(&firsts)?, self.answer(&ends)?);
         let marks = asked.iter().map(|one| {
             let first = self.offset(&firsts, one)?;
@@ -159,6 +154,44 @@ impl Group {
         Ok((marks.collect::<Result<_, Error>>()?, described))
     }
 
+    fn timeout_ms(&self) -> i32 {
+        let timeout_ms = i32::try_from(self.options.connect_timeout.as_millis());
+        timeout_ms.unwrap_or(i32::MAX).max(TRY_MS)
+    }
+
+    /// Refuses to begin where we may not ask about the group.
+    fn check_right(&self) -> Result<(), Error> {
+        let pending = self.client.may_describe(&self.name_c);
+        let began_ns = self.clock.now_ns();
+        // Without an answer in time, the first look says why.
+        while self.clock.since(began_ns) < self.options.connect_timeout {
+            match pending.wait(WAIT_MS) {
+                Some(Ok(Err((code::NOT_AUTHORISED, _))) | Err((code::NOT_AUTHORISED, _))) => {
+                    return Err(Error::GroupNotAuthorised { group: self.name.clone() });
+                }
+                Some(_) => break,
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// What the onlooker was told, or what it complains of.
+    fn told<T>(&self, answer: Result<T, i32>) -> Result<T, Error> {
+        let mut complaints = Complaints::default();
+        note(&self.onlooker, &self.options, &mut complaints);
+        answer.map_err(|code| {
+            let grave = complaints.grave().cloned();
+            match grave {
+                Some(grave) => grave.into(),
+                None if native::code::is_unreachable(code) => {
+                    complaints.unreachable(&self.options).into()
+                }
+                None => self.refused(code, self.any_topic(), native::reason(code)),
+            }
+        })
+    }
+
     /// What is told of a partition.
     fn offset(&self, told: &[Told], asked: &Asked<'_>) -> Result<i64, Error> {
         let of = told.iter().find(|it| it.topic == asked.topic && it.partition == asked.partition);
@@ -167,6 +200,11 @@ impl Group {
             Some(Err(code)) => Err(self.refused(code, asked.topic, native::reason(code))),
             None => Err(self.refused(0, asked.topic, "nothing is told of a partition")),
         }
+    }
+
+    /// A topic to be named where an error is about no certain one.
+    fn any_topic(&self) -> &str {
+        self.partitions.first().map_or("", |partition| &partition.topic)
     }
 
     fn refused(&self, code: i32, topic: &str, reason: &str) -> Error {
@@ -180,11 +218,6 @@ impl Group {
         refusal(code, topic).unwrap_or_else(|| asked().into())
     }
 
-    fn flat<T>(&self, answer: Answer<T>) -> Result<T, Error> {
-        let topic = self.partitions.first().map_or("", |partition| &partition.topic);
-        answer.map_err(|(code, reason)| self.refused(code, topic, &reason))
-    }
-
     /// Waits for an answer, which comes at the latest when its time is over.
     fn answer<T>(&self, pending: &Pending<'_, T>) -> Result<T, Error> {
         let mut complaints = Complaints::default();
@@ -195,7 +228,10 @@ impl Group {
                 Some(Err((code, _))) if native::code::is_unreachable(code) => {
                     return Err(complaints.unreachable(&self.options).into());
                 }
-                Some(answer) => return self.flat(answer),
+                Some(Err((code, reason))) => {
+                    return Err(self.refused(code, self.any_topic(), &reason));
+                }
+                Some(Ok(answer)) => return Ok(answer),
                 None => {}
             }
             if let Some(grave) = complaints.grave() {

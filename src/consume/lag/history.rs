@@ -16,11 +16,9 @@ const EPISODES_MAX: usize = 100;
 /// No lag below begins an episode.
 const EPISODE_ABOVE: Duration = Duration::from_secs(1);
 
-/// Nor one that is not so many times as great as what nine of ten looks saw before.
-const EPISODE_TIMES: u32 = 2;
-
-/// The share of looks that saw the usual lag.
-const USUAL_SHARE: f64 = 0.9;
+/// Nor one that is not above so many times the median: of who commits every few seconds the lag goes up to
+/// twice its median, again and again.
+const EPISODE_TIMES: u32 = 3;
 
 /// The greatest usual lag that is told apart, in milliseconds: 49 days.
 const USUAL_LIMIT_MS: u64 = 1 << 32;
@@ -94,8 +92,8 @@ impl Point {
 
 /// A time in which the lag was not the usual one.
 ///
-/// It begins when the lag is above 1 s and above twice what nine of ten looks saw until then, and ends when it
-/// is no more above that same limit.
+/// It begins when the lag is above 1 s and above three times its median until then, and ends when it is no more
+/// above that same limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Episode {
     /// When it began, in nanoseconds since the Unix epoch.
@@ -286,7 +284,7 @@ impl History {
 
     fn note_episode(&mut self, now: Now, lag: Duration) {
         let Some(mut episode) = self.episode.take() else {
-            let usual = Duration::from_millis(self.usual_ms.value_at_quantile(USUAL_SHARE));
+            let usual = Duration::from_millis(self.usual_ms.value_at_quantile(0.5));
             let limit = EPISODE_ABOVE.max(usual * EPISODE_TIMES);
             self.episode = (lag > limit).then_some(Episode {
                 began_ns: now.at_ns,

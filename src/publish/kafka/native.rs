@@ -207,7 +207,7 @@ impl Client {
 
     /// The partition counts of the client's topics, in order (an error code for one that cannot be
     /// written to); or the code of what went wrong within the time.
-    pub(super) fn metadata(&self, timeout_ms: i32) -> Result<Vec<Result<u32, i32>>, i32> {
+    pub(crate) fn metadata(&self, timeout_ms: i32) -> Result<Vec<Result<u32, i32>>, i32> {
         let mut found: *const c::rd_kafka_metadata = ptr::null();
         // SAFETY: the handle is alive; what is found is read and destroyed here.
         unsafe {

@@ -71,6 +71,7 @@ const GLANCER: &[(&str, &str)] = &[
     ("fetch.message.max.bytes", "1024"),
     ("fetch.min.bytes", "1"),
     ("fetch.wait.max.ms", "100"),
+    ("isolation.level", "read_uncommitted"),
     ("queued.min.messages", "1"),
 ];
 
@@ -247,6 +248,14 @@ impl Options {
         for (name, value) in GLANCER {
             self.set(&mut configuration, name, value)?;
         }
+        Ok(configuration)
+    }
+
+    /// The same of a consumer that knows what a group has committed, never joins it and never commits.
+    pub(crate) fn of_onlooker(&self, group: &str) -> Result<Configuration, Error> {
+        let mut configuration = self.of_glancer(1)?;
+        self.set(&mut configuration, "group.id", group)?;
+        self.set(&mut configuration, "enable.auto.commit", "false")?;
         Ok(configuration)
     }
 

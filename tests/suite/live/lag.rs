@@ -10,6 +10,7 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde_json::Value;
 
 use super::{LONG, Site, count, metric, small};
+use crate::brokers::kafka::{KafkaServer, Options};
 use crate::brokers::{self, topic, wait_for};
 use crate::cli::{Running, assert_exit, json, pause, stderr};
 
@@ -231,4 +232,32 @@ fn a_group_that_nobody_ever_came_to_is_an_error_in_the_end() {
     assert_eq!((count(&result, "delivered"), &result["stopped"]), (100, &"end".into()));
     assert_eq!(result["consumer"]["has_come"], false);
     assert_eq!(result["broken"][0]["was"], Value::Null, "nothing was measured");
+}
+
+#[test]
+fn a_broker_that_is_away_for_a_while_is_looked_at_again_when_it_is_back() {
+    let Some(mut kafka) = KafkaServer::start(&Options::quick_to_return()) else { return };
+    let Some(site) = Site::at(&kafka) else { return };
+    let (topic, group) = ("live.away", "live.away.detector");
+    let more = "--drain 5m --set run.connect_timeout=2s -X reconnect.backoff.max.ms=500";
+    let (running, port) = watched(&site, topic, group, more);
+    let member = Member::join(&site.servers, group, topic);
+    member.wait_for(500);
+    kafka.kill();
+    // Longer than two looks may take.
+    pause(Duration::from_secs(6));
+    kafka.start_again();
+    let before = member.told.read.load(Ordering::SeqCst);
+    member.wait_for(before + 3_000);
+    wait_for_metric(port, LAG, |lag_s| lag_s < 1.0);
+    running.signal("TERM");
+    let output = running.wait(LONG);
+    assert_exit(&output, 0);
+    let result = json(&output);
+    let consumer = &result["consumer"];
+    assert!(count(consumer, "looks_failed") > 0, "{consumer}");
+    assert!(consumer["failure"].is_string(), "{consumer}");
+    assert_eq!((count(consumer, "behind"), &consumer["has_come"]), (0, &true.into()));
+    let told: i64 = committed(&site.servers, group, topic).iter().sum();
+    assert_eq!(u64::try_from(told), Ok(count(&result, "delivered")));
 }

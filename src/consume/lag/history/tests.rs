@@ -32,9 +32,7 @@ fn history(lags_ms: impl IntoIterator<Item = u64>) -> History {
 }
 
 fn members(is_moving: bool, each: &[(&str, &[&str])]) -> Members {
-    let owned = |(name, has): &(&str, &[&str])| {
-        ((*name).to_owned(), has.iter().map(|it| (*it).to_owned()).collect())
-    };
+    let owned = |(name, has): &(&str, &[&str])| ((*name).to_owned(), has.concat().into_bytes());
     Members { is_moving, each: each.iter().map(owned).collect::<BTreeMap<_, _>>() }
 }
 
@@ -73,6 +71,17 @@ fn the_sawtooth_of_a_consumer_that_commits_every_five_seconds_is_soon_the_usual_
     assert!(longest.limit > Duration::from_secs(4), "{longest:?}");
     assert!(longest.length() > Duration::from_secs(19), "{longest:?}");
     assert_eq!(longest.peak.most, Duration::from_secs(29));
+}
+
+#[test]
+fn a_stop_right_at_the_beginning_is_an_episode() {
+    let growing = |every_ms: u64| {
+        history([0, 10].into_iter().chain((1..20).map(|n| n * every_ms)).chain([0]))
+    };
+    for every_ms in [250, 500, 1_000, 5_000] {
+        let history = growing(every_ms);
+        assert_eq!(history.episodes.len(), 1, "{every_ms}: {:?}", history.episodes);
+    }
 }
 
 #[test]

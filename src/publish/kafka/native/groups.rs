@@ -1,13 +1,20 @@
 //! Groups of consumers: who is in them, what they committed, and where partitions begin and end.
 
 use std::ffi::CStr;
+use std::ptr;
 
 use rdkafka::bindings as c;
 use rdkafka::types::RDKafkaRespErr as Code;
 
 use super::admin::{Answer, Patience, Pending, pointers};
 use super::consume::Asked;
-use super::{Client, c_string, raw_code, text};
+use super::{Client, c_string, raw_code, slice_of, text};
+
+/// What brokers call a group that divides its partitions anew.
+const MOVING: [&str; 3] = ["PreparingRebalance", "CompletingRebalance", "AwaitingSync"];
+
+/// As long as the library lets a question last, in milliseconds.
+const HOUR_MS: i32 = 3_600_000;
 
 /// The codes that asking about groups decides by.
 pub(crate) mod code {
@@ -15,7 +22,6 @@ pub(crate) mod code {
 
     pub(crate) const NOT_AUTHORISED: i32 =
         Code::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED as i32;
-    pub(crate) const NO_SUCH_GROUP: i32 = Code::RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND as i32;
 }
 
 /// A group as its coordinator describes it.
@@ -23,8 +29,8 @@ pub(crate) mod code {
 pub(crate) struct Described {
     /// Whether it is dividing its partitions anew.
     pub(crate) is_moving: bool,
-    /// Its members, each with the partitions that it has.
-    pub(crate) members: Vec<(String, Vec<(String, i32)>)>,
+    /// Its members, each with what the protocol says of the partitions that it has.
+    pub(crate) members: Vec<(String, Vec<u8>)>,
 }
 
 /// An offset of a partition, or the code of what went wrong.
@@ -73,46 +79,52 @@ impl Drop for List {
 }
 
 impl Client {
-    /// Asks for what a group has committed of partitions; the answer has one for each.
-    pub(crate) fn committed(
-        &self,
-        group: &CStr,
-        asked: &[Asked<'_>],
-        timeout_ms: i32,
-    ) -> Pending<'_, Answer<Vec<Told>>> {
+    /// What the client's own group has committed of partitions, one for each; nothing is committed by that.
+    ///
+    /// Not asked by the library's administration, which ends the whole process by an assertion where a
+    /// coordinator does not answer in time (librdkafka's issue 4605).
+    pub(crate) fn committed(&self, asked: &[Asked<'_>], timeout_ms: i32) -> Result<Vec<Told>, i32> {
         let list = List::of(asked);
-        self.ask(
-            c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS,
-            Patience { broker: None, timeout_ms },
-            read_committed,
-            |options, queue| {
-                // SAFETY: the name ends with a zero; name and list are copied by the call, and the
-                // question is destroyed here.
-                unsafe {
-                    let mut question =
-                        c::rd_kafka_ListConsumerGroupOffsets_new(group.as_ptr(), list.0);
-                    c::rd_kafka_ListConsumerGroupOffsets(
-                        self.raw(),
-                        &raw mut question,
-                        1,
-                        options,
-                        queue,
-                    );
-                    c::rd_kafka_ListConsumerGroupOffsets_destroy(question);
-                }
-            },
-        )
+        // SAFETY: the client and the list are alive.
+        unsafe {
+            let failed = raw_code::rd_kafka_committed(self.raw(), list.0, timeout_ms);
+            if failed == 0 { Ok(told(list.0)) } else { Err(failed) }
+        }
     }
 
-    /// Asks who is in a group. One that is not there has no members, or is refused.
-    pub(crate) fn describe_group(
-        &self,
-        group: &CStr,
-        timeout_ms: i32,
-    ) -> Pending<'_, Answer<Described>> {
+    /// Who is in a group; nobody if it is not there, or not one of the classic protocol.
+    pub(crate) fn members(&self, group: &CStr, timeout_ms: i32) -> Result<Described, i32> {
+        let mut found: *const c::rd_kafka_group_list = ptr::null();
+        // SAFETY: the name ends with a zero; what is found is read and destroyed here.
+        unsafe {
+            let failed = raw_code::rd_kafka_list_groups(
+                self.raw(),
+                group.as_ptr(),
+                &raw mut found,
+                timeout_ms,
+            );
+            if found.is_null() {
+                return Err(failed);
+            }
+            let count = usize::try_from((*found).group_cnt).unwrap_or(0);
+            let mut described = Described::default();
+            for index in 0..count {
+                let group = (*found).groups.cast_const().add(index);
+                described.is_moving |= MOVING.contains(&text((*group).state).as_str());
+                let members = slice_of((*group).members.cast_const(), (*group).member_cnt);
+                described.members.extend(members.iter().map(|it| member(it)));
+            }
+            c::rd_kafka_group_list_destroy(found);
+            // Some of the brokers did not answer.
+            if failed == 0 { Ok(described) } else { Err(failed) }
+        }
+    }
+
+    /// Asks whether we may ask about a group. To be asked while brokers answer (see [`Client::committed`]).
+    pub(crate) fn may_describe(&self, group: &CStr) -> Pending<'_, Answer<()>> {
         self.ask(
             c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS,
-            Patience { broker: None, timeout_ms },
+            Patience { broker: None, timeout_ms: HOUR_MS },
             read_group,
             |options, queue| {
                 let mut names = [group.as_ptr()];
@@ -156,11 +168,6 @@ impl Client {
     }
 }
 
-/// Nothing is told of the one group that was asked for: librdkafka does not do that.
-fn nothing_told<T>() -> Answer<T> {
-    Err((0, "the answer is empty".to_owned()))
-}
-
 /// # Safety
 /// `error` is null or alive.
 unsafe fn failure(error: *const c::rd_kafka_error_t) -> Option<(i32, String)> {
@@ -198,46 +205,24 @@ unsafe fn one_told(entry: *const c::rd_kafka_topic_partition_t) -> Told {
     }
 }
 
-fn read_committed(event: *mut c::rd_kafka_event_t) -> Answer<Vec<Told>> {
+/// # Safety
+/// What `member` points to is alive.
+unsafe fn member(member: &c::rd_kafka_group_member_info) -> (String, Vec<u8>) {
+    let size = member.member_assignment_size;
+    // SAFETY: as the caller says; a size is that of the bytes before it.
+    let has = unsafe { slice_of(member.member_assignment.cast_const().cast::<u8>(), size) };
+    (text(member.member_id), has.to_vec())
+}
+
+fn read_group(event: *mut c::rd_kafka_event_t) -> Answer<()> {
     let mut count = 0;
     // SAFETY: the event is alive and holds this kind of result; all that is read is copied.
     unsafe {
-        let result = c::rd_kafka_event_ListConsumerGroupOffsets_result(event);
-        let groups = c::rd_kafka_ListConsumerGroupOffsets_result_groups(result, &raw mut count);
-        let Some(&group) = pointers(groups, count).first() else { return nothing_told() };
-        match failure(c::rd_kafka_group_result_error(group)) {
-            Some(failure) => Err(failure),
-            None => Ok(told(c::rd_kafka_group_result_partitions(group))),
-        }
-    }
-}
-
-fn read_group(event: *mut c::rd_kafka_event_t) -> Answer<Described> {
-    use c::rd_kafka_consumer_group_state_t as State;
-    let mut count = 0;
-    // SAFETY: as above; the state is one of librdkafka's own, whatever the broker says.
-    unsafe {
         let result = c::rd_kafka_event_DescribeConsumerGroups_result(event);
         let groups = c::rd_kafka_DescribeConsumerGroups_result_groups(result, &raw mut count);
-        let Some(&group) = pointers(groups, count).first() else { return nothing_told() };
-        if let Some(failure) = failure(c::rd_kafka_ConsumerGroupDescription_error(group)) {
-            return Err(failure);
-        }
-        let state = c::rd_kafka_ConsumerGroupDescription_state(group);
-        let is_moving = state == State::RD_KAFKA_CONSUMER_GROUP_STATE_PREPARING_REBALANCE
-            || state == State::RD_KAFKA_CONSUMER_GROUP_STATE_COMPLETING_REBALANCE;
-        let members = (0..c::rd_kafka_ConsumerGroupDescription_member_count(group)).map(|index| {
-            let member = c::rd_kafka_ConsumerGroupDescription_member(group, index);
-            let id = text(c::rd_kafka_MemberDescription_consumer_id(member));
-            let assignment = c::rd_kafka_MemberDescription_assignment(member);
-            let has = if assignment.is_null() {
-                Vec::new()
-            } else {
-                told(c::rd_kafka_MemberAssignment_partitions(assignment))
-            };
-            (id, has.into_iter().map(|one| (one.topic, one.partition)).collect())
-        });
-        Ok(Described { is_moving, members: members.collect() })
+        let group = pointers(groups, count).first();
+        let failed = group.and_then(|&it| failure(c::rd_kafka_ConsumerGroupDescription_error(it)));
+        failed.map_or(Ok(()), Err)
     }
 }
 
