@@ -1,10 +1,12 @@
 //! Reading topics: the records of partitions, each in the order in which its broker holds them.
 //!
 //! A [`Source`] reads one partition at a time, a [`Page`] of records at once. [`merge::Merge`] reads all of
-//! them side by side, so that no partition runs far ahead of the others.
+//! them side by side, so that no partition runs far ahead of the others. A [`lag::Watcher`] sees how far others are
+//! behind.
 
 pub mod address;
 pub mod kafka;
+pub mod lag;
 pub mod merge;
 pub mod pulsar;
 pub mod together;
@@ -296,6 +298,17 @@ pub enum Error {
         /// Which right is needed.
         way_out: &'static str,
     },
+    /// No right to ask about a group.
+    #[error(
+        "not authorised to ask about the group `{group}`: the user needs the ACL operation DESCRIBE on it"
+    )]
+    GroupNotAuthorised {
+        /// Its name.
+        group: String,
+    },
+    /// The system refused a thread.
+    #[error("cannot start the thread that watches who reads")]
+    Thread(#[source] std::io::Error),
     /// A record that makes no sense. A later read goes on after it.
     #[error("cannot read {position} of {partition}: {reason}")]
     Unreadable {

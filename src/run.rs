@@ -5,6 +5,7 @@
 //! is put together.
 
 pub mod broker;
+pub mod consumer;
 pub mod error;
 mod facts;
 pub mod flow;
@@ -46,6 +47,7 @@ use crate::plan::Plan;
 use crate::publish::kafka;
 use crate::stream::{EventStream, pacer};
 
+use consumer::{Beside, Follower};
 pub use error::Error;
 use facts::Over;
 use flow::Flow;
@@ -71,6 +73,8 @@ pub trait Watcher {
 pub trait Listener: Watcher {
     /// All is open; the first event follows.
     fn ready(&mut self, ready: &Ready);
+    /// The run is over, and its consumer is watched until it has caught up, at most so long.
+    fn catching_up(&mut self, patience: Duration);
 }
 
 /// What is known when the first event is about to go.
@@ -217,6 +221,7 @@ struct Opened {
     snapshot: Option<EventStream>,
     events: EventStream,
     going: Option<Going>,
+    follower: Option<Follower>,
     /// Answers as long as the run goes on.
     _exporter: Option<Exporter>,
 }
@@ -228,7 +233,7 @@ impl Opened {
         let (meters, exporter) = prepared.open_metrics()?;
         let streams = prepared.plan.streams.iter();
         let names: Vec<String> = streams.map(|stream| stream.name.clone()).collect();
-        let tally = Arc::new(Tally::new(&names, meters, prepared.clock.clone()));
+        let tally = Arc::new(Tally::new(&names, meters.clone(), prepared.clock.clone()));
         let asked = (Arc::clone(&prepared), Arc::clone(&tally));
         let sink = tokio::task::spawn_blocking(move || {
             let (prepared, tally) = asked;
@@ -243,11 +248,12 @@ impl Opened {
             Ok::<_, Error>((sink, going, options))
         });
         let (sink, going, options) = sink.await.map_err(|_| Error::Panicked)??;
+        let follower = Arc::clone(&prepared).follow(meters).await?;
         let plan = Arc::clone(&prepared.plan);
         let begins = going.is_none().then(|| prepared.snapshot(&options));
         let snapshot = begins.transpose()?.flatten();
         let events = EventStream::start(plan, options)?;
-        Ok(Self { prepared, tally, sink, snapshot, events, going, _exporter: exporter })
+        Ok(Self { prepared, tally, sink, snapshot, events, going, follower, _exporter: exporter })
     }
 
     /// Writes the manifest, lets the events flow, and puts together what became of them.
@@ -256,7 +262,8 @@ impl Opened {
         mut signals: Signals,
         listener: &mut dyn Listener,
     ) -> Result<Finished, Error> {
-        let Self { prepared, tally, sink, snapshot, events, going, _exporter } = self;
+        let Self { prepared, tally, sink, snapshot, events, going, follower, _exporter } = self;
+        let listener = &mut Beside::new(listener, follower.as_ref());
         let clock = &prepared.clock;
         let (mut anchor_us, mut record) = prepared.recorded(going.as_ref())?;
         let place = prepared.request.manifest.place(&record)?;
@@ -287,14 +294,17 @@ impl Opened {
         let (ended, stopped) = looked.watch(flow, &tally, (&mut signals, listener)).await;
         looked.note_progress(&tally);
         let wall = clock.since(begun_ns);
+        let may_wait = ended.error.is_none() && stopped != Stopped::GivenUp;
+        let consumer = listener.conclude(&mut signals, may_wait).await;
         let total = tally.total();
         let digest = ended.outcome.and_then(|outcome| outcome.digest);
         let deferrals = ended.outcome.map(|outcome| outcome.deferrals);
-        let over = Over { stopped, wall, digest, deferrals, place: place.as_ref() };
+        let over = Over { stopped, wall, digest, deferrals, consumer, place: place.as_ref() };
         let mut report = prepared.report(&total, &over);
         report.snapshot = snapshot;
         let error = ended.error.or_else(|| miscounted(&report, ended.outcome?.unacknowledged));
         let error = error.or_else(|| prepared.undelivered(&report));
+        let error = error.or_else(|| Follower::never_came(report.consumer.as_ref()?));
         record.repeat = report.about.repeat.clone().unwrap_or_default();
         record.result = Some(serde_json::json!(report));
         write(place.as_ref(), &record)?;

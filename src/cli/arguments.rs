@@ -4,10 +4,12 @@ mod verify;
 mod recorded;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::recorded::{Format, Record, Replay};
+use crate::config::units;
 use crate::observe::verdict::Condition;
 use crate::run::request::{Destination, Moment, Shard};
 pub use verify::{Ignored, Verify};
@@ -164,6 +166,24 @@ pub struct Way {
     device: Option<String>,
 }
 
+/// Who reads what a run sends.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Who reads it")]
+pub struct Reader {
+    /// Watch a consumer group of Kafka: how far it is behind, and how soon it recovers.
+    #[arg(long, value_name = "NAME", conflicts_with = "subscription")]
+    pub group: Option<String>,
+    /// Watch a subscription of Pulsar in the same way.
+    #[arg(long, value_name = "NAME")]
+    pub subscription: Option<String>,
+    /// After the end, go on watching until all is committed, but no longer than this, such as 30s.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub catch_up: Option<Duration>,
+    /// How often to look; 1s unless set.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub watch_every: Option<Duration>,
+}
+
 /// What a run tells.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "What is told")]
@@ -205,6 +225,9 @@ pub struct Run {
     /// How it is sent.
     #[command(flatten)]
     pub way: Way,
+    /// Who reads it.
+    #[command(flatten)]
+    pub reader: Reader,
     /// What is told.
     #[command(flatten)]
     pub telling: Telling,
@@ -385,6 +408,10 @@ impl To {
             Self::Null => "null",
         }
     }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    units::duration(text).map_err(|error| format!("{error}: {}", error.way_out()))
 }
 
 fn not_yet(flag: &'static str) -> impl Fn(&str) -> Result<String, String> + Clone {

@@ -5,9 +5,11 @@ use super::failure::{Exit, Failure, chain};
 use super::print::{LiveLine, People};
 use super::{again, changes, print, repeat};
 use crate::config::{Configuration, Source};
+use crate::observe::consumer::Kind;
 use crate::observe::figure;
 use crate::observe::progress::View;
 use crate::observe::report::{Report, Stopped};
+use crate::run::consumer::Watch;
 use crate::run::request::{Destination, Facts, ManifestPath, Repeat, Request};
 use crate::run::window::rfc3339;
 use crate::run::{self, Finished, Listener, Ready, Watcher};
@@ -61,6 +63,15 @@ pub(super) fn check(arguments: &Run, destination: Destination) -> Result<(), Fai
         let told = "`--headers` is for `--to stdout`: to a broker, headers are sent anyway";
         return Err(Failure::Bad(told.to_owned()));
     }
+    let reader = &arguments.reader;
+    let watched = watch(arguments).is_some();
+    if !watched && (reader.catch_up.is_some() || reader.watch_every.is_some()) {
+        return Err(Failure::Bad(
+            "`--catch-up` and `--watch-every` say how a consumer is watched: name it with `--group`, or \
+             `--subscription` for Pulsar"
+                .to_owned(),
+        ));
+    }
     let changes = &arguments.changes;
     let named = !changes.property.is_empty() || changes.registry.is_some();
     if destination == Destination::Embedded && named {
@@ -71,6 +82,18 @@ pub(super) fn check(arguments: &Run, destination: Destination) -> Result<(), Fai
         ));
     }
     Ok(())
+}
+
+/// Who is watched, if anybody is.
+fn watch(arguments: &Run) -> Option<Watch> {
+    let reader = &arguments.reader;
+    let (kind, name) = match (&reader.group, &reader.subscription) {
+        (Some(name), _) => (Kind::Group, name.clone()),
+        (None, Some(name)) => (Kind::Subscription, name.clone()),
+        (None, None) => return None,
+    };
+    let every = reader.watch_every.unwrap_or(Watch::EVERY);
+    Some(Watch { kind, name, every, catch_up: reader.catch_up.unwrap_or_default() })
 }
 
 /// What is asked for beside the model; `repeat` writes the command that sends the same again.
@@ -87,6 +110,7 @@ pub(super) fn request(arguments: &Run, destination: Destination, repeat: Repeat)
         at: arguments.way.at,
         headers: arguments.way.headers,
         manifest,
+        consumer: watch(arguments),
         conditions: arguments.telling.fail_if.clone(),
         repeats: None,
         resume: None,
@@ -152,6 +176,13 @@ impl Listener for Told<'_> {
         }
         lines.extend(ready.metrics.map(|address| format!("  metrics at http://{address}/metrics")));
         self.people.say(&lines.join("\n"));
+    }
+
+    fn catching_up(&mut self, patience: std::time::Duration) {
+        self.people.say(&format!(
+            "all is sent: waiting until the consumer has caught up, {} at most; stop to go on without",
+            figure::time(patience)
+        ));
     }
 }
 

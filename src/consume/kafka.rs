@@ -1,5 +1,7 @@
 //! Reading Kafka's topics, without a group.
 
+pub mod group;
+
 use std::time::Duration;
 
 use super::{Begin, Error, Given, Page, Partition, Position, Read, Source};
@@ -60,26 +62,7 @@ impl Kafka {
         begin: &Begin,
         clock: &Clock,
     ) -> Result<Self, Error> {
-        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
-        let states = Topics::connect(options, clock.clone())?.inspect(&names)?;
-        let missing = states.iter().filter(|state| state.partitions.is_none());
-        let missing: Vec<String> = missing.map(|state| state.name.clone()).collect();
-        if !missing.is_empty() {
-            return Err(Error::TopicMissing { topics: missing });
-        }
-        let (mut partitions, mut places) = (Vec::new(), Vec::new());
-        for (topic, state) in states.iter().enumerate() {
-            for number in 0..state.partitions.unwrap_or(0) {
-                partitions.push(Partition {
-                    topic: state.name.clone(),
-                    number: Some(number),
-                    expired: 0,
-                    compacted: state.compacted.unwrap_or(false),
-                });
-                let number = i32::try_from(number).unwrap_or(i32::MAX);
-                places.push(Place { topic, number, end: None, known_end: 0 });
-            }
-        }
+        let (partitions, places) = partitions(options, topics, clock)?;
         let configuration = options.of_consumer(QUEUED_BYTES, partitions.len())?;
         let client = Client::consumer(configuration, topics);
         let client = client.map_err(|reason| options.refused(&reason))?;
@@ -281,6 +264,35 @@ impl Drop for Kafka {
             self.client.stop(place.topic, place.number);
         }
     }
+}
+
+/// The partitions of topics, all of which must be there.
+fn partitions(
+    options: &Options,
+    topics: &[String],
+    clock: &Clock,
+) -> Result<(Vec<Partition>, Vec<Place>), Error> {
+    let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+    let states = Topics::connect(options, clock.clone())?.inspect(&names)?;
+    let missing = states.iter().filter(|state| state.partitions.is_none());
+    let missing: Vec<String> = missing.map(|state| state.name.clone()).collect();
+    if !missing.is_empty() {
+        return Err(Error::TopicMissing { topics: missing });
+    }
+    let (mut partitions, mut places) = (Vec::new(), Vec::new());
+    for (topic, state) in states.iter().enumerate() {
+        for number in 0..state.partitions.unwrap_or(0) {
+            partitions.push(Partition {
+                topic: state.name.clone(),
+                number: Some(number),
+                expired: 0,
+                compacted: state.compacted.unwrap_or(false),
+            });
+            let number = i32::try_from(number).unwrap_or(i32::MAX);
+            places.push(Place { topic, number, end: None, known_end: 0 });
+        }
+    }
+    Ok((partitions, places))
 }
 
 fn put(message: &Message<'_>, page: &mut Page) {

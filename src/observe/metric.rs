@@ -1,5 +1,7 @@
 //! The names of all metrics, and the recorder that they go to.
 
+use std::sync::Arc;
+
 use metrics::{Counter, Gauge, Key, KeyName, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::PrometheusRecorder;
 
@@ -28,11 +30,19 @@ pub enum Metric {
     LatencySeconds,
     /// Resident memory.
     MemoryBytes,
+    /// What a watched consumer has not committed, by partition.
+    ConsumerLagEvents,
+    /// The age of the oldest of it.
+    ConsumerLagSeconds,
+    /// How many read.
+    ConsumerMembers,
+    /// Rebalances that were seen.
+    ConsumerRebalances,
 }
 
 impl Metric {
     /// All of them, in the order of the README's table.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::IssuedEvents,
         Self::DeliveredEvents,
         Self::DeliveredBytes,
@@ -44,6 +54,10 @@ impl Metric {
         Self::GovernedSeconds,
         Self::LatencySeconds,
         Self::MemoryBytes,
+        Self::ConsumerLagEvents,
+        Self::ConsumerLagSeconds,
+        Self::ConsumerMembers,
+        Self::ConsumerRebalances,
     ];
 
     /// Its name at the endpoint.
@@ -60,6 +74,10 @@ impl Metric {
             Self::GovernedSeconds => "tidegate_governed_seconds",
             Self::LatencySeconds => "tidegate_latency_seconds",
             Self::MemoryBytes => "tidegate_memory_bytes",
+            Self::ConsumerLagEvents => "tidegate_consumer_lag_events",
+            Self::ConsumerLagSeconds => "tidegate_consumer_lag_seconds",
+            Self::ConsumerMembers => "tidegate_consumer_members",
+            Self::ConsumerRebalances => "tidegate_consumer_rebalances_total",
         }
     }
 
@@ -79,6 +97,12 @@ impl Metric {
                 "from intended time to acknowledgement, quantiles over the last second"
             }
             Self::MemoryBytes => "resident memory of the process",
+            Self::ConsumerLagEvents => {
+                "what the watched consumer has not committed: records of Kafka, entries of Pulsar"
+            }
+            Self::ConsumerLagSeconds => "the age of the oldest record that it has not committed",
+            Self::ConsumerMembers => "how many consumers the watched group or subscription has",
+            Self::ConsumerRebalances => "rebalances of the watched consumer that were seen",
         }
     }
 
@@ -97,16 +121,20 @@ impl Metric {
             | Self::AlreadyThereEvents => &["stream"],
             Self::FailedEvents => &["stream", "reason"],
             Self::LatencySeconds => &["quantile"],
-            Self::InFlightEvents | Self::LagSeconds | Self::GovernedSeconds | Self::MemoryBytes => {
-                &[]
-            }
+            Self::ConsumerLagEvents | Self::ConsumerLagSeconds => &["topic", "partition"],
+            Self::InFlightEvents
+            | Self::LagSeconds
+            | Self::GovernedSeconds
+            | Self::MemoryBytes
+            | Self::ConsumerMembers
+            | Self::ConsumerRebalances => &[],
         }
     }
 }
 
 /// Where metrics go: to a Prometheus recorder, or nowhere.
-#[derive(Default)]
-pub struct Meters(Option<PrometheusRecorder>);
+#[derive(Clone, Default)]
+pub struct Meters(Option<Arc<PrometheusRecorder>>);
 
 impl Meters {
     /// Meters that nobody reads.
@@ -124,7 +152,7 @@ impl Meters {
                 recorder.describe_gauge(name, None, metric.help().into());
             }
         }
-        Self(Some(recorder))
+        Self(Some(Arc::new(recorder)))
     }
 
     /// A counter with a value a label, in the order of [`Metric::labels`].
@@ -188,7 +216,9 @@ mod tests {
             assert!(name.starts_with("tidegate_"), "{name}");
             let unit = name.trim_end_matches("_total");
             assert!(
-                ["_events", "_bytes", "_seconds"].iter().any(|end| unit.ends_with(end)),
+                ["_events", "_bytes", "_seconds", "_members", "_rebalances"]
+                    .iter()
+                    .any(|end| unit.ends_with(end)),
                 "{name}"
             );
         }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::consumer::Standing;
 use super::figure;
 use super::tally::Glance;
 
@@ -47,6 +48,8 @@ pub struct View {
     pub share: Option<f64>,
     /// Time left, if the end is known and near enough to tell.
     pub left: Option<Duration>,
+    /// Who reads what is sent, if that is watched.
+    pub consumer: Option<Standing>,
 }
 
 /// Makes views out of glances.
@@ -78,6 +81,7 @@ impl Progress {
             delivered_per_s: glance.delivered.saturating_sub(then.delivered) as f64 / wall_s,
             share,
             left: self.left(&glance, share, now_ns),
+            consumer: None,
         }
     }
 
@@ -115,16 +119,18 @@ impl View {
     /// How the run goes.
     pub fn state(&self) -> String {
         let intended = self.intended_per_s.map_or_else(|| "–".to_owned(), figure::rate);
+        let consumer = self.consumer.map(|consumer| format!(" · {consumer}"));
         let governed = Some(self.glance.governed).filter(|governed| !governed.is_zero());
         let governed =
             governed.map(|time| format!(" · held {} by the ceiling", figure::time(time)));
         format!(
-            "intended {intended} · delivered {} · behind by {}{} · in flight {} · failed {}",
+            "intended {intended} · delivered {} · behind by {}{} · in flight {} · failed {}{}",
             figure::rate(self.delivered_per_s),
             figure::time(self.glance.lag),
             governed.unwrap_or_default(),
             figure::count(self.glance.in_flight()),
             figure::count(self.glance.failed),
+            consumer.unwrap_or_default(),
         )
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::agreement::Agreement;
+use super::consumer::Consumer;
 use super::figure;
 use super::latency::Quantiles;
 use super::tally::{Outcomes, Total};
@@ -185,6 +186,9 @@ pub struct Report {
     /// How late events were handed over.
     #[serde(rename = "lag_ms")]
     pub lag: Option<Quantiles>,
+    /// Who read what was sent, if that was watched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consumer: Option<Consumer>,
     /// The most memory that was resident.
     pub memory_bytes_max: Option<u64>,
     /// What it says of the run that it repeats, if it is a repetition.
@@ -215,6 +219,7 @@ impl Report {
             rates,
             latency: total.latency,
             lag: total.lag,
+            consumer: None,
             memory_bytes_max,
             repeats: None,
             broken: Vec::new(),
@@ -277,6 +282,9 @@ impl fmt::Display for Report {
         }
         if let Some(governed) = about.governed {
             line(formatter, "held by ceiling", &figure::time(governed))?;
+        }
+        for (name, value) in self.consumer.iter().flat_map(Consumer::lines) {
+            line(formatter, name, &value)?;
         }
         if let Some(peak) = self.memory_bytes_max {
             line(formatter, "peak memory", &figure::bytes(peak))?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use super::consumer::Consumer;
 use super::latency::Quantiles;
 use super::report::Report;
 
@@ -26,7 +27,7 @@ enum Kind {
     Seconds,
 }
 
-const FIGURES: [Figure; 20] = [
+const FIGURES: [Figure; 26] = [
     Figure { name: "issued", kind: Kind::Count, of: |report| number(report.counts.issued) },
     Figure { name: "delivered", kind: Kind::Count, of: |report| number(report.counts.delivered) },
     Figure { name: "sent_again", kind: Kind::Count, of: |report| number(report.counts.sent_again) },
@@ -88,11 +89,49 @@ const FIGURES: [Figure; 20] = [
         kind: Kind::Bytes,
         of: |report| report.memory_bytes_max.and_then(number),
     },
+    Figure {
+        name: "consumer_lag",
+        kind: Kind::Seconds,
+        of: |report| consumer(report, |consumer| consumer.lag_s),
+    },
+    Figure {
+        name: "consumer_lag_max",
+        kind: Kind::Seconds,
+        of: |report| consumer(report, |consumer| consumer.lag_max_s),
+    },
+    Figure {
+        name: "consumer_behind",
+        kind: Kind::Count,
+        of: |report| consumer(report, |consumer| number(consumer.behind)),
+    },
+    Figure {
+        name: "consumer_behind_max",
+        kind: Kind::Count,
+        of: |report| consumer(report, |consumer| number(consumer.behind_max)),
+    },
+    Figure {
+        name: "consumer_recovery_max",
+        kind: Kind::Seconds,
+        of: |report| consumer(report, |consumer| Some(consumer.recovery_max_s)),
+    },
+    Figure {
+        name: "consumer_rebalances",
+        kind: Kind::Count,
+        of: |report| consumer(report, |consumer| number(consumer.rebalances)),
+    },
 ];
+
+/// What the figures of a watched consumer begin with.
+const OF_CONSUMER: &str = "consumer_";
 
 #[expect(clippy::unnecessary_wraps, reason = "one type for all figures")]
 fn number(count: u64) -> Option<f64> {
     Some(count as f64)
+}
+
+/// Of a consumer that never came nothing was measured.
+fn consumer(report: &Report, of: fn(&Consumer) -> Option<f64>) -> Option<f64> {
+    report.consumer.as_ref().filter(|consumer| consumer.has_come).and_then(of)
 }
 
 fn seconds(quantiles: Option<Quantiles>, of: fn(Quantiles) -> Duration) -> Option<f64> {
@@ -157,6 +196,11 @@ pub struct Broken {
 }
 
 impl Condition {
+    /// Whether it is about a consumer, which must be watched for that.
+    pub fn is_about_consumer(&self) -> bool {
+        self.figure.name.starts_with(OF_CONSUMER)
+    }
+
     /// Judges a report; `Some` if the verdict is negative, which it also is where nothing was
     /// measured.
     pub fn judge(&self, report: &Report) -> Option<Broken> {
@@ -169,6 +213,13 @@ impl Condition {
 impl fmt::Debug for Condition {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_tuple("Condition").field(&self.text).finish()
+    }
+}
+
+impl fmt::Display for Condition {
+    /// As it was written.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
     }
 }
 
@@ -336,6 +387,28 @@ mod tests {
         ] {
             assert!(!broken(text), "{text}");
         }
+    }
+
+    #[test]
+    fn a_consumer_is_judged_if_one_was_watched_and_came() {
+        let judged = |text: &str, report: &Report| {
+            let condition: Condition = text.parse().unwrap();
+            assert!(condition.is_about_consumer());
+            condition.judge(report).map(|broken| broken.was)
+        };
+        let mut report = report();
+        assert_eq!(judged("consumer_lag_max>1h", &report), Some(None));
+        report.consumer = Some(super::super::consumer::tests::consumer());
+        assert_eq!(judged("consumer_lag_max>3s", &report), Some(Some(4.0)));
+        assert_eq!(judged("consumer_lag_max>4s", &report), None);
+        assert_eq!(judged("consumer_lag>0s", &report), None);
+        assert_eq!(judged("consumer_behind>0", &report), None);
+        assert_eq!(judged("consumer_behind_max>=15k", &report), Some(Some(15_000.0)));
+        assert_eq!(judged("consumer_recovery_max>2s", &report), Some(Some(3.0)));
+        assert_eq!(judged("consumer_rebalances!=0", &report), None);
+        report.consumer.as_mut().unwrap().has_come = false;
+        assert_eq!(judged("consumer_behind>0", &report), Some(None));
+        assert!(!"lag_max>1s".parse::<Condition>().unwrap().is_about_consumer());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::embedded;
 use crate::encode::{json, registry};
 use crate::manifest;
 use crate::observe;
+use crate::observe::consumer::Kind;
 use crate::publish::{kafka, pulsar};
 use crate::replay;
 use crate::stream::{self, pacer};
@@ -63,6 +64,54 @@ pub enum Error {
         /// The nearest one, or all.
         hint: String,
     },
+    /// A group where there are subscriptions.
+    #[error(
+        "`--group` names a consumer group of Kafka, and the events go to Pulsar: name the subscription \
+         with `--subscription`"
+    )]
+    GroupOfPulsar,
+    /// A subscription where there are groups.
+    #[error(
+        "`--subscription` names a subscription of Pulsar, and the events go to Kafka: name the consumer \
+         group with `--group`"
+    )]
+    SubscriptionOfKafka,
+    /// A consumer of what no broker keeps.
+    #[error(
+        "`--{}` watches who reads from a broker of yours, and the events go to {sink}: choose \
+         `--to kafka` or `--to pulsar`, or leave it out",
+        kind.name()
+    )]
+    ConsumerOfNothing {
+        /// What kind of reader.
+        kind: Kind,
+        /// Where to.
+        sink: &'static str,
+    },
+    /// A condition on a consumer that is not watched.
+    #[error(
+        "`--fail-if {condition}` is about a consumer, and none is watched: name it with `--group`, or \
+         `--subscription` for Pulsar"
+    )]
+    ConditionOfNoConsumer {
+        /// The condition.
+        condition: String,
+    },
+    /// A consumer that nobody ever saw.
+    #[error(
+        "the {} `{name}` was never seen: no member, and nothing committed, until watching ended; is the \
+         name right? `--catch-up` waits longer for it",
+        kind.name()
+    )]
+    ConsumerNeverCame {
+        /// What kind of reader.
+        kind: Kind,
+        /// Its name.
+        name: String,
+    },
+    /// Reading topics, or watching who reads.
+    #[error(transparent)]
+    Consume(#[from] consume::Error),
     /// The model names no Kafka.
     #[error(
         "the model names no Kafka: add `[sink.kafka]` to it, `-X bootstrap.servers=HOST:PORT`, or \
@@ -132,9 +181,6 @@ pub enum Error {
     /// Generating or publishing, while the run went on.
     #[error(transparent)]
     Flow(#[from] pacer::Error),
-    /// Reading topics.
-    #[error(transparent)]
-    Consume(#[from] consume::Error),
     /// Verifying.
     #[error(transparent)]
     Verify(#[from] verify::Error),
@@ -252,6 +298,10 @@ impl Error {
             | Self::ShardWithoutMoment { .. }
             | Self::MomentWithoutSchedule
             | Self::UnknownStream { .. }
+            | Self::GroupOfPulsar
+            | Self::SubscriptionOfKafka
+            | Self::ConsumerOfNothing { .. }
+            | Self::ConditionOfNoConsumer { .. }
             | Self::NoKafka
             | Self::NoPulsar
             | Self::SharedTopic { .. }

@@ -14,6 +14,7 @@ use super::{Prepared, Ready, sink};
 use crate::config::settings::{Governor, Settings, Speed};
 use crate::manifest::{self, FORMAT, Manifest, Place};
 use crate::observe::agreement::{Agreement, Earlier};
+use crate::observe::consumer::Consumer;
 use crate::observe::memory;
 use crate::observe::progress::Goal;
 use crate::observe::report::{About, Report, Stopped, Subject};
@@ -34,6 +35,8 @@ pub(super) struct Over<'a> {
     pub(super) digest: Option<Digest>,
     /// What became of events that phases keep away.
     pub(super) deferrals: Option<Deferrals>,
+    /// Who read what was sent, if that was watched.
+    pub(super) consumer: Option<Consumer>,
     /// Where the manifest is.
     pub(super) place: Option<&'a Place>,
 }
@@ -241,6 +244,7 @@ impl Prepared {
         let peak = memory::resident_bytes().map(|resident| resident.peak);
         let mut report = Report::new(total, about, peak);
         let conditions = self.request.conditions.iter();
+        report.consumer.clone_from(&over.consumer);
         // What goes on is the rest of a run, and not the same.
         let repeats = self.request.repeats.as_ref().filter(|_| self.request.resume.is_none());
         report.repeats = repeats.map(|first| agreement(first, &report));

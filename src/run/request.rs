@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::Error;
+use super::consumer::{self, Watch};
 use super::repetition::First;
 use super::resume::Resume;
 use crate::config::model::{Model, Start};
@@ -188,6 +189,8 @@ pub struct Request {
     pub resume: Option<Resume>,
     /// Where the manifest goes.
     pub manifest: ManifestPath,
+    /// Who reads what is sent, if that is to be watched.
+    pub consumer: Option<Watch>,
     /// What makes the verdict negative.
     pub conditions: Vec<Condition>,
     /// Writes the command that sends the same events again.
@@ -201,7 +204,8 @@ impl fmt::Debug for Request {
 }
 
 impl Request {
-    /// Checks what shows without a plan: that shards can agree, and that streams are there.
+    /// Checks what shows without a plan: that shards can agree, that a consumer can be
+    /// watched, and that streams are there.
     pub fn check(&self, configuration: &Configuration) -> Result<(), Error> {
         let model = &configuration.model;
         let paced = configuration.settings.run.speed != Speed::Max;
@@ -220,6 +224,7 @@ impl Request {
                 return Err(Error::ShardWithoutMoment { sink: self.destination.name() });
             }
         }
+        consumer::check(self)?;
         check_streams(&self.streams, model)
     }
 

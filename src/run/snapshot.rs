@@ -77,7 +77,14 @@ impl Prepared {
     /// A run that did not get beyond its snapshot.
     pub(super) fn without_run(&self, cut: Cut, tally: &Tally, place: Option<&Place>) -> Finished {
         let Cut { total, stopped, error } = cut;
-        let over = Over { stopped, wall: Duration::ZERO, digest: None, deferrals: None, place };
+        let over = Over {
+            stopped,
+            wall: Duration::ZERO,
+            digest: None,
+            deferrals: None,
+            consumer: None,
+            place,
+        };
         let told = self.report(&total, &over);
         let mut report = self.report(&tally.total(), &over);
         let error = error.or_else(|| self.undelivered(&told));

@@ -5,6 +5,7 @@
 pub(crate) mod arrival;
 mod compacted;
 mod faults;
+mod lag;
 mod refusals;
 mod stopped;
 mod together;
@@ -76,7 +77,7 @@ fn count(result: &Value, name: &str) -> u64 {
 }
 
 /// What the metrics endpoint on a port of loopback says of a metric, all labels added up.
-fn metric(port: u16, name: &str) -> Option<f64> {
+pub(crate) fn metric(port: u16, name: &str) -> Option<f64> {
     use std::io::{Read as _, Write as _};
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream

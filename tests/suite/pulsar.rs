@@ -7,6 +7,7 @@ mod exactly_once;
 mod faults;
 mod guarded;
 mod keys;
+mod lag;
 mod played;
 mod page;
 pub(crate) mod reader;

@@ -5,9 +5,10 @@
 
 #![expect(unsafe_code, reason = "librdkafka is a C library")]
 
-pub(super) mod admin;
+pub(crate) mod admin;
 pub(super) mod configuration;
 pub(crate) mod consume;
+pub(crate) mod groups;
 pub(super) mod raw_code;
 
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ use rdkafka::types::{RDKafkaRespErr as Code, RDKafkaType};
 use configuration::Configuration;
 
 /// The codes of librdkafka that decisions hang on.
-pub(super) mod code {
+pub(crate) mod code {
     use super::Code;
 
     /// Ours: the partition was stopped before.
@@ -54,7 +55,7 @@ pub(super) mod code {
         Code::RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS as i32;
 
     /// Whether a code says that no broker could be asked.
-    pub(in super::super) fn is_unreachable(code: i32) -> bool {
+    pub(crate) fn is_unreachable(code: i32) -> bool {
         let unreachable = [
             Code::RD_KAFKA_RESP_ERR__TIMED_OUT,
             Code::RD_KAFKA_RESP_ERR__TRANSPORT,
@@ -206,7 +207,7 @@ impl Client {
 
     /// The partition counts of the client's topics, in order (an error code for one that cannot be
     /// written to); or the code of what went wrong within the time.
-    pub(super) fn metadata(&self, timeout_ms: i32) -> Result<Vec<Result<u32, i32>>, i32> {
+    pub(crate) fn metadata(&self, timeout_ms: i32) -> Result<Vec<Result<u32, i32>>, i32> {
         let mut found: *const c::rd_kafka_metadata = ptr::null();
         // SAFETY: the handle is alive; what is found is read and destroyed here.
         unsafe {

@@ -70,6 +70,15 @@ const CONSUMER_DEFAULTS: &[(&str, &str)] = &[
     ("fetch.wait.max.ms", "50"),
 ];
 
+/// What is read of a partition is one record, or the batch that it lies in.
+const GLANCER: &[(&str, &str)] = &[
+    ("fetch.message.max.bytes", "1024"),
+    ("fetch.min.bytes", "1"),
+    ("fetch.wait.max.ms", "100"),
+    ("isolation.level", "read_uncommitted"),
+    ("queued.min.messages", "1"),
+];
+
 /// Properties that only a producer has; a consumer would complain of each.
 const PRODUCERS: &[&str] = &[
     "acks",
@@ -234,6 +243,23 @@ impl Options {
         }
         self.set(&mut configuration, "enable.partition.eof", "true")?;
         self.set(&mut configuration, "log.queue", "true")?;
+        Ok(configuration)
+    }
+
+    /// The same of a consumer that reads a record here and there.
+    pub(crate) fn of_glancer(&self, partitions: usize) -> Result<Configuration, Error> {
+        let mut configuration = self.of_consumer(0, partitions)?;
+        for (name, value) in GLANCER {
+            self.set(&mut configuration, name, value)?;
+        }
+        Ok(configuration)
+    }
+
+    /// The same of a consumer that knows what a group has committed, never joins it and never commits.
+    pub(crate) fn of_onlooker(&self, group: &str) -> Result<Configuration, Error> {
+        let mut configuration = self.of_glancer(1)?;
+        self.set(&mut configuration, "group.id", group)?;
+        self.set(&mut configuration, "enable.auto.commit", "false")?;
         Ok(configuration)
     }
 

@@ -38,6 +38,10 @@ fn every_command_has_help_on_stdout_with_its_flags() {
                 "--metrics",
                 "--manifest",
                 "--drain",
+                "--group",
+                "--subscription",
+                "--catch-up",
+                "--watch-every",
             ],
         ),
         (&["validate", "--help"], &["MODEL", "--set"]),
@@ -263,4 +267,26 @@ fn a_log_level_that_is_none_is_refused() {
     let output = command.env("TIDEGATE_LOG", "a=b=c").output().unwrap();
     assert_exit(&output, 2);
     assert!(stderr(&output).contains("TIDEGATE_LOG"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_consumer_that_cannot_be_watched_where_events_go_is_refused_with_the_way_out() {
+    let folder = folder();
+    for (flags, told) in [
+        ("--to null --group a", "`--group` watches who reads from a broker of yours"),
+        ("--to stdout --subscription a", "the events go to stdout: choose `--to kafka`"),
+        ("--to kafka --subscription a", "name the consumer group with `--group`"),
+        ("--to pulsar --group a", "name the subscription with `--subscription`"),
+        ("--to kafka --fail-if consumer_lag_max>1s", "is about a consumer, and none is watched"),
+        ("--to kafka --catch-up 5s", "name it with `--group`"),
+        ("--to kafka --group a --subscription b", "cannot be used with"),
+        ("--to kafka --group a --catch-up soon", "soon"),
+    ] {
+        let words = format!("run model.toml {flags} -X serviceUrl=pulsar://127.0.0.1:1");
+        let words: Vec<&str> = words.split(' ').collect();
+        let words = if flags.contains("pulsar") { &words[..] } else { &words[..words.len() - 2] };
+        let output = run(folder.path(), words);
+        assert_exit(&output, 2);
+        assert!(stderr(&output).contains(told), "{flags}: {}", stderr(&output));
+    }
 }

@@ -192,3 +192,19 @@ fn no_right_to_write_is_told_before_the_first_event() {
     let told = refused(guarded.sasl("live.forbidden.new", STRANGER, PASSWORD));
     assert_tells(&told, &["not authorised", "live.forbidden.new"]);
 }
+
+#[test]
+fn no_right_to_ask_about_a_group_is_told_before_the_first_event() {
+    let Some(guarded) = Guarded::shared() else { return };
+    let topic = "live.unasked";
+    topic::create(&guarded.site.servers, topic, 3, &[]);
+    guarded.kafka.allow(STRANGER, "Write", topic);
+    let mut command = guarded.sasl(topic, STRANGER, PASSWORD);
+    let told = refused({
+        command.args(["--group", "live.unasked.detector"]);
+        command
+    });
+    let words = ["not authorised to ask about the group `live.unasked.detector`", "DESCRIBE"];
+    assert_tells(&told, &words);
+    assert_eq!(topic::read(&guarded.site.servers, topic), []);
+}

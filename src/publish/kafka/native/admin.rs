@@ -8,7 +8,7 @@ use rdkafka::bindings as c;
 use super::{Client, TEXT_BYTES, c_string, code, raw_code, text};
 
 /// An answer with librdkafka's code and text for what went wrong.
-pub(in super::super) type Answer<T> = Result<T, (i32, String)>;
+pub(crate) type Answer<T> = Result<T, (i32, String)>;
 
 /// What a broker says of a topic.
 #[derive(Clone, Debug)]
@@ -49,7 +49,7 @@ pub(in super::super) struct Patience {
 
 /// A question to the brokers that is under way; see [`Pending::wait`].
 #[derive(Debug)]
-pub(in super::super) struct Pending<'a, T> {
+pub(crate) struct Pending<'a, T> {
     queue: Queue<'a>,
     read: fn(*mut c::rd_kafka_event_t) -> T,
 }
@@ -70,7 +70,7 @@ impl Drop for Queue<'_> {
 
 impl<T> Pending<'_, T> {
     /// Waits up to `timeout_ms` for the answer; `None` when there is none yet.
-    pub(in super::super) fn wait(&self, timeout_ms: i32) -> Option<Answer<T>> {
+    pub(crate) fn wait(&self, timeout_ms: i32) -> Option<Answer<T>> {
         // SAFETY: the queue is alive; the event is read and destroyed here.
         unsafe {
             let event = NonNull::new(c::rd_kafka_queue_poll(self.queue.raw, timeout_ms))?;
@@ -188,7 +188,7 @@ impl Client {
         Ok(pending)
     }
 
-    fn ask<T>(
+    pub(super) fn ask<T>(
         &self,
         operation: c::rd_kafka_admin_op_t,
         patience: Patience,
@@ -332,7 +332,7 @@ fn read_created(event: *mut c::rd_kafka_event_t) -> Created {
 
 /// # Safety
 /// `first` points to `count` values that live for `'a`, or is null.
-unsafe fn pointers<'a, T>(first: *const T, count: usize) -> &'a [T] {
+pub(super) unsafe fn pointers<'a, T>(first: *const T, count: usize) -> &'a [T] {
     if first.is_null() || count == 0 {
         return &[];
     }

@@ -54,6 +54,17 @@ unsafe extern "C" {
         offsets: *mut c::rd_kafka_topic_partition_list_t,
         timeout_ms: c_int,
     ) -> c_int;
+    pub(in super::super) fn rd_kafka_committed(
+        client: *mut c::rd_kafka_t,
+        partitions: *mut c::rd_kafka_topic_partition_list_t,
+        timeout_ms: c_int,
+    ) -> c_int;
+    pub(in super::super) fn rd_kafka_list_groups(
+        client: *mut c::rd_kafka_t,
+        group: *const c_char,
+        found: *mut *const c::rd_kafka_group_list,
+        timeout_ms: c_int,
+    ) -> c_int;
     pub(in super::super) fn rd_kafka_ConfigResource_error(
         resource: *const c::rd_kafka_ConfigResource_t,
     ) -> c_int;
