@@ -6,6 +6,7 @@
 
 pub mod agreement;
 pub mod exporter;
+pub mod faults;
 pub mod figure;
 pub mod latency;
 pub mod memory;

@@ -7,6 +7,7 @@
 pub mod broker;
 pub mod error;
 mod facts;
+mod faults;
 pub mod flow;
 pub mod forecast;
 pub mod lines;
@@ -32,6 +33,7 @@ use crate::config::{Configuration, Mistake};
 use crate::embedded::{self, Embedded};
 use crate::manifest::{Manifest, Place};
 use crate::observe::exporter::Exporter;
+use crate::observe::faults::Faults;
 use crate::observe::metric::Meters;
 use crate::observe::progress::View;
 use crate::observe::report::Report;
@@ -177,6 +179,9 @@ impl Prepared {
     fn undelivered(&self, report: &Report) -> Option<Error> {
         for stream in &self.plan.streams {
             let Some(counts) = report.streams.get(&stream.name) else { continue };
+            if report.is_meant(&stream.name, counts) {
+                continue;
+            }
             // A partition stops after its first refused record, so most reasons are consequences.
             let causes = counts.failures.iter();
             let cause = causes.max_by_key(|(why, count)| (kafka::way_out(why).is_some(), **count));
@@ -215,7 +220,7 @@ struct Opened {
     tally: Arc<Tally>,
     sink: sink::Opened,
     snapshot: Option<EventStream>,
-    events: EventStream,
+    events: faults::Events,
     /// Answers as long as the run goes on.
     _exporter: Option<Exporter>,
 }
@@ -234,7 +239,7 @@ impl Opened {
         let plan = Arc::clone(&prepared.plan);
         let options = prepared.stream_options(&sink);
         let snapshot = prepared.snapshot(&options)?;
-        let events = EventStream::start(plan, options)?;
+        let events = faults::Events::start(plan, options)?;
         Ok(Self { prepared, tally, sink, snapshot, events, _exporter: exporter })
     }
 
@@ -264,7 +269,8 @@ impl Opened {
             write(place.as_ref(), &record)?;
         }
         let begun_ns = clock.now_ns().max(anchor_us.saturating_mul(1_000));
-        let flow = Flow::start(events, sink, prepared.pacer_options(anchor_us, &tally))?;
+        let done = events.counts;
+        let flow = Flow::start(events.source, sink, prepared.pacer_options(anchor_us, &tally))?;
         let wall = prepared.wall_left(anchor_us);
         let (ended, stopped) = prepared.watch(flow, &tally, (&mut signals, listener), wall).await;
         let wall = clock.since(begun_ns);
@@ -274,6 +280,7 @@ impl Opened {
         let over = Over { stopped, wall, digest, deferrals, place: place.as_ref() };
         let mut report = prepared.report(&total, &over);
         report.snapshot = snapshot;
+        report.faults = done.map(|done| Faults::new(&done));
         let error = ended.error.or_else(|| miscounted(&report, ended.outcome?.unacknowledged));
         let error = error.or_else(|| prepared.undelivered(&report));
         record.repeat.clone_from(&report.about.repeat);

@@ -6,8 +6,7 @@ use tokio::sync::oneshot;
 
 use super::Error;
 use crate::observe::tally::Watched;
-use crate::stream::EventStream;
-use crate::stream::pacer::{self, Control, Options, Outcome};
+use crate::stream::pacer::{self, Control, Options, Outcome, Source};
 
 /// Events on their way.
 #[derive(Debug)]
@@ -38,13 +37,17 @@ pub struct Ended {
 
 impl Flow {
     /// Starts the flow.
-    pub fn start(events: EventStream, sink: Watched, options: Options) -> Result<Self, Error> {
+    pub fn start(
+        events: impl Source + Send + 'static,
+        sink: Watched,
+        options: Options,
+    ) -> Result<Self, Error> {
         Self::start_and(events, sink, options, Then::Close)
     }
 
     /// Starts a flow after which the sink is closed or handed back.
     pub fn start_and(
-        mut events: EventStream,
+        mut events: impl Source + Send + 'static,
         mut sink: Watched,
         options: Options,
         then: Then,
