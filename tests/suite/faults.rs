@@ -4,6 +4,7 @@ mod changed;
 mod drawn;
 mod messages;
 mod moved;
+mod told;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -62,10 +63,13 @@ amount  = { attribute = "payments.amount" }
 
 /// The model with some faults.
 fn read(faults: &str) -> Result<Arc<Plan>, Refused> {
+    read_text(format!("{MODEL}\n{faults}"))
+}
+
+fn read_text(text: String) -> Result<Arc<Plan>, Refused> {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("payment.avsc"), SCHEMA).unwrap();
     let directory = folder.path().to_path_buf();
-    let text = format!("{MODEL}\n{faults}");
     let source = ModelSource::Text { name: "model.toml".to_owned(), directory, text };
     let read = config::read(&source, &Overrides::default(), &|_| None)?;
     let plan = Plan::compile(&read.model, &Inputs::default());

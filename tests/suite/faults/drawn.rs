@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 
 use tidegate::stream::digest::Digest;
-use tidegate::stream::pacer::Source;
-use tidegate::stream::{EventStream, Shard};
-
 use tidegate::stream::faults::Faulted;
-use tidegate::stream::{Options, Who};
+use tidegate::stream::pacer::Source;
+use tidegate::stream::{EventStream, Options, Shard, Who};
 
-use super::{All, Record, SECOND_US, options, plan, sent};
+use super::{All, Record, SECOND_US, options, plan, read_text, sent};
 
 /// One fault of each kind.
 pub(crate) const ALL: &str = r#"
@@ -216,4 +214,28 @@ fn a_count_is_of_the_events_that_are_made() {
     let last_us = some.records.last().unwrap().due_us;
     assert!(some.records[..] == whole.records[..some.records.len()]);
     assert!(whole.records[some.records.len()].due_us >= last_us);
+}
+
+#[test]
+fn so_many_records_are_the_first_of_all() {
+    let plan = plan(ALL);
+    let whole = sent(&plan, options(0..20 * SECOND_US));
+    for most in [1, 777, 3_000] {
+        let options = Options { events_max: Some(most), ..options(0..20 * SECOND_US) };
+        let some = sent(&plan, options);
+        assert_eq!(some.records.len() as u64, most);
+        assert!(some.records[..] == whole.records[..some.records.len()]);
+        assert!(some.deeds[..] == whole.deeds[..some.deeds.len()]);
+    }
+}
+
+#[test]
+fn a_fault_holds_in_the_phases_of_its_scenario() {
+    let storm =
+        "rate = 2 } }, faults = { lossy = { kind = \"drop\", share = 0.5, phase = \"storm\" } } }";
+    let plan = read_text(super::MODEL.replace("rate = 2 } } }", storm)).unwrap();
+    let all = sent(&plan, options(0..40 * SECOND_US));
+    let storm = plan.start_us + 20_000_000..plan.start_us + 30_000_000;
+    assert!(all.deeds.len() > 3_000, "{}", all.deeds.len());
+    assert!(all.deeds.iter().all(|deed| storm.contains(&deed.due_us)));
 }
