@@ -239,7 +239,9 @@ impl Opened {
         let plan = Arc::clone(&prepared.plan);
         let options = prepared.stream_options(&sink);
         let snapshot = prepared.snapshot(&options)?;
-        let events = faults::Events::start(plan, options)?;
+        // What faults keep back when the window begins is made before the clock starts.
+        let events = tokio::task::spawn_blocking(move || faults::Events::start(plan, options));
+        let events = events.await.map_err(|_| Error::Panicked)??;
         Ok(Self { prepared, tally, sink, snapshot, events, _exporter: exporter })
     }
 

@@ -77,20 +77,20 @@ pub fn below(word: u32, count: u32) -> u32 {
 }
 
 impl Faults {
-    /// What is drawn for an event that a fault is done to: `since_us` after the start it is due.
+    /// What is drawn for an event that a fault, but a silence, is done to: `since_us` after the start it is due.
     pub fn draw(
         &self,
         fault: &Fault,
         (stream, number, child): (u16, u64, u16),
         since_us: u64,
     ) -> Option<Draw> {
-        if fault.threshold == 0 || !fault.streams.get(usize::from(stream)).is_some_and(|is| *is) {
+        let is_its = fault.streams.get(usize::from(stream)).is_some_and(|is| *is);
+        if !is_its || fault.end_us(since_us, self.tick_us).is_none() {
             return None;
         }
         let counter = [low(number), low(number >> 32), u32::from(stream) << 16 | u32::from(child)];
         let draw = Draw { key: fault.key, counter };
-        let hit = u64::from(draw.words(0)[0]) < fault.threshold;
-        (hit && fault.end_us(since_us, self.tick_us).is_some()).then_some(draw)
+        (u64::from(draw.words(0)[0]) < fault.threshold).then_some(draw)
     }
 
     /// The silence of a partition of a stream's topic at a time since the start, if there is one: which
@@ -195,7 +195,7 @@ fn staged(model: &Model, fault: &model::Fault, hold: Hold) -> Fault {
         clippy::cast_sign_loss,
         reason = "a share is at most 1"
     )]
-    let threshold = libm::round(fault.share * libm::exp2(32.0)) as u64;
+    let threshold = libm::ceil(fault.share * libm::exp2(32.0)) as u64;
     Fault {
         name: fault.name.value.clone(),
         kind: fault.kind.clone(),

@@ -86,10 +86,10 @@ pub struct Faulted {
     plan: Arc<Plan>,
     routes: Vec<Route>,
     shapes: Vec<Shape>,
-    /// Makes what may be kept back when the window begins.
-    before: Option<EventStream>,
     events: EventStream,
     kept: Kept,
+    /// Whether what is done is told.
+    tells: bool,
     /// How many records may still be handed out, if that is bounded.
     left: Option<u64>,
     last: Last,
@@ -99,6 +99,9 @@ pub struct Faulted {
 impl Faulted {
     /// Starts the threads that make batches. What is told of them is who they are, with their bytes,
     /// whatever the options say; [`Options::events_max`] counts what is sent.
+    ///
+    /// If the window begins amid the model, it first makes what may be kept back there, on this thread:
+    /// the events of at most an hour before.
     pub fn start(plan: Arc<Plan>, options: Options) -> Result<Self, Error> {
         let telling = Telling::Who { bytes_one_in: 1 };
         let left = options.events_max;
@@ -107,23 +110,37 @@ impl Faulted {
         routes.resize_with(plan.streams.len(), Route::default);
         let begin_us = options.window_us.start;
         let before_us = begin_us.saturating_sub(plan.faults.kept_us)..begin_us;
-        let before = (!before_us.is_empty()).then(|| {
-            let options =
-                Options { window_us: before_us, count: None, digest: false, ..options.clone() };
-            EventStream::start(Arc::clone(&plan), options)
-        });
+        let before =
+            Options { window_us: before_us, count: None, digest: false, ..options.clone() };
         let streams = plan.streams.iter().zip(&routes);
-        Ok(Self {
+        let mut faulted = Self {
             shapes: streams.map(|(stream, route)| Shape::of(stream, route)).collect(),
-            before: before.transpose()?,
             events: EventStream::start(Arc::clone(&plan), options)?,
             counts: Arc::new(Counts::new(&plan)),
             plan,
             routes,
             kept: Kept::default(),
+            tells: true,
             left,
             last: Last::default(),
-        })
+        };
+        faulted.catch_up(before)?;
+        Ok(faulted)
+    }
+
+    /// Keeps back what was made before the window and comes in it, or after.
+    fn catch_up(&mut self, before: Options) -> Result<(), Error> {
+        if before.window_us.is_empty() {
+            return Ok(());
+        }
+        self.tells = false;
+        let mut events = EventStream::start(Arc::clone(&self.plan), before)?;
+        while let Some(batch) = events.next_blocking() {
+            // What comes before the window is done with, and nobody is told.
+            self.send(batch?)?;
+        }
+        self.tells = true;
+        Ok(())
     }
 
     /// Counts what faults did to what was issued.
@@ -133,18 +150,6 @@ impl Faulted {
 
     /// The next batch and what was done to it, waiting for it on this thread; none at the end.
     pub fn next_sent(&mut self) -> Option<Result<Sent, Error>> {
-        while let Some(before) = &mut self.before {
-            match before.next_blocking() {
-                Some(Ok(batch)) => {
-                    // All that comes before the window is done with.
-                    if let Err(error) = self.send(batch) {
-                        return Some(Err(error));
-                    }
-                }
-                Some(Err(error)) => return Some(Err(error)),
-                None => self.before = None,
-            }
-        }
         if self.left == Some(0) {
             return None;
         }
@@ -222,7 +227,13 @@ impl Faulted {
         })?;
         let route = self.routes[number];
         let number = u16::try_from(number).ok()?;
-        (!route.skipped).then_some(Teller { plan: &self.plan, number, stream, ledger, route })
+        (self.tells && !route.skipped).then_some(Teller {
+            plan: &self.plan,
+            number,
+            stream,
+            ledger,
+            route,
+        })
     }
 
     /// Leaves no more records in a batch than may be handed out.

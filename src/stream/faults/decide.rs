@@ -95,7 +95,8 @@ impl Judge<'_> {
             };
         }
         let since_us = self.since_us(record.due_us);
-        for (place, fault) in faults.list.iter().enumerate() {
+        let drawn = |fault: &Fault| !matches!(fault.kind, FaultKind::SilentPartition { .. });
+        for (place, fault) in faults.list.iter().enumerate().filter(|it| drawn(it.1)) {
             let asked = (record.stream, who.number, who.child);
             let Some(draw) = faults.draw(fault, asked, since_us) else { continue };
             if let Some(fate) = self.done(&event, (place, fault), &draw) {
