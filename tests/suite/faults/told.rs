@@ -58,3 +58,21 @@ fn validate_and_plan_mention_faults() {
     let told = stderr(&tidegate(faults, "plan model.toml --duration 1m"));
     assert!(told.contains("this is before faults (2)"), "{told}");
 }
+
+#[test]
+fn a_run_with_faults_is_done_again_from_its_manifest() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("payment.avsc"), SCHEMA).unwrap();
+    let model = format!("{MODEL}\n{}", super::drawn::ALL);
+    std::fs::write(folder.path().join("model.toml"), model).unwrap();
+    let result = |words: &str| {
+        let output = run(folder.path(), &words.split_whitespace().collect::<Vec<_>>());
+        assert_exit(&output, 0);
+        json(&output)
+    };
+    let flags = "--to null --speed max --digest --json --quiet";
+    let first = result(&format!("run model.toml {flags} --from 12s --duration 15s"));
+    let again = result(&format!("run {} --to null --json", first["manifest"].as_str().unwrap()));
+    assert_eq!(again["repeats"]["because"], "digests_agree");
+    assert_eq!((&again["issued"], &again["faults"]), (&first["issued"], &first["faults"]));
+}
