@@ -8,6 +8,7 @@
 pub mod agreement;
 pub mod consumer;
 pub mod exporter;
+pub mod faults;
 pub mod figure;
 pub mod latency;
 pub mod memory;

@@ -18,6 +18,7 @@ pub mod steps;
 pub mod poisson;
 pub mod scenario;
 pub mod control;
+pub mod fault;
 pub mod shape;
 pub mod exact;
 pub mod arrival;
@@ -43,6 +44,7 @@ use crate::config::model::{
 use crate::config::{Mistake, Spanned};
 use compile::Compiled;
 use control::Control;
+use fault::{Faults, Ledger};
 use follow_up::FollowUp;
 use members::Members;
 use scenario::Scenarios;
@@ -71,6 +73,8 @@ pub struct Plan {
     pub streams: Vec<StreamPlan>,
     /// The scenarios that hold.
     pub scenarios: Arc<Scenarios>,
+    /// What goes wrong on purpose.
+    pub faults: Faults,
     /// What can be run, but is worth a word; in the order of the file.
     pub warnings: Vec<Mistake>,
 }
@@ -109,6 +113,8 @@ pub enum Origin {
     Members(Members),
     /// The phases that it tells of.
     Control(Box<Control>),
+    /// What faults did, which only whoever does it knows.
+    Ledger(Box<Ledger>),
 }
 
 impl StreamPlan {
@@ -116,7 +122,7 @@ impl StreamPlan {
     pub fn members(&self) -> Option<&Members> {
         match &self.origin {
             Origin::Members(members) => Some(members),
-            Origin::Root(_) | Origin::FollowUp(_) | Origin::Control(_) => None,
+            Origin::Root(_) | Origin::FollowUp(_) | Origin::Control(_) | Origin::Ledger(_) => None,
         }
     }
 
@@ -124,7 +130,9 @@ impl StreamPlan {
     pub fn traffic(&self) -> Option<&Traffic> {
         match &self.origin {
             Origin::Root(traffic) => Some(traffic),
-            Origin::FollowUp(_) | Origin::Members(_) | Origin::Control(_) => None,
+            Origin::FollowUp(_) | Origin::Members(_) | Origin::Control(_) | Origin::Ledger(_) => {
+                None
+            }
         }
     }
 
@@ -137,7 +145,7 @@ impl StreamPlan {
     pub fn follow_up(&self) -> Option<&FollowUp> {
         match &self.origin {
             Origin::FollowUp(follow_up) => Some(follow_up),
-            Origin::Root(_) | Origin::Members(_) | Origin::Control(_) => None,
+            Origin::Root(_) | Origin::Members(_) | Origin::Control(_) | Origin::Ledger(_) => None,
         }
     }
 
@@ -147,7 +155,7 @@ impl StreamPlan {
             Origin::Root(traffic) => traffic.rate_per_s,
             Origin::FollowUp(follow_up) => follow_up.rate_per_s,
             Origin::Members(members) => members.rate_per_s(),
-            Origin::Control(_) => 0.0,
+            Origin::Control(_) | Origin::Ledger(_) => 0.0,
         }
     }
 }
@@ -198,20 +206,29 @@ impl Plan {
             overrides: scenario::overrides(model, &scenarios),
             scenarios: Arc::clone(&scenarios),
         };
+        let faults = match fault::stage(model, &scenarios) {
+            Ok(faults) => faults,
+            Err(more) => {
+                mistakes.extend(more);
+                Faults::default()
+            }
+        };
         let mut streams = draft.streams(inputs, mistakes)?;
         let mut warnings = busy::warnings(&world, &streams, &rates);
         warnings.extend(streams.iter_mut().flat_map(|it| it.compiled.warnings.drain(..)));
         warnings.sort_by_key(|warning| (warning.span.start, warning.span.end));
         let (name, lanes) = (model.name.clone(), u32::from(model.lanes));
         let seed = model.seed;
-        Ok(Self { name, seed, start_us, tick, lanes, streams, scenarios, warnings })
+        Ok(Self { name, seed, start_us, tick, lanes, streams, scenarios, faults, warnings })
     }
 
     /// Whether phases of scenarios keep events away for later.
     pub fn defers(&self) -> bool {
         let defers = |stream: &StreamPlan| match &stream.origin {
             Origin::Root(traffic) => traffic.shape.defers,
-            Origin::FollowUp(_) | Origin::Members(_) | Origin::Control(_) => false,
+            Origin::FollowUp(_) | Origin::Members(_) | Origin::Control(_) | Origin::Ledger(_) => {
+                false
+            }
         };
         self.streams.iter().any(defers)
     }

@@ -8,6 +8,7 @@ pub mod broker;
 pub mod consumer;
 pub mod error;
 mod facts;
+mod faults;
 pub mod flow;
 pub mod forecast;
 pub mod lines;
@@ -39,6 +40,7 @@ use crate::embedded::{self, Embedded};
 use crate::manifest::progress::Progress;
 use crate::manifest::{Manifest, Place};
 use crate::observe::exporter::Exporter;
+use crate::observe::faults::Faults;
 use crate::observe::metric::Meters;
 use crate::observe::progress::View;
 use crate::observe::report::{Report, Stopped};
@@ -195,7 +197,10 @@ impl Prepared {
 
     /// The error for events that are not known to have arrived.
     fn undelivered(&self, report: &Report) -> Option<Error> {
-        let streams = self.plan.streams.iter();
+        let streams = self.plan.streams.iter().filter(|it| {
+            let counts = report.streams.get(&it.name);
+            !counts.is_some_and(|counts| report.is_meant(&it.name, counts))
+        });
         undelivered(report, streams.map(|it| (it.name.as_str(), it.topic.name.as_str())))
     }
 
@@ -219,7 +224,7 @@ struct Opened {
     tally: Arc<Tally>,
     sink: sink::Opened,
     snapshot: Option<EventStream>,
-    events: EventStream,
+    events: faults::Events,
     going: Option<Going>,
     follower: Option<Follower>,
     /// Answers as long as the run goes on.
@@ -252,7 +257,9 @@ impl Opened {
         let plan = Arc::clone(&prepared.plan);
         let begins = going.is_none().then(|| prepared.snapshot(&options));
         let snapshot = begins.transpose()?.flatten();
-        let events = EventStream::start(plan, options)?;
+        // What faults keep back when the window begins is made before the clock starts.
+        let events = tokio::task::spawn_blocking(move || faults::Events::start(plan, options));
+        let events = events.await.map_err(|_| Error::Panicked)??;
         Ok(Self { prepared, tally, sink, snapshot, events, going, follower, _exporter: exporter })
     }
 
@@ -285,9 +292,10 @@ impl Opened {
         tally.mark_with(prepared.watermark(going.as_ref(), anchor_us));
         let counted = going.as_ref().map_or(0, |going| going.mark.counted);
         let options = pacer::Options { counted, ..prepared.pacer_options(anchor_us, &tally) };
+        let done = events.counts;
         let flow = match going {
-            Some(going) => Flow::start(Rest::new(events, going), sink, options)?,
-            None => Flow::start(events, sink, options)?,
+            Some(going) => Flow::start(Rest::new(events.source, going), sink, options)?,
+            None => Flow::start(events.source, sink, options)?,
         };
         let wall = prepared.wall_left(anchor_us);
         let looked = prepared.looked_at(wall, place.as_ref().map(Place::path));
@@ -302,6 +310,7 @@ impl Opened {
         let over = Over { stopped, wall, digest, deferrals, consumer, place: place.as_ref() };
         let mut report = prepared.report(&total, &over);
         report.snapshot = snapshot;
+        report.faults = done.map(|done| Faults::new(&done));
         let error = ended.error.or_else(|| miscounted(&report, ended.outcome?.unacknowledged));
         let error = error.or_else(|| prepared.undelivered(&report));
         let error = error.or_else(|| Follower::never_came(report.consumer.as_ref()?));

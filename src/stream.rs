@@ -12,6 +12,7 @@ pub mod producer;
 pub mod forecast;
 pub mod ahead;
 pub mod in_flight;
+pub mod faults;
 pub mod pacer;
 
 use std::ops::Range;
@@ -223,6 +224,27 @@ pub enum Error {
     /// An event of the control stream that its schema cannot hold.
     #[error("the control stream cannot be encoded")]
     Control(#[source] Box<apache_avro::Error>),
+    /// An entry of the stream that tells of faults that its schema cannot hold.
+    #[error("what faults did cannot be encoded")]
+    Ledger(#[source] Box<apache_avro::Error>),
+    /// Faults keep back more than memory should hold.
+    #[error(
+        "faults keep back more than {limit_mib} MiB of events: set a smaller `share`, a shorter `delay` or \
+         silence, or fewer `streams`"
+    )]
+    Kept {
+        /// The most, in MiB.
+        limit_mib: usize,
+    },
+    /// Faults make values that one batch cannot hold.
+    #[error(
+        "faults make more than {limit_mib} MiB of one batch: set a smaller `share` or fewer `bytes` of \
+         oversized records"
+    )]
+    Swollen {
+        /// The most, in MiB.
+        limit_mib: usize,
+    },
     /// Multipliers that nobody saw coming: beyond what is looked at before a run.
     #[error(
         "`{stream}`: {hours:.2} h after the start a lane would have {events:.0} events in a tick: bound its curves \

@@ -34,6 +34,11 @@ pub fn plan(arguments: &Plan, people: &People) -> Result<Exit, Failure> {
             "plan: a run would end after {count} root events; this is all of the time"
         ));
     }
+    if let count @ 1.. = foreseen.plan.faults.list.len() {
+        people.say(&format!(
+            "plan: this is before faults ({count}), which drop, double, delay and change some of it"
+        ));
+    }
     let picture = picture(&foreseen);
     if let Some(path) = &arguments.svg {
         std::fs::write(path, picture.as_svg())

@@ -139,7 +139,7 @@ fn conclude(
 
 fn verdict(report: &Report, error: Option<&run::Error>) -> Exit {
     let gave_up = report.about.stopped == Stopped::GivenUp;
-    if error.is_some() || gave_up || report.counts.lost_any() {
+    if error.is_some() || gave_up || report.lost_any() {
         Exit::Failed
     } else if report.is_negative() {
         Exit::Negative

@@ -59,7 +59,7 @@ pub fn sample(arguments: &Sample, people: &print::People) -> Result<Exit, Failur
     }
     let untold = |(wanted, stream): (&bool, &StreamPlan)| match &stream.origin {
         Origin::Control(control) => *wanted && control.records_max() == Some(0),
-        Origin::Root(_) | Origin::FollowUp(_) | Origin::Members(_) => false,
+        Origin::Root(_) | Origin::FollowUp(_) | Origin::Members(_) | Origin::Ledger(_) => false,
     };
     if wanted.iter().zip(&plan.streams).any(untold) {
         people.say("sample: no phase begins or ends: name a scenario, --set traffic.scenario=NAME");
@@ -112,6 +112,10 @@ fn print_later(
 fn most(stream: &StreamPlan) -> (bool, u64) {
     if let Origin::Control(control) = &stream.origin {
         return (false, control.records_max().unwrap_or(u64::MAX));
+    }
+    // What faults did is known of a run only.
+    if matches!(stream.origin, Origin::Ledger(_)) {
+        return (false, 0);
     }
     let Some(members) = stream.members() else { return (false, u64::MAX) };
     match members.snapshot_count() {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::arguments::Validate;
 use super::failure::{Exit, Failure};
 use super::{changes, print};
+use crate::config::model::FaultKind;
 use crate::observe::figure;
 use crate::plan::Plan;
 use crate::run;
@@ -37,6 +38,15 @@ fn summary(plan: &Plan) -> String {
         };
         // Writing to a string does not fail.
         _ = write!(text, "\n  {} to {}, {rate}", stream.name, stream.topic.name);
+    }
+    for fault in &plan.faults.list {
+        let (name, kind, share) = (&fault.name, fault.kind.name(), fault.share * 100.0);
+        _ = match fault.kind {
+            FaultKind::SilentPartition { partition, .. } => {
+                write!(text, "\n  fault {name}: {kind} {partition}")
+            }
+            _ => write!(text, "\n  fault {name}: {kind}, {share} % of events"),
+        };
     }
     text
 }

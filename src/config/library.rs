@@ -91,6 +91,7 @@ const FILES: &[(&str, &str)] = &[
     file!("schemas/payments/Dispute.avsc"),
     file!("schemas/payments/Merchant.avsc"),
     file!("schemas/run/Control.avsc"),
+    file!("schemas/run/Fault.avsc"),
     file!("schemas/sessions/SessionEvent.avsc"),
     file!("schemas/transfers/Account.avsc"),
     file!("schemas/transfers/Communication.avsc"),

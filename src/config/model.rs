@@ -2,6 +2,7 @@
 
 mod curve;
 mod expression;
+mod fault;
 mod follows;
 mod formula;
 mod generator;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 pub use self::curve::{CalendarDate, Curve, CurveShape, Join};
 pub use self::expression::{Expression, ExpressionKind, Operator};
+pub use self::fault::{Fault, FaultHold, FaultKind};
 pub use self::follows::{Delay, Follows};
 pub use self::formula::{Formula, Instant, One, Two, Variable};
 pub use self::generator::{
@@ -53,6 +55,8 @@ pub struct Model {
     pub curves: Vec<Curve>,
     /// The scenarios that hold, in the order in which they are named.
     pub scenarios: Vec<Scenario>,
+    /// What goes wrong on purpose: the model's own faults, then those of the scenarios that hold.
+    pub faults: Vec<Fault>,
     /// Tables, in the order of the file.
     pub tables: Vec<Table>,
     /// Populations, in the order of the file.
@@ -269,6 +273,8 @@ pub struct Stream {
     pub members: Option<MemberEvents>,
     /// Whether it tells when phases of scenarios begin and end.
     pub control: bool,
+    /// Whether it tells what faults did.
+    pub ledger: bool,
     /// Named values of a row that fields refer to, in the order of the file.
     pub lets: Vec<Field>,
     /// The schema's fields, by dotted path, in the order of the file.
@@ -278,8 +284,8 @@ pub struct Stream {
 impl Stream {
     /// The field that holds the identity, as a dotted path, if one does.
     pub fn identity_field(&self) -> Option<&str> {
-        if self.control {
-            return Some(CONTROL_IDENTITY);
+        if self.tells() {
+            return Some(TOLD_IDENTITY);
         }
         let field = self.fields.iter().find(|it| is_identity(&it.generator.value, &self.lets))?;
         Some(&field.name.value)
@@ -287,12 +293,17 @@ impl Stream {
 
     /// Whether it has a rate, and does not follow another or tell of members or phases.
     pub fn has_rate(&self) -> bool {
-        self.follows.is_none() && self.members.is_none() && !self.control
+        self.follows.is_none() && self.members.is_none() && !self.tells()
+    }
+
+    /// Whether it tells of the run: of phases, or of faults.
+    pub fn tells(&self) -> bool {
+        self.control || self.ledger
     }
 }
 
-/// The field of the control stream that holds the identity.
-const CONTROL_IDENTITY: &str = "event_id";
+/// The field of streams that tell of the run that holds the identity.
+const TOLD_IDENTITY: &str = "event_id";
 
 /// Whether a value is the identity, or another name of one of `lets` that is.
 pub(crate) fn is_identity(generator: &Generator, lets: &[Field]) -> bool {

@@ -5,6 +5,7 @@ mod counter;
 mod curves;
 mod distribution;
 mod entities;
+mod faults;
 mod follows;
 mod formula;
 mod periods;
@@ -84,6 +85,13 @@ pub(super) fn everything(reader: &mut Reader<'_>, root: &Node, name: String) -> 
     if let Some(at) = top.get("control") {
         control::add(reader, &at, &mut streams);
     }
+    let own_faults = top.get("faults").map(|at| faults::faults(reader, &at, None));
+    let all_faults = own_faults.unwrap_or_default();
+    let all_faults = faults::checked(reader, all_faults, &scenarios, &streams);
+    let ledger = top.get("ledger").and_then(|at| faults::topic(reader, &at));
+    if let Some(first) = all_faults.first() {
+        faults::add_ledger(reader, ledger, first, &mut streams);
+    }
     if streams.is_empty() && !top.has("streams") {
         let help = "add `[streams.NAME]` with `topic` and `schema`";
         reader.refuse(&(0..0), "the model has no stream", help);
@@ -105,6 +113,7 @@ pub(super) fn everything(reader: &mut Reader<'_>, root: &Node, name: String) -> 
         traffic: own_traffic,
         curves: curves.all,
         scenarios,
+        faults: all_faults,
         tables,
         entities: entities.all,
         streams,
@@ -134,6 +143,7 @@ fn empty(name: String) -> Model {
         traffic: None,
         curves: Vec::new(),
         scenarios: Vec::new(),
+        faults: Vec::new(),
         tables: Vec::new(),
         entities: Vec::new(),
         streams: Vec::new(),

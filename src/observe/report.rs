@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::agreement::Agreement;
 use super::consumer::Consumer;
+use super::faults::Faults;
 use super::figure;
 use super::latency::Quantiles;
 use super::tally::{Outcomes, Total};
@@ -178,6 +179,9 @@ pub struct Report {
     /// The counts of the snapshot before the run, which are in none of the others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<Counts>,
+    /// What faults did to what was issued; `None` if the model has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub faults: Option<Faults>,
     /// Events a second.
     pub rates: Rates,
     /// From intended time to acknowledgement.
@@ -216,6 +220,7 @@ impl Report {
             about,
             streams,
             snapshot: None,
+            faults: None,
             rates,
             latency: total.latency,
             lag: total.lag,
@@ -228,6 +233,19 @@ impl Report {
 }
 
 impl Report {
+    /// Whether anything is not known to have arrived, and was meant to.
+    pub fn lost_any(&self) -> bool {
+        self.streams.iter().any(|(name, counts)| {
+            let left = Counts { failed: 0, ..counts.clone() };
+            if self.is_meant(name, counts) { left.lost_any() } else { counts.lost_any() }
+        })
+    }
+
+    /// Whether all that was refused of a stream was meant to be.
+    pub fn is_meant(&self, stream: &str, counts: &Counts) -> bool {
+        self.faults.as_ref().is_some_and(|faults| faults.meant(stream, counts))
+    }
+
     /// Whether the verdict on the run is negative: a condition came true, or it did not send what the
     /// run sent that it repeats.
     pub fn is_negative(&self) -> bool {
@@ -266,6 +284,11 @@ impl fmt::Display for Report {
         }
         if let Some(snapshot) = &self.snapshot {
             line(formatter, "snapshot", &of_stream(snapshot))?;
+        }
+        if let Some(faults) = &self.faults {
+            for (name, told) in faults.lines() {
+                line(formatter, &name, &told)?;
+            }
         }
         let rates = &self.rates;
         let rate = format!(

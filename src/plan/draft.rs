@@ -5,6 +5,7 @@ mod traffic;
 use std::sync::Arc;
 
 use super::control::Control;
+use super::fault::Ledger;
 use super::follow_up::{CHILDREN_MAX, Delays, FollowUp, Step};
 use super::members::Members;
 use super::quantile::Curve;
@@ -108,6 +109,11 @@ impl Draft<'_> {
         if stream.control {
             return Ok(self.control(number, schema, schema_json));
         }
+        if stream.ledger {
+            let ledger = Ledger::new(self.model.seed, self.start_us, number.to_le_bytes()[0]);
+            let origin = Origin::Ledger(Box::new(ledger));
+            return Ok(self.told(number, (schema, schema_json), origin));
+        }
         let chain = &self.chains[number];
         let mut own = self.levels(chain, made);
         let source = |levels| compile::Source {
@@ -156,7 +162,6 @@ impl Draft<'_> {
 
     /// The stream that tells of phases.
     fn control(&self, number: usize, schema: apache_avro::Schema, json: String) -> StreamPlan {
-        let stream = &self.model.streams[number];
         let of_phase = |phase: &model::Phase| {
             phase.fields().map(|(of, field)| (of.value.clone(), field.value.clone())).collect()
         };
@@ -172,16 +177,27 @@ impl Draft<'_> {
             start_us: self.start_us,
             cipher: compile::cipher(self.model.seed, self.start_us),
         };
+        self.told(number, (schema, json), Origin::Control(Box::new(control)))
+    }
+
+    /// A stream that tells of the run, which a library writes.
+    fn told(
+        &self,
+        number: usize,
+        (schema, schema_json): (apache_avro::Schema, String),
+        origin: Origin,
+    ) -> StreamPlan {
+        let stream = &self.model.streams[number];
         StreamPlan {
             name: stream.name.clone(),
             topic: stream.topic.clone(),
             key: compile::stream_key(self.world, stream),
             schema,
-            schema_json: json,
+            schema_json,
             key_format: stream.key_format,
             value_format: stream.value_format,
             compiled: compile::Compiled::keyed(),
-            origin: Origin::Control(Box::new(control)),
+            origin,
         }
     }
 
@@ -239,7 +255,7 @@ impl Draft<'_> {
         let key = compile::stream_key(self.world, stream);
         let probability = follows.probability.value;
         let tick_us = self.tick.length_us().unsigned_abs();
-        let delays = delays(follows);
+        let delays = delays(&follows.delay.value);
         let step = Step::new(key, probability, &delays, tick_us);
         // A delay of whole ticks ends inside the next one.
         let spread_us = u64::from(count_max.saturating_sub(1)) * follows.apart_us;
@@ -285,7 +301,7 @@ impl Draft<'_> {
 /// The most events of a stream that come from one root event.
 fn children(stream: &StreamPlan) -> u32 {
     match &stream.origin {
-        Origin::Root(_) | Origin::Members(_) | Origin::Control(_) => 1,
+        Origin::Root(_) | Origin::Members(_) | Origin::Control(_) | Origin::Ledger(_) => 1,
         Origin::FollowUp(follow_up) => follow_up.children,
     }
 }
@@ -293,14 +309,13 @@ fn children(stream: &StreamPlan) -> u32 {
 /// How long after its root event one of a stream comes at the latest.
 fn latest_us(stream: &StreamPlan) -> u64 {
     match &stream.origin {
-        Origin::Root(_) | Origin::Members(_) | Origin::Control(_) => 0,
+        Origin::Root(_) | Origin::Members(_) | Origin::Control(_) | Origin::Ledger(_) => 0,
         Origin::FollowUp(follow_up) => follow_up.latest_us,
     }
 }
 
-/// The delays of a follow-up.
-fn delays(follows: &model::Follows) -> Delays {
-    let delay = &follows.delay.value;
+/// The delays of a follow-up, or of a fault.
+pub(super) fn delays(delay: &model::Delay) -> Delays {
     let number = |parameter: &Spanned<model::Parameter>| match parameter.value {
         model::Parameter::Number(value) => value,
         // The configuration takes durations only.

@@ -193,6 +193,17 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// A run with faults: what was meant to be twice, late or missing cannot be told from what is.
+    #[error(
+        "a run with faults cannot be resumed: what is missing or doubled on purpose looks as if the kill had done it"
+    )]
+    ResumeFaults,
+    /// A run with faults, which verifying does not know of.
+    #[error(
+        "the model has faults, and what they did on purpose is not told from what a consumer did yet: \
+         compare with the ledger of the run, or verify a run without them"
+    )]
+    VerifyFaults,
     /// A shard of a run that ends after a number of events of all shards.
     #[error(
         "a shard of a run that ends with `--count` cannot be resumed: nobody knows how far the others are"
@@ -309,6 +320,9 @@ impl Error {
             | Self::StreamNotSent { .. }
             | Self::WhichStreams { .. }
             | Self::EndlessRun
+            | Self::VerifyFaults
+            | Self::ResumeFaults
+            | Self::ResumeShardByCount
             | Self::NoRegistry => true,
             Self::Kafka(error) | Self::Consume(consume::Error::Kafka(error)) => {
                 error.is_configuration()

@@ -18,6 +18,8 @@ pub struct Lines<'p> {
     alone: bool,
     /// Whether headers are told.
     headers: bool,
+    /// Whether values may be no longer what their schema says.
+    faulty: bool,
 }
 
 /// What is known of a stream.
@@ -50,7 +52,8 @@ impl<'p> Lines<'p> {
             Ok(Stream { name: &stream.name, headers, reader })
         });
         let streams = streams.collect::<Result<_, _>>()?;
-        Ok(Self { streams, alone: told.streams == 1 && !told.headers, headers: told.headers })
+        let (alone, headers) = (told.streams == 1 && !told.headers, told.headers);
+        Ok(Self { streams, alone, headers, faulty: !plan.faults.list.is_empty() })
     }
 
     /// Appends the line of a record that is intended at `intended_ns`, with its line break.
@@ -77,6 +80,15 @@ impl<'p> Lines<'p> {
         let value = &batch.arena[record.value_range()];
         match &stream.reader {
             _ if record.tombstone => line.extend_from_slice(b"null"),
+            _ if self.faulty => {
+                let read = match &stream.reader {
+                    Some(reader) => reader.read(value).ok(),
+                    None => serde_json::from_slice(value).ok(),
+                };
+                let read =
+                    read.unwrap_or_else(|| serde_json::json!({ "unreadable": hexadecimal(value) }));
+                line.extend_from_slice(read.to_string().as_bytes());
+            }
             Some(reader) => line.extend_from_slice(reader.read(value)?.to_string().as_bytes()),
             None => line.extend_from_slice(value),
         }
@@ -91,10 +103,7 @@ impl Stream<'_> {
         let told = headers::read(&self.headers, block).map(|(number, value)| {
             let name = self.headers[number].name.clone();
             let (name, value) = match value {
-                Value::Identity(bytes) => {
-                    let hex = bytes.iter().map(|byte| format!("{byte:02x}"));
-                    (name, hex.collect())
-                }
+                Value::Identity(bytes) => (name, hexadecimal(bytes)),
                 Value::Text(bytes) => (name, text(bytes)),
                 Value::IntendedTime => (name, text(&headers::intended_time(intended_ns))),
                 Value::Own(name, bytes) => {
@@ -105,6 +114,10 @@ impl Stream<'_> {
         });
         Json::Object(told.collect())
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn text(bytes: &[u8]) -> String {

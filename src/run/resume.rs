@@ -83,6 +83,9 @@ impl Prepared {
         let (Some(_), Some(first)) = (self.request.resume, &self.request.repeats) else {
             return Ok(None);
         };
+        if !self.plan.faults.list.is_empty() {
+            return Err(Error::ResumeFaults);
+        }
         let unreadable = |source| Error::Progress { path: Progress::path(&first.path), source };
         let progress = Progress::read(&first.path).map_err(unreadable)?;
         let begin = Progress {
@@ -293,23 +296,22 @@ impl Prepared {
 }
 
 /// The rest of a run's events, without those that are there already.
-#[derive(Debug)]
 pub(super) struct Rest {
-    events: EventStream,
+    events: Box<dyn pacer::Source + Send>,
     there: BTreeSet<Key>,
     /// Those left out whose batches were left out as a whole.
     carried: u32,
 }
 
 impl Rest {
-    pub(super) fn new(events: EventStream, going: Going) -> Self {
+    pub(super) fn new(events: Box<dyn pacer::Source + Send>, going: Going) -> Self {
         Self { events, there: going.there, carried: 0 }
     }
 }
 
 impl pacer::Source for Rest {
     fn next(&mut self) -> Option<Result<Batch, stream::Error>> {
-        let mut batch = match self.events.next_blocking()? {
+        let mut batch = match self.events.next()? {
             Ok(batch) if !self.there.is_empty() => batch,
             other => return Some(other),
         };

@@ -141,6 +141,7 @@ impl Ahead {
                     roots += usize::from(root);
                     if root { roots <= own } else { record.due_us <= last_us }
                 });
+                batch.window_us.end = last_us.saturating_add(1);
                 batch.digest = self.shared.producer.digest(&batch);
             }
         }

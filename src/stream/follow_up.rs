@@ -60,7 +60,9 @@ impl<'a> Chain<'a> {
         let mut steps: Vec<&FollowUp> = between
             .filter_map(|origin| match origin {
                 Origin::FollowUp(follow_up) => Some(&**follow_up),
-                Origin::Root(_) | Origin::Members(_) | Origin::Control(_) => None,
+                Origin::Root(_) | Origin::Members(_) | Origin::Control(_) | Origin::Ledger(_) => {
+                    None
+                }
             })
             .collect();
         steps.push(follow_up);

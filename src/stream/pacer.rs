@@ -122,6 +122,9 @@ pub trait Source {
 
     /// The digest of the records of a batch that was cut, if digests are asked for.
     fn digest(&self, batch: &Batch) -> Option<Digest>;
+
+    /// So many records of the last batch were issued.
+    fn issued(&mut self, _batch: &Batch, _records: usize) {}
 }
 
 impl Source for EventStream {
@@ -131,6 +134,20 @@ impl Source for EventStream {
 
     fn digest(&self, batch: &Batch) -> Option<Digest> {
         Self::digest(self, batch)
+    }
+}
+
+impl<S: Source + ?Sized> Source for Box<S> {
+    fn next(&mut self) -> Option<Result<Batch, super::Error>> {
+        (**self).next()
+    }
+
+    fn digest(&self, batch: &Batch) -> Option<Digest> {
+        (**self).digest(batch)
+    }
+
+    fn issued(&mut self, batch: &Batch, records: usize) {
+        (**self).issued(batch, records);
     }
 }
 
@@ -210,6 +227,7 @@ impl Pacer<'_> {
             let Some(batch) = source.next() else { break };
             let batch = Arc::new(batch?);
             let (issued, result) = self.release(&batch);
+            source.issued(&batch, issued);
             let digest = if issued == batch.records.len() {
                 batch.digest
             } else {

@@ -298,6 +298,10 @@ impl Producer {
                 }
                 0..rows.list.len()
             }
+            Origin::Ledger(_) => {
+                rows.clear(0);
+                0..0
+            }
             Origin::Members(members) => {
                 rows.clear(0);
                 self.members(members, job, (scratch.stream, &mut rows.list, ranks));
@@ -378,7 +382,9 @@ impl Producer {
         let root = stream.follow_up().map_or(scratch.stream, |follow_up| follow_up.above[0]);
         let traffic = match &self.plan.streams[root].origin {
             Origin::Root(traffic) => Some(&**traffic),
-            Origin::FollowUp(_) | Origin::Members(_) | Origin::Control(_) => None,
+            Origin::FollowUp(_) | Origin::Members(_) | Origin::Control(_) | Origin::Ledger(_) => {
+                None
+            }
         };
         let rows = std::mem::take(&mut scratch.rows);
         let own = scratch.own.clone();
@@ -472,7 +478,7 @@ impl Producer {
 }
 
 fn encoder(stream: &StreamPlan, route: Route) -> Result<Option<RowEncoder>, Error> {
-    if matches!(stream.origin, Origin::Control(_)) {
+    if matches!(stream.origin, Origin::Control(_) | Origin::Ledger(_)) {
         return Ok(None);
     }
     let key = stream.compiled.key.as_ref().map(|text| match stream.key_format {

@@ -5,6 +5,7 @@
 pub(crate) mod arrival;
 mod compacted;
 mod faults;
+pub(crate) mod injected;
 mod lag;
 mod refusals;
 mod stopped;

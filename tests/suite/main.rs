@@ -12,6 +12,7 @@ mod docs;
 mod draws;
 mod embedded;
 mod encoder;
+mod faults;
 mod follow_ups;
 mod forecast;
 mod golden;

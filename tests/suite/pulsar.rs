@@ -6,6 +6,7 @@ mod arrival;
 mod exactly_once;
 mod faults;
 mod guarded;
+mod injected;
 mod keys;
 mod lag;
 mod played;

@@ -1,6 +1,6 @@
 //! Scenarios: named phases in which the rate, and what events are like, differ.
 
-use super::{Expression, Field, Formula, Generator};
+use super::{Expression, Fault, Field, Formula, Generator};
 use crate::config::{Span, Spanned};
 
 /// Named phases, and when they are.
@@ -24,6 +24,8 @@ pub struct Scenario {
     pub duration_us: Option<u64>,
     /// In the order of the file; the multipliers of those that overlap are multiplied in it.
     pub phases: Vec<Phase>,
+    /// What goes wrong on purpose while it does.
+    pub faults: Vec<Fault>,
 }
 
 /// What the times of a scenario count from.

@@ -139,6 +139,7 @@ fn stream(written: Written, fields: Vec<Field>) -> Stream {
         follows: None,
         members: Some(MemberEvents::Changelog(Changelog { entity, snapshot })),
         control: false,
+        ledger: false,
         lets: Vec::new(),
         fields,
     }

@@ -43,6 +43,7 @@ pub(super) fn add(reader: &mut Reader<'_>, at: &At<'_>, all: &mut Vec<Stream>) {
         follows: None,
         members: None,
         control: true,
+        ledger: false,
         lets: Vec::new(),
         fields: Vec::new(),
     });

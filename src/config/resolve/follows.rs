@@ -9,7 +9,7 @@ use super::{Names, generator, optional};
 /// The keys of a stream that only follow-ups have.
 const KEYS: [&str; 5] = ["when", "probability", "delay", "count", "apart"];
 /// The greatest delay: ten years.
-const DELAY_S_MAX: f64 = 10.0 * 365.25 * 86_400.0;
+pub(super) const DELAY_S_MAX: f64 = 10.0 * 365.25 * 86_400.0;
 /// How many events may follow one.
 const COUNT_MAX: i128 = 1_023;
 /// How long after the one before the next comes at most: a day, so that all come in ten years.
@@ -88,7 +88,7 @@ pub(super) fn count(
 }
 
 /// `"15m"`, or a distribution of durations.
-fn delay(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Delay> {
+pub(super) fn delay(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Delay> {
     if at.is_text() {
         let seconds = seconds(reader, at)?;
         return Some(Delay { parts: Vec::new(), min_s: seconds, max_s: seconds });

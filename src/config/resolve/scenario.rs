@@ -9,7 +9,8 @@ use super::super::raw::{self, Kind};
 use super::super::reader::{At, Reader, Section};
 use super::super::source::PieceKind;
 use super::super::{Spanned, library, suggest, units};
-use super::{Names, occasion, periods, traffic};
+use super::{Names, faults, occasion, periods, traffic};
+pub(super) use phase::after;
 
 /// The greatest intensity.
 const INTENSITY_MAX: f64 = 1e6;
@@ -158,10 +159,14 @@ fn scenario(
         intensity: None,
         duration_us: None,
         phases: Vec::new(),
+        faults: Vec::new(),
     };
     let placed = place(reader, &mut section, &mut made);
     let duration = section.get("duration").map(|at| periods::period(reader, &at, 1));
     made.duration_us = duration.flatten().map(|duration| duration.value);
+    let own_faults = section.get("faults");
+    let own_faults = own_faults.map(|at| faults::faults(reader, &at, Some(&name.value)));
+    made.faults = own_faults.unwrap_or_default();
     let phases = section.get("phases").map(|at| phase::phases(reader, names, &at));
     reader.finish(section);
     placed?;
@@ -212,7 +217,7 @@ fn anchor(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Anchor> {
         _ => false,
     };
     if is_duration {
-        return phase::after(reader, at).map(Anchor::Start);
+        return after(reader, at).map(Anchor::Start);
     }
     super::time(reader, at).map(Anchor::At)
 }

@@ -35,8 +35,7 @@ pub(super) fn streams(
             .and_then(|at| schema(reader, &at));
         let key_at = one.get("key");
         let key = key_at.as_ref().and_then(|at| reader.text(at));
-        let key_format = one.get("key_format");
-        let key_format = key_format.and_then(|at| reader.one_of(&at, &KEY_FORMATS));
+        let key_format = one.get("key_format").and_then(|at| reader.one_of(&at, &KEY_FORMATS));
         let follows = follows::follows(reader, names, &mut one);
         let value_format =
             one.get("value").map(|at| wire::value_format(reader, &at)).unwrap_or_default();
@@ -83,6 +82,7 @@ pub(super) fn streams(
                 follows,
                 members: members.map(MemberEvents::RollCall),
                 control: false,
+                ledger: false,
                 lets,
                 fields,
             });

@@ -55,6 +55,9 @@ pub(super) fn open(
     }
     let plan = plan::with_schemas(&configuration, &known.schemas, clock.now_us())?;
     let plan = Arc::new(plan);
+    if !plan.faults.list.is_empty() {
+        return Err(Error::VerifyFaults);
+    }
     let window = Window::resolve(&configuration.settings.run, plan.start_us)?;
     if window.until_us.is_none() && window.count.is_none() && known.manifest.is_none() {
         return Err(Error::EndlessRun);

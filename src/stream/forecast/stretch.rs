@@ -210,6 +210,7 @@ impl<'a> Worker<'a> {
                 follow_up::rows((self.plan, follow_up), &touched, &|_| true, (scratch, rows));
                 rows.list.iter().for_each(see);
             }
+            Origin::Ledger(_) => {}
             Origin::Control(control) => control.events(window_us, &mut |time_us, number| {
                 see(&Row { time_us, number, child: 0, above: 0, ordinal: 0 });
             }),

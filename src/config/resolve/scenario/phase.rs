@@ -91,7 +91,7 @@ fn edge(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Edge> {
 }
 
 /// Hours or a duration, in microseconds.
-pub(super) fn after(reader: &mut Reader<'_>, at: &At<'_>) -> Option<u64> {
+pub(in super::super) fn after(reader: &mut Reader<'_>, at: &At<'_>) -> Option<u64> {
     if matches!(at.node.kind, Kind::Integer(_) | Kind::Real(_)) {
         let hours = reader.number(at, &(0.0..=LATEST_US as f64 / HOUR_US))?;
         #[expect(
