@@ -31,6 +31,7 @@ pub mod window;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -245,9 +246,8 @@ impl Opened {
             let mut going = prepared.going_on()?;
             let from_us = going.as_ref().map_or(prepared.window.from_us, |it| it.mark.due_us);
             let sink = prepared.open_sink(&tally, from_us)?;
-            if sink.deduplicates {
-                // The broker says of each event whether it has it.
-                going.iter_mut().for_each(Going::clear);
+            if let Some(going) = &mut going {
+                prepared.leave_to_broker(going, &sink.deduplicates)?;
             }
             let options = prepared.rest(going.as_ref(), prepared.stream_options(&sink))?;
             Ok::<_, Error>((sink, going, options))
@@ -274,6 +274,10 @@ impl Opened {
         let clock = &prepared.clock;
         let (mut anchor_us, mut record) = prepared.recorded(going.as_ref())?;
         let place = prepared.request.manifest.place(&record)?;
+        if let (Some(place), None) = (&place, &going) {
+            // What another run of that name has left is not how far this one has come.
+            Progress::remove(place.path());
+        }
         write(place.as_ref(), &record)?;
         listener.ready(&prepared.ready(&sink.target));
         let sink = Watched::new(sink.sink, Arc::clone(&tally));
@@ -293,6 +297,7 @@ impl Opened {
         let counted = going.as_ref().map_or(0, |going| going.mark.counted);
         let options = pacer::Options { counted, ..prepared.pacer_options(anchor_us, &tally) };
         let done = events.counts;
+        let left_out = going.as_ref().map(|going| Arc::clone(&going.left_out));
         let flow = match going {
             Some(going) => Flow::start(Rest::new(events.source, going), sink, options)?,
             None => Flow::start(events.source, sink, options)?,
@@ -315,6 +320,9 @@ impl Opened {
         let error = error.or_else(|| prepared.undelivered(&report));
         let error = error.or_else(|| Follower::never_came(report.consumer.as_ref()?));
         record.repeat = report.about.repeat.clone().unwrap_or_default();
+        if let (Some(resumed), Some(left_out)) = (record.resumed.last_mut(), left_out) {
+            resumed.there = left_out.load(Ordering::Relaxed);
+        }
         record.result = Some(serde_json::json!(report));
         write(place.as_ref(), &record)?;
         if let (Some(place), None, Stopped::End) = (&place, &error, stopped) {

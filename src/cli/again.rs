@@ -5,6 +5,7 @@ use super::failure::Failure;
 use super::print::People;
 use super::{changes, repeat, run};
 use crate::config::Configuration;
+use crate::manifest::progress::Progress;
 use crate::observe::report::Stopped;
 use crate::run::repetition::First;
 use crate::run::request::{Destination, Facts, ManifestPath, Repeat, Request};
@@ -76,7 +77,9 @@ fn resumed(
     if arguments.telling.manifest.is_some() {
         return bad("the run keeps its manifest: leave `--manifest` out");
     }
-    if first.manifest.ended().is_some_and(|ended| ended.stopped == Stopped::End) {
+    // Of a run that ended with events that did not arrive, it stays written how far it had come.
+    let is_whole = !Progress::path(&first.path).exists();
+    if is_whole && first.manifest.ended().is_some_and(|ended| ended.stopped == Stopped::End) {
         return bad(
             "the run has ended, and nothing of it is left; without `--resume` it is done again",
         );

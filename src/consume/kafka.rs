@@ -81,7 +81,22 @@ impl Kafka {
         let offsets: Vec<i64> = match begin {
             Begin::Earliest => vec![BEGINNING; self.places.len()],
             Begin::Latest => vec![END; self.places.len()],
-            Begin::At(time_ms) => self.offsets_at(*time_ms)?,
+            Begin::At(time_ms) => {
+                let mut offsets = self.offsets_at(*time_ms)?;
+                for ((offset, marks), partition) in
+                    offsets.iter_mut().zip(&firsts).zip(&mut self.partitions)
+                {
+                    // The end of now, and not of whenever the broker is asked again.
+                    if *offset < 0 {
+                        *offset = marks.1;
+                    }
+                    // Where an older record is there, none of that time has expired.
+                    if *offset > marks.0 {
+                        partition.expired = 0;
+                    }
+                }
+                offsets
+            }
             Begin::Positions(positions) => {
                 let of = |partition: &Partition| {
                     let named = positions.iter().find(|(topic, number, _)| {

@@ -27,6 +27,6 @@ pub mod topics;
 mod window;
 
 pub use address::Address;
-pub use options::{Options, Property};
+pub use options::{Batcher, Options, Property};
 pub use problem::{Error, way_out};
 pub use sink::{Numbering, Outlet, Pulsar};

@@ -204,6 +204,25 @@ pub enum Error {
          compare with the ledger of the run, or verify a run without them"
     )]
     VerifyFaults,
+    /// A stream whose events nobody can tell from each other.
+    #[error(
+        "the events of `{stream}` say nowhere who they are (`identity = \"none\"`), so that nobody can tell which are there"
+    )]
+    NoIdentity {
+        /// The stream.
+        stream: String,
+    },
+    /// A run that was killed while it told what members are like.
+    #[error(
+        "the run was killed before its first event, while it told what members are like: do it again without `--resume`"
+    )]
+    ResumeSnapshot,
+    /// A run with batches by key that was drained, in a topic that deduplicates.
+    #[error(
+        "the run was stopped amid a window of batches by key, and the topic deduplicates: the rest of it would be \
+         taken for what is there; only a run that was killed can go on with `batcherBuilder = key`"
+    )]
+    ResumeKeyBatches,
     /// A shard of a run that ends after a number of events of all shards.
     #[error(
         "a shard of a run that ends with `--count` cannot be resumed: nobody knows how far the others are"
@@ -323,6 +342,9 @@ impl Error {
             | Self::VerifyFaults
             | Self::ResumeFaults
             | Self::ResumeShardByCount
+            | Self::NoIdentity { .. }
+            | Self::ResumeSnapshot
+            | Self::ResumeKeyBatches
             | Self::NoRegistry => true,
             Self::Kafka(error) | Self::Consume(consume::Error::Kafka(error)) => {
                 error.is_configuration()

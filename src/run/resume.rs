@@ -6,15 +6,17 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use apache_avro::Schema;
 
 use super::{Error, Prepared, source};
+use crate::config::model::IdentityPlace;
 use crate::config::settings::Timestamp;
-use crate::consume::Begin;
 use crate::consume::address::{Address, Broker};
 use crate::consume::merge::Merge;
+use crate::consume::{Begin, Position};
 use crate::manifest::progress::Progress;
 use crate::manifest::{Manifest, Resumption};
 use crate::observe::watermark::{Mark, Watermark};
@@ -22,6 +24,7 @@ use crate::plan::arrival::tick_and_lane;
 use crate::plan::compile;
 use crate::plan::identity::Identity;
 use crate::publish::kafka::topics::{TimestampType, Topics};
+use crate::publish::pulsar::Batcher;
 use crate::stream::digest::Digest;
 use crate::stream::pacer;
 use crate::stream::{self, Batch, EventStream, Record, Telling};
@@ -33,6 +36,9 @@ use super::window::rfc3339;
 
 /// How long the ends of partitions must stand still: what a killed process left on its way may still come.
 const STILL: Duration = Duration::from_secs(2);
+
+/// How long that is waited for: others may send to the same topics.
+const STILL_WITHIN: Duration = Duration::from_secs(30);
 
 /// Between two looks at them.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -63,21 +69,33 @@ pub(super) struct Going {
     pub(super) mark: Mark,
     /// What is there of what came after.
     there: BTreeSet<Key>,
+    /// How many events were not sent again.
+    pub(super) left_out: Arc<AtomicU64>,
 }
 
-impl Going {
-    /// How many events after the mark are there already.
-    pub(super) fn there(&self) -> u64 {
-        self.there.len() as u64
-    }
-
-    /// Leaves it to the broker to know what is there.
-    pub(super) fn clear(&mut self) {
-        self.there.clear();
-    }
-}
+impl Going {}
 
 impl Prepared {
+    /// Leaves it to brokers that deduplicate to know what is there: numbers follow from all that is sent.
+    pub(super) fn leave_to_broker(
+        &self,
+        going: &mut Going,
+        deduplicates: &[bool],
+    ) -> Result<(), Error> {
+        let by_broker = |stream: u8| deduplicates.get(usize::from(stream)) == Some(&true);
+        going.there.retain(|key| !by_broker(key.stream()));
+        let was_drained =
+            self.request.repeats.as_ref().is_some_and(|it| it.manifest.result.is_some());
+        if deduplicates.contains(&true) && was_drained && self.has_batches_by_key()? {
+            return Err(Error::ResumeKeyBatches);
+        }
+        Ok(())
+    }
+
+    fn has_batches_by_key(&self) -> Result<bool, Error> {
+        Ok(super::pulsar::checked_options(&self.configuration)?.batcher == Batcher::Key)
+    }
+
     /// Looks where the run that is resumed goes on; none if none is.
     pub(super) fn going_on(&self) -> Result<Option<Going>, Error> {
         let (Some(_), Some(first)) = (self.request.resume, &self.request.repeats) else {
@@ -86,8 +104,18 @@ impl Prepared {
         if !self.plan.faults.list.is_empty() {
             return Err(Error::ResumeFaults);
         }
+        let nowhere = self.sent().find(|number| {
+            self.configuration.model.streams[*number].identity == IdentityPlace::Nowhere
+        });
+        if let Some(number) = nowhere {
+            return Err(Error::NoIdentity { stream: self.plan.streams[number].name.clone() });
+        }
         let unreadable = |source| Error::Progress { path: Progress::path(&first.path), source };
         let progress = Progress::read(&first.path).map_err(unreadable)?;
+        let is_sent = |number: usize| self.sent().any(|sent| sent == number);
+        if progress.is_none() && self.plan.snapshots().any(|(number, _)| is_sent(number)) {
+            return Err(Error::ResumeSnapshot);
+        }
         let begin = Progress {
             due_us: self.window.from_us,
             events: 0,
@@ -99,7 +127,7 @@ impl Prepared {
         let mark = Mark { due_us, events, counted, handed_over_ns };
         let there = self.there(&mark)?;
         tracing::info!(from = %rfc3339(due_us), events, there = there.len(), "the run goes on");
-        Ok(Some(Going { mark, there }))
+        Ok(Some(Going { mark, there, left_out: Arc::default() }))
     }
 
     /// The events after a mark that are in the topics.
@@ -131,18 +159,25 @@ impl Prepared {
         };
         let source = source::open(&address, &self.configuration, &begin, &self.clock)?;
         let mut merge = Merge::new(source, self.clock.clone());
-        self.wait_until_still(&mut merge)?;
-        let mut identifier = self.identifier();
+        let ends = self.wait_until_still(&mut merge)?;
+        let mut identifier = self.identifier(&merge);
         let mut there = BTreeSet::new();
+        let mut read: Vec<Option<Position>> = vec![None; ends.len()];
         loop {
             while let Some(run) = merge.next(WAIT)? {
+                let last = run.page.records[run.records.clone()].last();
+                read[run.partition] = last.map(|record| record.position);
                 for record in &run.page.records[run.records.clone()] {
-                    let identity = identifier.identify(run.page, record).ok();
+                    let identity = identifier.identify(run.partition, run.page, record).ok();
                     let later = identity.filter(|identity| self.may_follow(identity, mark));
                     there.extend(later.map(Key::from));
                 }
+                if read.iter().zip(&ends).all(|(read, end)| end.is_some() && read >= end) {
+                    return Ok(there);
+                }
             }
-            if merge.at_end().all(|at_end| at_end) {
+            let up_to = read.iter().zip(&ends).map(|(read, end)| end.is_none() || read >= end);
+            if merge.at_end().zip(up_to).all(|(at_end, up_to)| at_end || up_to) {
                 return Ok(there);
             }
         }
@@ -169,10 +204,15 @@ impl Prepared {
     }
 
     /// Waits until no partition grows any more.
-    fn wait_until_still(&self, merge: &mut Merge) -> Result<(), Error> {
+    fn wait_until_still(&self, merge: &mut Merge) -> Result<Vec<Option<Position>>, Error> {
         let mut ends = merge.lasts()?;
-        let mut since_ns = self.clock.now_ns();
+        let began_ns = self.clock.now_ns();
+        let mut since_ns = began_ns;
         while self.clock.since(since_ns) < STILL {
+            if self.clock.since(began_ns) >= STILL_WITHIN {
+                tracing::warn!("others send to the topics, whose ends do not stand still");
+                break;
+            }
             self.clock.sleep(LOOK_EVERY);
             let now = merge.lasts()?;
             if now != ends {
@@ -180,10 +220,10 @@ impl Prepared {
                 since_ns = self.clock.now_ns();
             }
         }
-        Ok(())
+        Ok(ends)
     }
 
-    fn identifier(&self) -> Identifier {
+    fn identifier(&self, merge: &Merge) -> Identifier {
         let model = &self.configuration.model.streams;
         let sent: Vec<bool> = model.iter().map(|it| !self.request.skips(&it.name)).collect();
         let streams = model.iter().zip(&self.schemas).zip(&self.plan.streams).zip(&sent);
@@ -193,8 +233,13 @@ impl Prepared {
             let field = field.map(|path| path.split('.').map(str::to_owned).collect());
             Known { id: written.value_id, schema, field }
         });
+        let of_topic = |topic: &str| {
+            let its = model.iter().zip(&sent).map(|(it, sent)| *sent && it.topic.name == topic);
+            its.collect()
+        };
+        let masks = merge.partitions().iter().map(|it| of_topic(&it.topic)).collect();
         let cipher = compile::cipher(self.plan.seed, self.plan.start_us);
-        Identifier::new(cipher, Place::Anywhere, sent.clone(), known, Box::new(|_| None))
+        Identifier::new((cipher, masks), Place::Anywhere, known, Box::new(|_| None))
     }
 
     /// What the stream of events is to make, if the run goes on.
@@ -288,7 +333,8 @@ impl Prepared {
         manifest.resumed.push(Resumption {
             from: rfc3339(going.mark.due_us),
             before: going.mark.events,
-            there: going.there(),
+            // Known at the end.
+            there: 0,
             anchor: rfc3339(anchor_us),
         });
         Ok((anchor_us, manifest))
@@ -299,20 +345,21 @@ impl Prepared {
 pub(super) struct Rest {
     events: Box<dyn pacer::Source + Send>,
     there: BTreeSet<Key>,
+    left_out: Arc<AtomicU64>,
     /// Those left out whose batches were left out as a whole.
     carried: u32,
 }
 
 impl Rest {
     pub(super) fn new(events: Box<dyn pacer::Source + Send>, going: Going) -> Self {
-        Self { events, there: going.there, carried: 0 }
+        Self { events, there: going.there, left_out: going.left_out, carried: 0 }
     }
 }
 
 impl pacer::Source for Rest {
     fn next(&mut self) -> Option<Result<Batch, stream::Error>> {
         let mut batch = match self.events.next()? {
-            Ok(batch) if !self.there.is_empty() => batch,
+            Ok(batch) if !self.there.is_empty() || self.carried > 0 => batch,
             other => return Some(other),
         };
         let who = batch.who.clone();
@@ -326,6 +373,7 @@ impl pacer::Source for Rest {
             !key.is_some_and(|key| there.remove(&key))
         });
         let left_out = u32::try_from(before - batch.records.len()).unwrap_or(u32::MAX);
+        self.left_out.fetch_add(u64::from(left_out), Ordering::Relaxed);
         batch.there = left_out + self.carried;
         self.carried = if batch.records.is_empty() { batch.there } else { 0 };
         Some(Ok(batch))

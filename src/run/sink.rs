@@ -51,8 +51,9 @@ pub struct Opened {
     pub hash: Hash,
     /// Where to, in words.
     pub target: String,
-    /// Whether what a run that goes on sends a second time is left out by the broker.
-    pub deduplicates: bool,
+    /// By stream: whether what a run that goes on sends a second time is left out by the broker. Streams
+    /// beyond the end: no.
+    pub deduplicates: Vec<bool>,
 }
 
 impl std::fmt::Debug for Opened {
@@ -71,14 +72,14 @@ pub fn open(ask: &Ask<'_>) -> Result<Opened, Error> {
             partitions: streams.iter().map(|stream| stream.topic.partitions).collect(),
             hash: Hash::default(),
             target: "null: nothing is published".to_owned(),
-            deduplicates: false,
+            deduplicates: Vec::new(),
         }),
         Destination::Stdout => Ok(Opened {
             sink: Box::new(open_stdout(ask, receiver)?),
             partitions: vec![None; streams.len()],
             hash: Hash::default(),
             target: "stdout".to_owned(),
-            deduplicates: false,
+            deduplicates: Vec::new(),
         }),
         Destination::Kafka | Destination::Embedded => open_kafka(ask, receiver),
         Destination::Pulsar => pulsar::open(ask, receiver),
@@ -133,7 +134,7 @@ fn open_kafka(ask: &Ask<'_>, receiver: Arc<dyn Receiver>) -> Result<Opened, Erro
         partitions,
         hash: Hash::Murmur2,
         target,
-        deduplicates: false,
+        deduplicates: Vec::new(),
     })
 }
 

@@ -18,7 +18,7 @@ use crate::consume::merge::Run;
 use crate::consume::{Page, Partition, Position, Record};
 use crate::plan::arrival::tick_and_lane;
 use crate::plan::identity::{Cipher, Identity};
-use crate::plan::{Plan, compile};
+use crate::plan::{Origin, Plan, compile};
 use crate::stream::{self, Batch};
 
 /// How many keys are remembered at least, of all partitions together.
@@ -161,10 +161,13 @@ impl Checker {
     }
 
     fn take_one(&mut self, partition: usize, page: &Page, record: &Record) -> Result<(), Error> {
-        let identity = match self.task.identifier.identify(page, record) {
+        let identity = match self.task.identifier.identify(partition, page, record) {
             Ok(identity) => identity,
             Err(stranger) => return self.foreign(partition, record, &reason(stranger)),
         };
+        if !self.is_looked_for(identity) {
+            return Ok(());
+        }
         if !self.is_within(identity) {
             return self.foreign(partition, record, "it is of another part of model time");
         }
@@ -215,6 +218,19 @@ impl Checker {
                 aside.map_err(|source| self.spilling(source))
             }
         }
+    }
+
+    /// Whether an event is one of the streams and of the share that are verified: others of the run may be
+    /// in the same topic.
+    fn is_looked_for(&self, identity: Identity) -> bool {
+        let number = usize::from(identity.stream);
+        let (stream, shard) = (&self.plan.streams[number], self.task.sent.options.shard);
+        let lane = match &stream.origin {
+            Origin::Root(_) | Origin::FollowUp(_) => tick_and_lane(identity.number).1,
+            Origin::Members(_) => low(identity.number >> 32) % self.plan.lanes,
+            Origin::Control(_) | Origin::Ledger(_) => 0,
+        };
+        self.task.streams[number] && lane % shard.count == shard.index
     }
 
     /// Up to which model time the events must be made before it can be said that there is none of this
@@ -368,6 +384,11 @@ impl Checker {
         };
         self.findings.tell(finding).map_err(Error::Findings)
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the lower word is meant")]
+fn low(number: u64) -> u32 {
+    number as u32
 }
 
 /// The end of a record's millisecond, in nanoseconds: a latency is never told shorter than it was.

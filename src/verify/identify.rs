@@ -34,8 +34,8 @@ pub type Lookup = Box<dyn FnMut(u32) -> Option<Schema> + Send>;
 pub struct Identifier {
     cipher: Cipher,
     place: Place,
-    /// By number: which streams are looked for.
-    streams: Vec<bool>,
+    /// By partition, by number: which streams its records may be of.
+    masks: Vec<Vec<bool>>,
     /// By id of the registry; none: nobody knows it.
     schemas: BTreeMap<u32, Option<Form>>,
     /// Of values that have neither an id nor are JSON.
@@ -43,8 +43,8 @@ pub struct Identifier {
     /// The fields of the run's streams that hold identities.
     fields: Vec<Vec<String>>,
     lookup: Lookup,
-    /// Where the last one was.
-    way: Option<Way>,
+    /// By partition: where the last one was.
+    ways: Vec<Option<Way>>,
 }
 
 /// A schema of the run.
@@ -116,12 +116,11 @@ impl<'a> Written<'a> {
 }
 
 impl Identifier {
-    /// Looks for identities of these streams (by number), sealed by `cipher`. `known` are the schemas of
-    /// the run.
+    /// Looks for identities that the cipher has sealed: in each partition of the streams (by number) that its mask
+    /// names. `known` are the schemas of the run.
     pub fn new<'a>(
-        cipher: Cipher,
+        (cipher, masks): (Cipher, Vec<Vec<bool>>),
         place: Place,
-        streams: Vec<bool>,
         known: impl IntoIterator<Item = Known<'a>>,
         lookup: Lookup,
     ) -> Self {
@@ -143,27 +142,33 @@ impl Identifier {
                 None => bare.push(form),
             }
         }
-        Self { cipher, place, streams, schemas, bare, fields, lookup, way: None }
+        let ways = vec![None; masks.len()];
+        Self { cipher, place, masks, schemas, bare, fields, lookup, ways }
     }
 
     /// Whose identity a record has.
     #[inline]
-    pub fn identify(&mut self, page: &Page, record: &Record) -> Result<Identity, Stranger> {
-        if let Some(way) = &self.way {
+    pub fn identify(
+        &mut self,
+        partition: usize,
+        page: &Page,
+        record: &Record,
+    ) -> Result<Identity, Stranger> {
+        if let Some(way) = &self.ways[partition] {
             let found = match way {
-                Way::Framed => self.framed(page.value(record)),
-                Way::Header(name) => self.header(page, record, Some(name)),
-                Way::Key => self.key(page.key(record)),
-                Way::Bare(form) => self.bare(page.value(record), *form),
-                Way::Json(path) => {
-                    page.value(record).and_then(|value| self.open(&json::text(value, path)?))
-                }
+                Way::Framed => self.framed(partition, page.value(record)),
+                Way::Header(name) => self.header(partition, (page, record), Some(name)),
+                Way::Key => self.key(partition, page.key(record)),
+                Way::Bare(form) => self.bare(partition, page.value(record), *form),
+                Way::Json(path) => page
+                    .value(record)
+                    .and_then(|value| self.open(partition, &json::text(value, path)?)),
             };
             if let Some(found) = found {
                 return Ok(found);
             }
         }
-        self.search(page, record)
+        self.search(partition, page, record)
     }
 
     /// The schema that a value is written by, as far as that is known.
@@ -173,43 +178,49 @@ impl Identifier {
 
     /// Looks everywhere that it may be, and remembers where it was.
     #[cold]
-    fn search(&mut self, page: &Page, record: &Record) -> Result<Identity, Stranger> {
+    fn search(
+        &mut self,
+        partition: usize,
+        page: &Page,
+        record: &Record,
+    ) -> Result<Identity, Stranger> {
         let (place, value) = (self.place.clone(), page.value(record));
         let anywhere = place == Place::Anywhere;
         let named = match &place {
             Place::Header(name) => Some(name.as_bytes()),
             _ => anywhere.then_some(IDENTITY_HEADER.as_bytes()),
         };
-        let found = named.and_then(|name| self.header(page, record, Some(name)));
+        let found = named.and_then(|name| self.header(partition, (page, record), Some(name)));
         if let (Some(found), Some(name)) = (found, named) {
-            self.way = Some(Way::Header(name.to_vec()));
+            self.ways[partition] = Some(Way::Header(name.to_vec()));
             return Ok(found);
         }
         let mut stranger = Stranger::Foreign;
         if let (true, Some(value)) = (anywhere || matches!(place, Place::Field(_)), value) {
-            match self.search_value(value) {
+            match self.search_value(partition, value) {
                 Ok(found) => return Ok(found),
                 Err(why) => stranger = why,
             }
         }
         if anywhere {
             let mut headers = page.headers(record);
-            let found = headers.find_map(|(name, value)| Some((name, self.open(value?)?)));
+            let found =
+                headers.find_map(|(name, value)| Some((name, self.open(partition, value?)?)));
             if let Some((name, found)) = found {
-                self.way = Some(Way::Header(name.to_vec()));
+                self.ways[partition] = Some(Way::Header(name.to_vec()));
                 return Ok(found);
             }
         }
         if (anywhere || place == Place::Key)
-            && let Some(found) = self.key(page.key(record))
+            && let Some(found) = self.key(partition, page.key(record))
         {
-            self.way = Some(Way::Key);
+            self.ways[partition] = Some(Way::Key);
             return Ok(found);
         }
         Err(stranger)
     }
 
-    fn search_value(&mut self, value: &[u8]) -> Result<Identity, Stranger> {
+    fn search_value(&mut self, partition: usize, value: &[u8]) -> Result<Identity, Stranger> {
         if let Written::Framed(id, datum) = Written::of(value) {
             if !self.schemas.contains_key(&id) {
                 let form = (self.lookup)(id).map(|schema| self.form(schema));
@@ -219,24 +230,24 @@ impl Identifier {
             if !known && self.bare.is_empty() {
                 return Err(Stranger::UnknownSchema(id));
             }
-            let (cipher, streams) = (&self.cipher, &self.streams);
+            let (cipher, streams) = (&self.cipher, &self.masks[partition]);
             let form = self.schemas.get_mut(&id).and_then(Option::as_mut);
             let open = |bytes: &[u8]| open(cipher, streams, bytes);
             if let Some(found) = form.and_then(|form| form.search(datum, open)) {
-                self.way = Some(Way::Framed);
+                self.ways[partition] = Some(Way::Framed);
                 return Ok(found);
             }
         }
         if let Written::Json(text) = Written::of(value)
-            && let Some((path, found)) = self.search_json(text)
+            && let Some((path, found)) = self.search_json(partition, text)
         {
-            self.way = Some(Way::Json(path));
+            self.ways[partition] = Some(Way::Json(path));
             return Ok(found);
         }
-        let (cipher, streams) = (&self.cipher, &self.streams);
+        let (cipher, streams) = (&self.cipher, &self.masks[partition]);
         for (number, form) in self.bare.iter_mut().enumerate() {
             if let Some(found) = form.search(value, |bytes| open(cipher, streams, bytes)) {
-                self.way = Some(Way::Bare(number));
+                self.ways[partition] = Some(Way::Bare(number));
                 return Ok(found);
             }
         }
@@ -254,24 +265,31 @@ impl Identifier {
         Form::new(schema, &paths)
     }
 
-    fn search_json(&self, text: &[u8]) -> Option<(Vec<String>, Identity)> {
-        let at = |path: &Vec<String>| Some((path.clone(), self.open(&json::text(text, path)?)?));
+    fn search_json(&self, partition: usize, text: &[u8]) -> Option<(Vec<String>, Identity)> {
+        let at = |path: &Vec<String>| {
+            Some((path.clone(), self.open(partition, &json::text(text, path)?)?))
+        };
         let found = self.fields.iter().find_map(at);
         if found.is_some() || self.place != Place::Anywhere {
             return found;
         }
         let tree: Json = serde_json::from_slice(text).ok()?;
         let mut path = Vec::new();
-        let found = self.search_tree(&tree, &mut path)?;
+        let found = self.search_tree(partition, &tree, &mut path)?;
         Some((path, found))
     }
 
-    fn search_tree(&self, tree: &Json, path: &mut Vec<String>) -> Option<Identity> {
+    fn search_tree(
+        &self,
+        partition: usize,
+        tree: &Json,
+        path: &mut Vec<String>,
+    ) -> Option<Identity> {
         match tree {
-            Json::String(text) => self.open(text.as_bytes()),
+            Json::String(text) => self.open(partition, text.as_bytes()),
             Json::Object(fields) => fields.iter().find_map(|(name, value)| {
                 path.push(name.clone());
-                let found = self.search_tree(value, path);
+                let found = self.search_tree(partition, value, path);
                 if found.is_none() {
                     path.pop();
                 }
@@ -282,35 +300,40 @@ impl Identifier {
     }
 
     #[inline]
-    fn framed(&self, value: Option<&[u8]>) -> Option<Identity> {
+    fn framed(&self, partition: usize, value: Option<&[u8]>) -> Option<Identity> {
         let (framing, datum) = value?.split_first_chunk::<FRAMING_BYTES>()?;
         let [MAGIC, a, b, c, d] = *framing else { return None };
         let form = self.schemas.get(&u32::from_be_bytes([a, b, c, d]))?.as_ref()?;
-        self.open(form.fields.first()?.find(datum)?)
+        self.open(partition, form.fields.first()?.find(datum)?)
     }
 
-    fn bare(&self, value: Option<&[u8]>, form: usize) -> Option<Identity> {
-        self.open(self.bare[form].fields.first()?.find(value?)?)
+    fn bare(&self, partition: usize, value: Option<&[u8]>, form: usize) -> Option<Identity> {
+        self.open(partition, self.bare[form].fields.first()?.find(value?)?)
     }
 
-    fn header(&self, page: &Page, record: &Record, name: Option<&[u8]>) -> Option<Identity> {
+    fn header(
+        &self,
+        partition: usize,
+        (page, record): (&Page, &Record),
+        name: Option<&[u8]>,
+    ) -> Option<Identity> {
         let mut headers = page.headers(record);
         let (_, value) = headers.find(|(known, _)| Some(*known) == name)?;
-        self.open(value?)
+        self.open(partition, value?)
     }
 
     /// A key is text, or text as framed or bare Avro.
-    fn key(&self, key: Option<&[u8]>) -> Option<Identity> {
+    fn key(&self, partition: usize, key: Option<&[u8]>) -> Option<Identity> {
         let key = key?;
         let text = Finder::new(&Schema::String, &[])?;
-        self.open(key)
-            .or_else(|| self.open(text.find(key.get(FRAMING_BYTES..)?)?))
-            .or_else(|| self.open(text.find(key)?))
+        self.open(partition, key)
+            .or_else(|| self.open(partition, text.find(key.get(FRAMING_BYTES..)?)?))
+            .or_else(|| self.open(partition, text.find(key)?))
     }
 
     #[inline]
-    fn open(&self, bytes: &[u8]) -> Option<Identity> {
-        open(&self.cipher, &self.streams, bytes)
+    fn open(&self, partition: usize, bytes: &[u8]) -> Option<Identity> {
+        open(&self.cipher, &self.masks[partition], bytes)
     }
 }
 
@@ -389,7 +412,7 @@ mod tests {
         let mut page = Page::default();
         let given = Given { position: Position::of_offset(0), timestamp_ms: 0, key, value };
         page.push(&given, headers.iter().copied());
-        let found = identifier.identify(&page, &page.records[0]);
+        let found = identifier.identify(0, &page, &page.records[0]);
         found.map(|identity| identity.number)
     }
 
@@ -399,7 +422,8 @@ mod tests {
         let lookup = Box::new(|id| (id == 9).then(|| Schema::parse_str(SCHEMA).unwrap()));
         let field = Some(vec!["id".to_owned()]);
         let known = [Known { id: Some(3), schema: &schema, field }];
-        Identifier::new(Cipher::new(5), place, vec![true, false], known, lookup)
+        let masks = vec![vec![true, false]];
+        Identifier::new((Cipher::new(5), masks), place, known, lookup)
     }
 
     #[test]

@@ -132,6 +132,11 @@ impl Channel {
         self.lock().known = Some(sequence_id);
     }
 
+    /// Whether the topic had messages of this producer when the run went on.
+    pub(super) fn goes_on(&self) -> bool {
+        self.lock().known.is_some()
+    }
+
     /// Whether the topic had a sequence id when the run went on.
     pub(super) fn knew(&self, sequence_id: u64) -> bool {
         self.lock().known.is_some_and(|known| sequence_id <= known)
@@ -255,7 +260,7 @@ impl Channel {
     /// Whether the broker's last sequence id is one that nothing was sent with yet.
     pub(super) fn is_behind(&self, last_sequence_id: i64) -> bool {
         let state = self.lock();
-        let sent = state.last.map(|(tick, rank)| first_id(tick) + rank);
+        let sent = state.last.map(|(tick, rank)| first_id(tick) + rank).max(state.known);
         u64::try_from(last_sequence_id).is_ok_and(|last| sent.is_none_or(|sent| sent < last))
     }
 

@@ -87,8 +87,6 @@ pub struct Pulsar {
     /// The records of a chunk by channel: scratch space.
     by_channel: Vec<Vec<u32>>,
     thread: Option<JoinHandle<()>>,
-    /// Whether a topic deduplicates and has messages of the run that goes on.
-    deduplicates: bool,
 }
 
 /// Where a stream's records go.
@@ -173,23 +171,25 @@ impl Pulsar {
                 what: "start the thread of connections",
                 reason: error.to_string(),
             })?;
-        let (thread, deduplicates) = (Some(thread), false);
-        let mut sink =
-            Self { shared, routes, numbering, ended: None, by_channel, thread, deduplicates };
+        let thread = Some(thread);
+        let sink = Self { shared, routes, numbering, ended: None, by_channel, thread };
         sink.wait_until_open(from_channels)?;
         Ok(sink)
     }
 
-    /// Whether topics deduplicate and have messages of the run that goes on: what they have is left out.
-    pub fn deduplicates(&self) -> bool {
-        self.deduplicates
+    /// By stream: whether its topic deduplicates and has messages of the run that goes on, so that what it
+    /// has is left out.
+    pub fn deduplicates(&self) -> Vec<bool> {
+        let channels = &self.shared.channels;
+        let of_route = |route: &Route| {
+            let Some(first) = channels.get(route.channel) else { return false };
+            channels.iter().any(|channel| channel.asked == first.asked && channel.goes_on())
+        };
+        self.routes.iter().map(of_route).collect()
     }
 
     /// Waits until every channel has its producer.
-    fn wait_until_open(
-        &mut self,
-        mut opened: mpsc::UnboundedReceiver<Opened>,
-    ) -> Result<(), Error> {
+    fn wait_until_open(&self, mut opened: mpsc::UnboundedReceiver<Opened>) -> Result<(), Error> {
         let Shared { options, clock, channels, .. } = &*self.shared;
         let begin_ns = clock.now_ns();
         let first = first_id(self.numbering.tick(self.numbering.from_us));
@@ -216,7 +216,6 @@ impl Pulsar {
                     let last = u64::try_from(last_sequence_id).ok().filter(|last| *last >= first);
                     if let (Some(last), true) = (last, self.numbering.goes_on) {
                         channels[channel].goes_on_after(last);
-                        self.deduplicates = true;
                     } else if last.is_some() {
                         let Channel { name, asked, .. } = &*channels[channel];
                         return Err(Error::SequenceBehind {

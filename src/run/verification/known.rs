@@ -66,7 +66,8 @@ impl Known {
             // times of their events.
             begun_us: Some(anchor_us).filter(|_| is_handover && !has_snapshot),
             issued: manifest.issued(),
-            speed: Some(speed),
+            // The parts of a run that was killed have schedules of their own.
+            speed: Some(speed).filter(|_| manifest.resumed.is_empty()),
             manifest: Some(first.path.clone()),
             streams,
             schemas,

@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 
 use super::{Ask, Known, begin};
 use crate::clock::Clock;
+use crate::config::model::IdentityPlace;
 use crate::config::secret::Text;
 use crate::config::settings::{self, Property, Subjects};
 use crate::config::{Configuration, Spanned, filter};
@@ -73,7 +74,12 @@ pub(super) fn open(
     let ids: Vec<Option<u32>> = known.schemas.iter().map(|written| written.value_id).collect();
     let comparer = if ask.compared_one_in > 0 { Some(Comparer::new(&plan, &ids)?) } else { None };
     let task = Task {
-        identifier: identifier(known, ask, &plan, &streams, lookup(known, handle)?),
+        identifier: identifier(
+            (known, ask),
+            &plan,
+            (&streams, &partitions),
+            lookup(known, handle)?,
+        ),
         wants: wants(&plan, ask.filter.is_some()),
         budget: Budget::default(),
         sent,
@@ -100,6 +106,12 @@ fn streams(known: &Known, ask: &Ask) -> Result<Vec<bool>, Error> {
     let read = model.streams.iter().zip(&is_sent);
     let read: Vec<bool> = read.map(|(it, sent)| *sent && is_read(&it.topic.name)).collect();
     let others = topics.iter().any(|read| model.streams.iter().all(|it| it.topic.name != **read));
+    let nowhere = model.streams.iter().zip(&is_sent).find(|(it, sent)| {
+        **sent && it.identity == IdentityPlace::Nowhere && is_read(&it.topic.name)
+    });
+    if let Some((stream, _)) = nowhere {
+        return Err(Error::NoIdentity { stream: stream.name.clone() });
+    }
     let count = |some: &[bool]| some.iter().filter(|it| **it).count();
     match (others, count(&is_sent)) {
         (false, _) => Ok(read),
@@ -250,10 +262,9 @@ fn sent(known: &Known, ask: &Ask, plan: &Arc<Plan>, window: &Window, partitions:
 }
 
 fn identifier(
-    known: &Known,
-    ask: &Ask,
+    (known, ask): (&Known, &Ask),
     plan: &Plan,
-    streams: &[bool],
+    (streams, partitions): (&[bool], &[Read]),
     lookup: Lookup,
 ) -> Identifier {
     let model = known.configuration.model.streams.iter();
@@ -265,9 +276,18 @@ fn identifier(
             field: field.map(|path| path.split('.').map(str::to_owned).collect()),
         }
     });
-    let wanted = schemas.zip(streams).filter(|(_, wanted)| **wanted).map(|(schema, _)| schema);
+    let sent: Vec<bool> =
+        known.configuration.model.streams.iter().map(|it| !known.skips(&it.name)).collect();
+    let wanted = schemas.zip(&sent).filter(|(_, sent)| **sent).map(|(schema, _)| schema);
+    // A topic of the run has the events of its own streams, which may hold the identities of others.
+    let mask = |read: &Read| {
+        let topics = plan.streams.iter().map(|stream| stream.topic.name == read.partition.topic);
+        let its = topics.zip(&sent).map(|(its, sent)| its && *sent);
+        if read.is_own { its.collect() } else { streams.to_vec() }
+    };
+    let masks = partitions.iter().map(mask).collect();
     let cipher = crate::plan::compile::cipher(plan.seed, plan.start_us);
-    Identifier::new(cipher, ask.place.clone(), streams.to_vec(), wanted, lookup)
+    Identifier::new((cipher, masks), ask.place.clone(), wanted, lookup)
 }
 
 /// Asks the registry for schemas that are not the run's.
