@@ -12,7 +12,7 @@ use crate::run::request::Moment;
 /// `tidegate record`.
 #[derive(Args, Clone, Debug)]
 pub struct Record {
-    /// The topics: kafka://HOST:PORT[,HOST:PORT]/TOPIC[,TOPIC], pulsar://HOST:PORT/TOPIC or pulsar+ssl://…;
+    /// The topics: kafka://HOST:PORT/TOPIC, pulsar://HOST:PORT/TOPIC or pulsar+ssl://…, several hosts and topics with commas;
     /// names alone are at the Kafka of `-S bootstrap.servers=…`, or the Pulsar of `-S serviceUrl=…`.
     #[arg(required = true, value_name = "TOPIC")]
     pub topics: Vec<String>,
@@ -74,7 +74,7 @@ pub enum Format {
 #[derive(Args, Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Replay {
-    /// A folder that `record` wrote, one of its files, or topics: kafka://HOST:PORT/TOPIC[,TOPIC],
+    /// A folder that `record` wrote, one of its files, or topics: kafka://HOST:PORT/TOPIC,
     /// pulsar://HOST:PORT/TOPIC or pulsar+ssl://….
     pub source: String,
     /// Where to.
