@@ -18,7 +18,7 @@ pub(in super::super) fn report() -> Report {
         max: Duration::from_millis(31),
     };
     let total = Total {
-        streams: vec![("authorisations".to_owned(), 14_512, outcomes)],
+        streams: vec![("payments".to_owned(), 14_512, outcomes)],
         latency: Some(latency),
         lag: Some(Quantiles { max: Duration::from_micros(1_900), ..Quantiles::default() }),
         governed: Duration::from_millis(2_500),
@@ -52,7 +52,7 @@ fn what_was_issued_is_the_sum_of_what_became_of_it() {
         counts.delivered + counts.failed + counts.shed + counts.unacknowledged
     );
     assert!(counts.lost_any());
-    assert_eq!(report.streams["authorisations"], report.counts);
+    assert_eq!(report.streams["payments"], report.counts);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn the_json_has_the_names_that_the_manual_gives() {
     assert_eq!(json["digest"], serde_json::Value::Null);
     assert_eq!(json["governed_s"], 2.5);
     assert_eq!(json["latency_ms"]["p99.9"], 20.0);
-    assert_eq!(json["streams"]["authorisations"]["failures"]["message_too_large"], 2);
+    assert_eq!(json["streams"]["payments"]["failures"]["message_too_large"], 2);
 }
 
 #[test]
