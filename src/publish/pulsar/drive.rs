@@ -158,10 +158,15 @@ async fn open(
     channel: &Arc<Channel>,
     (epoch, was_open): (u64, bool),
 ) -> Result<(Arc<Connection>, CommandProducerSuccess), Failure> {
+    let gone = || Failure::Final(Error::TopicGone { topic: channel.asked.clone() });
     if was_open && !client.is_there(&channel.topic).await? {
-        return Err(Failure::Final(Error::TopicGone { topic: channel.asked.clone() }));
+        return Err(gone());
     }
-    client.produce(channel, epoch).await
+    match client.produce(channel, epoch).await {
+        // It went between the two questions.
+        Err(Failure::Final(Error::TopicMissing { .. })) if was_open => Err(gone()),
+        answer => answer,
+    }
 }
 
 /// How long what may pass is waited for.
